@@ -1,0 +1,207 @@
+#include "base/buffer.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cassert>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace vigie {
+namespace {
+
+constexpr size_t kMinClassLog2 = 8;
+constexpr size_t kMaxClassLog2 = 24;
+constexpr size_t kStepsPerDoubling = 4;
+constexpr size_t kClasses = (kMaxClassLog2 - kMinClassLog2) * kStepsPerDoubling + 1;
+constexpr uint32_t kNoClass = UINT32_MAX;
+
+size_t class_capacity(uint32_t index) {
+  const size_t base = size_t{1} << (kMinClassLog2 + index / kStepsPerDoubling);
+  return base + base / kStepsPerDoubling * (index % kStepsPerDoubling);
+}
+
+uint32_t class_for(size_t capacity) {
+  if (capacity <= class_capacity(0)) return 0;
+  if (capacity > class_capacity(kClasses - 1)) return kNoClass;
+  const size_t log2 = std::bit_width(capacity) - 1;
+  const size_t step = size_t{1} << (log2 - 2);
+  const size_t above = capacity - (size_t{1} << log2);
+  return static_cast<uint32_t>((log2 - kMinClassLog2) * kStepsPerDoubling + (above + step - 1) / step);
+}
+
+}  // namespace
+
+struct Buffer::Block {
+  std::atomic<uint32_t> refs{1};
+  uint32_t size_class = kNoClass;
+  size_t capacity = 0;
+  size_t size = 0;
+  BufferPool::Core* core = nullptr;
+  Block* next_free = nullptr;
+
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
+};
+
+// Shared between the pool and its outstanding blocks; freed by whoever is last.
+struct BufferPool::Core {
+  std::atomic<size_t> holders{1};  // the pool itself + each block in use
+  std::atomic<size_t> in_use{0};
+  std::atomic<size_t> cached{0};
+  std::atomic<bool> closed{false};
+  std::atomic<Buffer::Block*> returned{nullptr};  // Treiber stack, pushed by any thread, taken whole by the home
+  size_t cached_limit = 0;
+  std::array<Buffer::Block*, kClasses> free{};
+
+  static void destroy(Buffer::Block* block) {
+    block->~Block();
+    std::free(block);
+  }
+
+  void drop_holder() {
+    if (holders.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    take_returned();
+    for (Buffer::Block* head : free) {
+      while (head) destroy(std::exchange(head, head->next_free));
+    }
+    delete this;
+  }
+
+  void take_returned() {
+    Buffer::Block* block = returned.exchange(nullptr, std::memory_order_acquire);
+    while (block) {
+      Buffer::Block* next = block->next_free;
+      block->next_free = free[block->size_class];
+      free[block->size_class] = block;
+      block = next;
+    }
+  }
+
+  static Buffer::Block* make_block(uint32_t size_class, size_t capacity) {
+    void* memory = std::malloc(sizeof(Buffer::Block) + capacity);
+    if (!memory) throw std::bad_alloc();
+    auto* block = new (memory) Buffer::Block;
+    block->size_class = size_class;
+    block->capacity = capacity;
+    return block;
+  }
+
+  Buffer::Block* make(size_t capacity) {
+    const uint32_t size_class = class_for(capacity);
+    Buffer::Block* block = nullptr;
+    if (size_class != kNoClass) {
+      if (!free[size_class]) take_returned();
+      block = free[size_class];
+    }
+    if (block) {
+      free[size_class] = block->next_free;
+      cached.fetch_sub(block->capacity, std::memory_order_relaxed);
+      block->refs.store(1, std::memory_order_relaxed);
+      block->size = 0;
+    } else {
+      block = make_block(size_class, size_class == kNoClass ? capacity : class_capacity(size_class));
+      block->core = this;
+    }
+    in_use.fetch_add(block->capacity, std::memory_order_relaxed);
+    holders.fetch_add(1, std::memory_order_relaxed);
+    return block;
+  }
+
+  void give_back(Buffer::Block* block) {
+    in_use.fetch_sub(block->capacity, std::memory_order_relaxed);
+    const bool keep = block->size_class != kNoClass && !closed.load(std::memory_order_relaxed) &&
+                      cached.load(std::memory_order_relaxed) + block->capacity <= cached_limit;
+    if (keep) {
+      cached.fetch_add(block->capacity, std::memory_order_relaxed);
+      Buffer::Block* head = returned.load(std::memory_order_relaxed);
+      do {
+        block->next_free = head;
+      } while (!returned.compare_exchange_weak(head, block, std::memory_order_release, std::memory_order_relaxed));
+    } else {
+      destroy(block);
+    }
+    drop_holder();
+  }
+};
+
+BufferPool::BufferPool(size_t cached_bytes_limit) : core_(new Core) { core_->cached_limit = cached_bytes_limit; }
+
+BufferPool::~BufferPool() {
+  core_->closed.store(true, std::memory_order_relaxed);
+  core_->drop_holder();
+}
+
+size_t BufferPool::bytes_in_use() const { return core_->in_use.load(std::memory_order_relaxed); }
+size_t BufferPool::bytes_cached() const { return core_->cached.load(std::memory_order_relaxed); }
+
+Buffer BufferPool::make(size_t capacity) { return Buffer(core_->make(capacity)); }
+
+Buffer Buffer::make_heap(size_t capacity) { return Buffer(BufferPool::Core::make_block(kNoClass, capacity)); }
+
+Buffer::Buffer(const Buffer& other) : block_(other.block_) {
+  if (block_) block_->refs.fetch_add(1, std::memory_order_relaxed);
+}
+
+Buffer::Buffer(Buffer&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+
+Buffer& Buffer::operator=(Buffer other) noexcept {
+  std::swap(block_, other.block_);
+  return *this;
+}
+
+Buffer::~Buffer() {
+  if (block_ && block_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) release(block_);
+}
+
+const uint8_t* Buffer::data() const { return block_ ? block_->bytes() : nullptr; }
+size_t Buffer::size() const { return block_ ? block_->size : 0; }
+size_t Buffer::capacity() const { return block_ ? block_->capacity : 0; }
+bool Buffer::unique() const { return block_ && block_->refs.load(std::memory_order_acquire) == 1; }
+
+uint8_t* Buffer::mutable_data() {
+  assert(unique());
+  return block_->bytes();
+}
+
+void Buffer::set_size(size_t size) {
+  assert(unique() && size <= block_->capacity);
+  block_->size = size;
+}
+
+void Buffer::reserve(size_t capacity) {
+  assert(unique());
+  if (capacity > block_->capacity) move_to(capacity);
+}
+
+void Buffer::shrink() {
+  assert(unique());
+  if (block_->size + block_->capacity / 3 < block_->capacity) move_to(block_->size);
+}
+
+void Buffer::move_to(size_t capacity) {
+  Buffer other = block_->core ? Buffer(block_->core->make(capacity)) : make_heap(capacity);
+  std::memcpy(other.block_->bytes(), block_->bytes(), block_->size);
+  other.block_->size = block_->size;
+  *this = std::move(other);
+}
+
+void Buffer::append(std::span<const uint8_t> bytes) {
+  assert(unique());
+  const size_t needed = block_->size + bytes.size();
+  if (needed > block_->capacity) reserve(std::max(needed, block_->capacity * 2));
+  if (!bytes.empty()) std::memcpy(block_->bytes() + block_->size, bytes.data(), bytes.size());
+  block_->size = needed;
+}
+
+void Buffer::release(Block* block) {
+  if (block->core) {
+    block->core->give_back(block);
+  } else {
+    BufferPool::Core::destroy(block);
+  }
+}
+
+}  // namespace vigie

@@ -1,0 +1,65 @@
+#pragma once
+// The access unit: what sources make, what the gate publishes, what everything downstream shares by reference.
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/ref.h"
+#include "base/time.h"
+#include "media/codec.h"
+#include "media/parameter_sets.h"
+
+namespace vigie {
+
+// How far an access unit's `capture_time` can be trusted.
+enum class ClockQuality : uint8_t {
+  none = 0,       // no sender report yet: capture_time is the arrival time
+  reported = 1,   // from the camera's sender reports
+  suspect = 2,    // the camera's clock differs from ours by more than 1 s, or its reports disagree
+};
+std::string_view clock_quality_name(ClockQuality quality);
+
+// Where one NAL unit lies in AccessUnit::payload; the start code lies before `offset` and is not counted.
+struct NalSpan {
+  uint32_t offset = 0;
+  uint32_t size = 0;
+};
+
+// All NAL units of one coded picture, in decoding order. Immutable once made.
+//
+// Payload layout: H.264/H.265: Annex B, each NAL unit preceded by the four bytes 00 00 00 01 (so `payload` as a whole is
+// a legal byte stream and a length-prefixed copy needs no memmove); NAL bytes are exactly the source's. MJPEG: one
+// complete JFIF image, and one NalSpan over the whole of it.
+struct AccessUnit : RefCounted<AccessUnit> {
+  Codec codec = Codec::h264;
+  // Decoding can start here: H.264 IDR, H.265 IRAP, every MJPEG picture.
+  bool keyframe = false;
+  // Something before or inside this unit is missing: a decoder must not trust the picture (M-4).
+  // `gap`: packets or units were lost since the previous unit; `damaged`: parts of this very unit are missing.
+  bool gap = false;
+  bool damaged = false;
+  uint32_t lost_packets = 0;  // packets known missing since the previous unit, 0 when no gap
+
+  // Media time, unwrapped; continues across wraps, jumps are absorbed by the timeline (never goes back).
+  Ticks90k pts{0};
+  // The three clocks: the camera's RTP time, its capture time by sender report, and arrival here.
+  uint32_t rtp_timestamp = 0;
+  WallTime capture_time{};
+  ClockQuality clock_quality = ClockQuality::none;
+  MonoTime first_arrival{};  // first packet of the unit read from the kernel
+  MonoTime last_arrival{};   // last packet
+  WallTime arrival_wall{};
+
+  Buffer payload;
+  std::vector<NalSpan> nals;
+  // In force for this unit (never null; may be incomplete).
+  Ref<const ParameterSets> parameter_sets;
+
+  ByteSpan nal(size_t index) const { return payload.bytes().subspan(nals[index].offset, nals[index].size); }
+};
+
+}  // namespace vigie

@@ -1,0 +1,29 @@
+#pragma once
+// The parameter sets in force for a track, as an immutable shared value.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ref.h"
+#include "media/codec.h"
+
+namespace vigie {
+
+// NAL units without start codes. H.264 uses sps and pps; H.265 all three; MJPEG none.
+// `revision` counts changes of content on one track, from 1. width and height are the displayed (cropped) luma size in
+// pixels, 0 while unknown.
+struct ParameterSets : RefCounted<ParameterSets> {
+  Codec codec = Codec::h264;
+  uint64_t revision = 0;
+  std::vector<std::vector<uint8_t>> vps, sps, pps;
+  uint32_t width = 0;
+  uint32_t height = 0;
+  // Enough to decode: H.264 sps+pps, H.265 vps+sps+pps, MJPEG always.
+  bool complete() const {
+    if (codec == Codec::mjpeg) return true;
+    return !sps.empty() && !pps.empty() && (codec == Codec::h264 || !vps.empty());
+  }
+};
+
+}  // namespace vigie
