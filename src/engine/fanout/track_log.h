@@ -1,0 +1,54 @@
+#pragma once
+// A numbered ring of published units with a last-GOP index: one per hub and shard.
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/time.h"
+#include "fanout/log_entry.h"
+
+namespace vigie::fanout {
+
+struct TrackLogLimits {
+  size_t bytes = size_t{16} << 20;  // payload bytes kept; beyond it the oldest go, the last GOP's head included
+  Nanos keep_for = 1500ms;          // units of older GOPs stay this long for sessions that lag within their limit
+  uint32_t derived_kept = 8;        // newest units that keep their derived form
+};
+
+// Thread: one shard.
+class TrackLog {
+ public:
+  explicit TrackLog(TrackLogLimits limits);
+
+  // Takes a unit that follows the newest one (number = last + 1, or any number when empty), then evicts what is over
+  // the limits: units before the newest keyframe that are older than `keep_for`, and the oldest beyond `bytes`.
+  void append(LogEntry entry);
+  // Drops every unit whose provenance is older than this policy decision (mask change, withdrawal).
+  void drop_all();
+
+  bool empty() const { return count_ == 0; }
+  uint64_t first_number() const { return first_; }
+  uint64_t next_number() const { return first_ + count_; }
+  // nullptr when the number is not (or no longer, or not yet) in the log.
+  const LogEntry* find(uint64_t number) const;
+  const LogEntry* newest() const { return count_ ? &at(count_ - 1) : nullptr; }
+  // Number of the newest keyframe still in the log, 0 when there is none.
+  uint64_t newest_keyframe() const { return keyframe_ >= first_ && count_ ? keyframe_ : 0; }
+  size_t payload_bytes() const { return bytes_; }
+  size_t size() const { return count_; }
+
+ private:
+  const LogEntry& at(size_t index) const { return ring_[(head_ + index) & (ring_.size() - 1)]; }
+  void pop_front();
+  void grow();
+
+  TrackLogLimits limits_;
+  std::vector<LogEntry> ring_;  // power of two
+  size_t head_ = 0;
+  size_t count_ = 0;
+  uint64_t first_ = 1;
+  uint64_t keyframe_ = 0;
+  size_t bytes_ = 0;
+};
+
+}  // namespace vigie::fanout

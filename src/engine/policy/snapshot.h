@@ -1,0 +1,139 @@
+#pragma once
+// The policy snapshot: all that the core is told, as one immutable numbered value.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ref.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace vigie::policy {
+
+// Text that must never be printed; the only way out is reveal().
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string text) : text_(std::move(text)) {}
+  const std::string& reveal() const { return text_; }
+  bool empty() const { return text_.empty(); }
+  friend bool operator==(const Secret&, const Secret&) = default;
+
+ private:
+  std::string text_;
+};
+
+enum class SourceKind : uint8_t { rtsp, file, push };
+enum class Transport : uint8_t { automatic, tcp, udp };
+enum class Pull : uint8_t { always, on_demand };
+
+// One stream of a camera and how to get it.
+struct StreamPolicy {
+  std::string name;  // "main", "sub", …
+  SourceKind kind = SourceKind::rtsp;
+  std::string url;         // rtsp(s)://… without credentials, or the file's path; empty for push
+  std::string backup_url;  // tried after the first one fails, alternating; may be empty
+  Transport transport = Transport::automatic;
+  Pull pull = Pull::always;
+  std::string username;
+  Secret password;
+  std::string tls_ca_file;   // for rtsps; empty = the system's store
+  bool tls_verify = true;
+  Nanos first_picture_deadline = 10s;
+  Nanos silence_limit = 5s;
+  Nanos linger = 10s;        // on demand: how long it is kept after the last viewer left
+  bool file_loop = true;     // file: starts again at its end
+  size_t log_bytes = size_t{16} << 20;  // cap of the track log
+  friend bool operator==(const StreamPolicy&, const StreamPolicy&) = default;
+};
+
+enum class Privacy : uint8_t { withheld, clear, masked };
+
+struct CameraPolicy {
+  std::string name;    // unique
+  int64_t number = 0;  // the operator's number, 0 = none
+  std::string title;
+  Privacy privacy = Privacy::withheld;
+  std::string privacy_reason;  // needed for clear
+  std::vector<StreamPolicy> streams;
+  friend bool operator==(const CameraPolicy&, const CameraPolicy&) = default;
+};
+
+enum class Access : uint8_t { digest, open };
+
+struct ListenerPolicy {
+  std::string name;
+  std::string listen;     // "host:port", "[v6]:port", or "%interface:port"
+  bool tls = false;
+  std::string tls_certificate, tls_key;  // files, PEM
+  Access access = Access::digest;
+  bool trusted = false;   // cleartext allowed on a non-loopback address
+  bool allow_md5 = true;  // FFmpeg and GStreamer know no SHA-256
+  bool udp = true;        // UDP delivery allowed (only where cleartext is)
+  uint8_t dscp = 0;       // 0..63, of media leaving
+  friend bool operator==(const ListenerPolicy&, const ListenerPolicy&) = default;
+};
+
+// A viewer's account on listeners with digest access, and what it may see.
+struct AgentPolicy {
+  std::string name;
+  Secret password;
+  bool all_cameras = false;
+  std::vector<std::string> cameras;
+  std::optional<WallTime> until;  // the core's own timer ends sessions then
+  friend bool operator==(const AgentPolicy&, const AgentPolicy&) = default;
+};
+
+struct LimitsPolicy {
+  uint32_t sessions = 4096;             // playing sessions in all; beyond: 453
+  uint32_t sessions_per_peer = 1024;    // from one address
+  uint32_t sessions_per_stream = 2048;
+  uint32_t half_open = 1024;            // connections that have not authenticated or set up yet
+  Nanos half_open_timeout = 10s;
+  Nanos session_timeout = 60s;          // announced; without sign of life
+  Nanos lag_limit = 1s;                 // a viewer further behind jumps to the newest keyframe
+  uint32_t send_buffer_bytes = 512 << 10;
+  uint32_t packet_bytes = 1400;         // RTP packet size, header included
+  uint32_t header_bytes = 16 << 10;
+  friend bool operator==(const LimitsPolicy&, const LimitsPolicy&) = default;
+};
+
+// Thread: immutable after parse; shared by all shards.
+struct PolicySnapshot : RefCounted<PolicySnapshot> {
+  uint64_t revision = 0;
+  std::vector<ListenerPolicy> listeners;
+  std::vector<AgentPolicy> agents;
+  std::vector<CameraPolicy> cameras;
+  LimitsPolicy limits;
+};
+
+// Parses and validates a snapshot (JSON, UTF-8; the schema is python/vigie/schema/policy_snapshot.json). Unknown fields
+// are errors: a misspelt "privacy" must not pass. Cross checks: names unique and well-formed, open access only on
+// loopback or trusted listeners, clear only with a reason, cleartext only where trusted or loopback, agents' cameras exist.
+// Errors: policy_syntax (byte position), policy_field (where = JSON pointer such as /cameras/3/streams/0/url).
+Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json);
+
+// One step from the old snapshot to the new one.
+struct Action {
+  enum class Kind : uint8_t {
+    end_rights,        // agents gone, shortened or changed: sessions must be checked again
+    close_listener,
+    remove_stream,     // camera or stream gone
+    change_privacy,    // the camera's decision or its reason changed
+    restart_stream,    // the way to get it changed: url, transport, credentials …
+    update_stream,     // only limits that need no new connection
+    add_stream,
+    open_listener,
+    change_limits,
+  } kind;
+  std::string name;    // listener, agent or camera
+  std::string stream;  // for stream actions
+  friend bool operator==(const Action&, const Action&) = default;
+};
+
+// The smallest ordered list of actions: rights and pictures are taken away first, given last. `old` may be null.
+std::vector<Action> diff(const PolicySnapshot* old_snapshot, const PolicySnapshot& new_snapshot);
+
+}  // namespace vigie::policy

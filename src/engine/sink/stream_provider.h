@@ -1,0 +1,61 @@
+#pragma once
+// What the RTSP server asks of the engine: may this viewer see this stream, and if so, from which hub.
+// The runtime implements it; sinks know neither sources nor policy objects beyond this.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "fanout/hub.h"
+#include "media/event.h"
+#include "media/track.h"
+#include "rtsp/digest.h"
+
+namespace vigie::sink {
+
+// A viewer's request, as far as the answer may depend on it.
+struct ViewRequest {
+  std::string listener;   // name of the listener it came through
+  std::string agent;      // authenticated user name; empty on an open listener
+  std::string path;       // "/camera", "/camera/stream", percent-decoded, without query
+  std::string peer;       // "192.0.2.7:51234"
+  size_t shard_index = 0; // shard of the caller
+};
+
+// A granted view. While it lives the stream is held open (pulled on demand); dropping it lets go.
+// `right_ends`: the core itself ends the session then, with nobody's help.
+class StreamHold {
+ public:
+  virtual ~StreamHold() = default;
+};
+struct OpenedStream {
+  StreamKey key;
+  TrackInfo track;                       // parameter_sets known (first picture seen, or complete in the SDP)
+  std::shared_ptr<fanout::Hub> hub;
+  std::shared_ptr<StreamHold> hold;
+  std::optional<WallTime> right_ends;
+};
+
+class StreamProvider {
+ public:
+  using Reply = std::function<void(Result<OpenedStream>)>;
+  virtual ~StreamProvider() = default;
+  // Decides and opens. `reply` is called exactly once, on shard `request.shard_index`, maybe before open() returns;
+  // never later than `timeout`. Errors: not_found, withheld, not_authorized, admission_refused, no_first_picture, …
+  // Thread: the shard named in the request.
+  virtual void open(const ViewRequest& request, Nanos timeout, Reply reply) = 0;
+  // Again the decision, for a session that plays: called for every session when the policy revision changed.
+  // Thread: the session's shard. Cheap.
+  virtual Status still_allowed(const ViewRequest& request, const StreamKey& key) = 0;
+  // The right's end as of now, for re-arming the session's timer after a policy change.
+  virtual std::optional<WallTime> right_ends(const ViewRequest& request, const StreamKey& key) = 0;
+  // The password (or HA1) of a viewer's account for digest verification; nullopt = unknown user.
+  virtual std::optional<rtsp::Credential> credential(const std::string& agent) = 0;
+  // Hands an event up. Thread: any shard.
+  virtual void emit(Event event) = 0;
+};
+
+}  // namespace vigie::sink
