@@ -1,0 +1,62 @@
+#pragma once
+// Annex B byte streams: start codes found, streams cut into access units.
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+#include "media/codec.h"
+
+namespace vigie::rtp {
+
+// Position of the first 00 00 01 at or after `from`; bytes.size() when there is none.
+size_t find_start_code(ByteSpan bytes, size_t from = 0);
+
+// Walks over the NAL units of a complete byte stream: next() until it returns false. Zero bytes around start codes
+// are not part of a NAL unit; what stands before the first start code is skipped.
+class NalWalker {
+ public:
+  explicit NalWalker(ByteSpan annexb);
+  bool next(ByteSpan& nal);
+
+ private:
+  ByteSpan bytes_;
+  size_t at_;  // first byte of the next NAL unit, or size
+};
+
+// True when the NAL unit can only be the first of an access unit that comes after a VCL NAL unit: AUD, parameter
+// sets, prefix SEI … (H.264 7.4.1.2.3, H.265 7.4.2.4.4), or a slice that begins a picture.
+bool begins_access_unit(Codec codec, ByteSpan nal);
+// A coded slice (or data partition A, or any H.265 VCL).
+bool is_vcl_nal(Codec codec, ByteSpan nal);
+// IDR, or IRAP in H.265.
+bool is_keyframe_nal(Codec codec, ByteSpan nal);
+
+// Cuts a byte stream that comes in pieces (a raw .h264 or .h265 file) into access units.
+// Thread: one. Memory: one access unit and the piece, both bounded by `max_unit_bytes`.
+class AnnexbSplitter {
+ public:
+  explicit AnnexbSplitter(Codec codec, size_t max_unit_bytes = size_t{8} << 20);
+  void push(ByteSpan piece);
+  // No more bytes follow: what is left is the last unit.
+  void finish();
+  // The next whole unit as a byte stream, valid until the next call of push, finish or pop.
+  bool pop(ByteSpan& unit);
+  // Bytes thrown away: before the first start code, or a unit over the limit.
+  uint64_t dropped_bytes() const { return dropped_bytes_; }
+
+ private:
+  bool scan();
+  Codec codec_;
+  size_t max_unit_bytes_;
+  std::vector<uint8_t> bytes_;
+  size_t begin_ = 0;     // first byte of the unit being gathered
+  size_t scan_ = 0;      // start codes before this are known
+  size_t unit_end_ = 0;  // end of a whole unit that begins at begin_, 0 while not known
+  bool synced_ = false;
+  bool has_vcl_ = false;
+  bool finished_ = false;
+  uint64_t dropped_bytes_ = 0;
+};
+
+}  // namespace vigie::rtp

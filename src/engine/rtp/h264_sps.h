@@ -1,0 +1,29 @@
+#pragma once
+// H.264 sequence parameter set, as far as the engine needs it (H.264 7.3.2.1.1, E.1.1).
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+
+namespace vigie::rtp {
+
+struct H264Sps {
+  uint8_t profile_idc = 0;
+  uint8_t constraint_flags = 0;
+  uint8_t level_idc = 0;
+  uint32_t id = 0;
+  uint32_t width = 0;  // cropped, luma samples
+  uint32_t height = 0;
+  bool frame_mbs_only = true;
+};
+
+// Reads a whole SPS NAL unit (header included, emulation prevention still in). Bytes after the end are ignored (G9).
+// Errors: none when truncated, an id or size out of range, or cropped to nothing.
+std::optional<H264Sps> parse_h264_sps(ByteSpan nal);
+// Only the id, which comes before everything that can be odd; none when out of range.
+std::optional<uint32_t> h264_sps_id(ByteSpan nal);
+std::optional<uint32_t> h264_pps_id(ByteSpan nal);
+// first_mb_in_slice is 0: this slice begins a picture (7.4.3; arbitrary slice order is not known).
+inline bool h264_begins_picture(ByteSpan nal) { return nal.size() > 1 && (nal[1] & 0x80) != 0; }
+
+}  // namespace vigie::rtp

@@ -1,0 +1,55 @@
+#pragma once
+// RTP timestamps -> a track's media time, which only ever goes forward and keeps to real time.
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace vigie::rtp {
+
+struct TimelineStats {
+  uint64_t jumps = 0;      // re-anchored on arrival time (I1, I2, I4)
+  uint64_t returns = 0;    // came back to the timeline from before a jump (isolated wrong stamps, I1)
+  uint64_t repeated = 0;   // same timestamp as the unit before (I5)
+  uint64_t backwards = 0;  // a little earlier than the unit before: pictures in decoding order
+};
+
+// Thread: one. Takes no memory.
+class Timeline {
+ public:
+  explicit Timeline(uint32_t clock_rate = 90000) : clock_rate_(clock_rate ? clock_rate : 90000) {}
+
+  // Media time of the next unit: 0 for the first, then strictly greater each time.
+  // Small steps forward are believed whatever the network does; a step that real time does not bear out, or one back,
+  // puts the unit at the media time of its arrival, and the timeline goes on from there.
+  Ticks90k map(uint32_t rtp_timestamp, MonoTime arrival);
+  // The source begins anew (reconnect): the next unit is placed by its arrival time.
+  void restart() { restart_ = started_; }
+
+  // The latest media time given out; 0 before any.
+  Ticks90k last() const { return Ticks90k{last_pts_}; }
+  const TimelineStats& stats() const { return stats_; }
+
+ private:
+  int64_t to_90k(int64_t units) const;
+  int64_t real_time(MonoTime arrival) const;
+  void anchor(int64_t pts, MonoTime arrival);
+  void follow(int64_t pts, MonoTime arrival);
+
+  uint32_t clock_rate_;
+  bool started_ = false;
+  bool restart_ = false;
+  uint32_t last_timestamp_ = 0;
+  int64_t unwrapped_ = 0;   // source units since the first unit
+  int64_t offset_ = 0;      // pts = to_90k(unwrapped) + offset
+  int64_t old_offset_ = 0;  // before the last jump, relative to the same unwrapped scale
+  bool have_old_offset_ = false;
+  int64_t last_pts_ = 0;
+  int behind_ = 0;    // units in a row that the mapping placed before last_pts_
+  int repeated_ = 0;  // units in a row with one timestamp
+  MonoTime epoch_{};  // arrival of the first unit
+  int64_t lead_ = 0;  // ticks: media time less time since epoch_, upper envelope
+  MonoTime lead_at_{};
+  TimelineStats stats_;
+};
+
+}  // namespace vigie::rtp
