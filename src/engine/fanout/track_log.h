@@ -23,7 +23,7 @@ class TrackLog {
   // Takes a unit that follows the newest one (number = last + 1, or any number when empty), then evicts what is over
   // the limits: units before the newest keyframe that are older than `keep_for`, and the oldest beyond `bytes`.
   void append(LogEntry entry);
-  // Drops every unit whose provenance is older than this policy decision (mask change, withdrawal).
+  // Drops every unit, keeping the numbering (mask change, withdrawal).
   void drop_all();
 
   bool empty() const { return count_ == 0; }

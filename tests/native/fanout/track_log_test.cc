@@ -1,0 +1,79 @@
+#include "fanout/track_log.h"
+
+#include <gtest/gtest.h>
+
+#include "fanout/units.h"
+
+namespace vigie::fanout {
+namespace {
+
+class TrackLogTest : public ::testing::Test {
+ protected:
+  void add(TrackLog& log, bool keyframe, size_t bytes = 100) {
+    at_ += 40ms;
+    log.append({log.next_number(), test::publish({keyframe, bytes, at_}), {}, nullptr});
+  }
+  MonoTime at_{1000s};
+};
+
+TEST_F(TrackLogTest, NumbersWithoutHolesAndFindsByNumber) {
+  TrackLog log({});
+  EXPECT_TRUE(log.empty());
+  EXPECT_EQ(log.newest(), nullptr);
+  EXPECT_EQ(log.newest_keyframe(), 0U);
+  for (int i = 0; i < 200; ++i) add(log, i % 50 == 0);
+  EXPECT_EQ(log.next_number(), 201U);
+  EXPECT_EQ(log.newest_keyframe(), 151U);
+  for (uint64_t n = log.first_number(); n < log.next_number(); ++n) {
+    ASSERT_NE(log.find(n), nullptr);
+    EXPECT_EQ(log.find(n)->number, n);
+  }
+  EXPECT_EQ(log.find(log.first_number() - 1), nullptr);
+  EXPECT_EQ(log.find(log.next_number()), nullptr);
+}
+
+TEST_F(TrackLogTest, KeepsTheLastGopAndYoungUnitsBeforeIt) {
+  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 400ms, .derived_kept = 8});
+  for (int i = 0; i < 51; ++i) add(log, i % 50 == 0);
+  EXPECT_EQ(log.newest_keyframe(), 51U);
+  EXPECT_EQ(log.first_number(), 41U) << "400 ms of the former GOP stay for those who lag";
+  for (int i = 0; i < 49; ++i) add(log, false);
+  EXPECT_EQ(log.first_number(), 51U) << "the whole of the last GOP stays, however old";
+}
+
+TEST_F(TrackLogTest, TheByteCapCutsIntoAVeryLongGop) {
+  TrackLog log({.bytes = 1000, .keep_for = 1s, .derived_kept = 8});
+  add(log, true);
+  for (int i = 0; i < 30; ++i) add(log, false);
+  EXPECT_EQ(log.payload_bytes(), 1000U);
+  EXPECT_EQ(log.size(), 10U);
+  EXPECT_EQ(log.newest_keyframe(), 0U) << "nobody can start decoding here";
+  add(log, true, 5000);
+  EXPECT_EQ(log.size(), 1U) << "a unit larger than the cap is still sent";
+  EXPECT_EQ(log.newest_keyframe(), log.newest()->number);
+}
+
+TEST_F(TrackLogTest, DropAllKeepsTheNumbering) {
+  TrackLog log({});
+  for (int i = 0; i < 5; ++i) add(log, i == 0);
+  log.drop_all();
+  EXPECT_TRUE(log.empty());
+  EXPECT_EQ(log.payload_bytes(), 0U);
+  EXPECT_EQ(log.newest_keyframe(), 0U);
+  EXPECT_EQ(log.next_number(), 6U);
+  add(log, true);
+  EXPECT_EQ(log.newest()->number, 6U);
+}
+
+TEST_F(TrackLogTest, DerivedFormsGoAfterAFewUnits) {
+  struct Train : Derived {};
+  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 10s, .derived_kept = 3});
+  for (int i = 0; i < 10; ++i) {
+    at_ += 40ms;
+    log.append({log.next_number(), test::publish({i == 0, 100, at_}), {}, Ref<const Derived>::adopt(new Train)});
+  }
+  for (uint64_t n = 1; n <= 10; ++n) EXPECT_EQ(static_cast<bool>(log.find(n)->derived), n > 7) << n;
+}
+
+}  // namespace
+}  // namespace vigie::fanout
