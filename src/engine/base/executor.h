@@ -8,8 +8,8 @@ class Executor {
  public:
   virtual ~Executor() = default;
   // Runs `task` later on this executor's thread, in the order of posting from any one thread.
-  // Thread: any. After the executor has stopped, tasks are destroyed without being run.
-  virtual void post(Task task) = 0;
+  // Returns false when the executor is closing: the task is destroyed without being run. Thread: any.
+  virtual bool post(Task task) = 0;
   // True when the caller is on this executor's thread.
   virtual bool on_home_thread() const = 0;
 };

@@ -18,6 +18,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/executor.h"
 #include "base/fd.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -68,7 +69,6 @@ struct LoopStats {
   Counter busy_ns;         // outside the wait
   Gauge longest_callback_ns;
   Counter posted;
-  Counter wakeups;  // eventfd writes
 };
 
 struct EventLoopOptions {
@@ -80,14 +80,14 @@ struct EventLoopOptions {
 
 // Thread: everything belongs to the loop's thread (the one in run or run_once) except post, wake, stop, stats, clock,
 // name and run_blocking. Before the first run_once/run any one thread may prepare it.
-class EventLoop {
+class EventLoop final : public Executor {
  public:
   static constexpr Nanos kSlowCallback = 1ms;
 
   // Errors: socket_failed when the kernel gives no epoll or eventfd descriptor.
   static Result<std::unique_ptr<EventLoop>> make(EventLoopOptions options = {});
   // Tasks still in the mailbox and timers still set are destroyed unrun, then the pool's owner is gone.
-  ~EventLoop();
+  ~EventLoop() override;
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
@@ -102,10 +102,11 @@ class EventLoop {
   // Thread: any. Ends a wait early.
   void wake();
   bool in_loop_thread() const;
+  bool on_home_thread() const override { return in_loop_thread(); }
 
   // --- mailbox
   // Thread: any. Tasks of one poster run in order. False when the loop is closing: the task is destroyed unrun.
-  bool post(Task task);
+  bool post(Task task) override;
   // Thread: any. Runs `f` in the loop and waits for it; at once when called in the loop's thread.
   // Returns false when the loop ended without running it. Never call it while the loop waits for the caller.
   template <class F>
@@ -142,6 +143,8 @@ class EventLoop {
   MonoTime now() const { return now_; }
   WallTime wall_now() const { return clock_.now_wall(); }
   const LoopStats& stats() const { return stats_; }
+  // How often a post or wake had to wake the kernel's wait. Thread: any.
+  uint64_t wakeups() const { return wakeups_.load(std::memory_order_relaxed); }
   const std::string& name() const { return name_; }
 
  private:
@@ -160,8 +163,7 @@ class EventLoop {
   size_t run_ready(int count);
   size_t run_hooks();
   void refresh_now() { now_ = clock_.now_mono(); }
-  void begin_callback();
-  void end_callback();
+  void end_callback();  // measures from the end of the previous one
   void signal_wakeup();
 
   const std::string name_;
@@ -185,10 +187,12 @@ class EventLoop {
   std::mutex mailbox_mutex_;
   std::vector<Task> mailbox_;    // guarded by mailbox_mutex_
   bool mailbox_closed_ = false;  // guarded by mailbox_mutex_
+  bool sleeping_ = false;        // guarded by mailbox_mutex_: a post must write to wakeup_
   bool wake_pending_ = false;    // guarded by mailbox_mutex_
   std::vector<Task> mailbox_running_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> thread_{0};
+  std::atomic<uint64_t> wakeups_{0};
 };
 
 namespace internal {

@@ -14,7 +14,10 @@ namespace {
 // A shard turned by hand: run() makes the caller its thread for the time of its tasks.
 class HandShard : public Executor {
  public:
-  void post(Task task) override { tasks_.push_back(std::move(task)); }
+  bool post(Task task) override {
+    tasks_.push_back(std::move(task));
+    return true;
+  }
   bool on_home_thread() const override { return current == this; }
   void run() {
     const HandShard* before = std::exchange(current, this);
