@@ -109,11 +109,22 @@ struct PolicySnapshot : RefCounted<PolicySnapshot> {
   LimitsPolicy limits;
 };
 
-// Parses and validates a snapshot (JSON, UTF-8; the schema is python/vigie/schema/policy_snapshot.json). Unknown fields
-// are errors: a misspelt "privacy" must not pass. Cross checks: names unique and well-formed, open access only on
-// loopback or trusted listeners, clear only with a reason, cleartext only where trusted or loopback, agents' cameras exist.
+// Largest snapshot text that is looked at.
+inline constexpr size_t kMaxSnapshotBytes = size_t{64} << 20;
+
+// Parses and validates a snapshot (JSON, UTF-8; the schema is python/vigie/schema/policy_snapshot.json). Unknown and
+// repeated fields are errors: a misspelt "privacy" must not pass. Cross checks: names unique and well-formed, open access
+// only on loopback or trusted listeners, clear only with a reason, cleartext only where trusted or loopback, agents'
+// cameras exist. Not checked: that files exist, that names resolve, that addresses can be bound.
 // Errors: policy_syntax (byte position), policy_field (where = JSON pointer such as /cameras/3/streams/0/url).
 Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json);
+
+// The cross checks alone, for a snapshot that was not made by parse_snapshot.
+// Errors: policy_field, as parse_snapshot.
+Status validate(const PolicySnapshot& snapshot);
+
+// True when `listen` can only be reached from this machine (127.x.x.x, [::1], localhost, %lo).
+bool listens_on_loopback(std::string_view listen);
 
 // One step from the old snapshot to the new one.
 struct Action {
@@ -124,6 +135,7 @@ struct Action {
     change_privacy,    // the camera's decision or its reason changed
     restart_stream,    // the way to get it changed: url, transport, credentials …
     update_stream,     // only limits that need no new connection
+    update_camera,     // title, number or the order of streams: nothing that a picture or a right hangs on
     add_stream,
     open_listener,
     change_limits,
@@ -133,7 +145,10 @@ struct Action {
   friend bool operator==(const Action&, const Action&) = default;
 };
 
-// The smallest ordered list of actions: rights and pictures are taken away first, given last. `old` may be null.
+// The smallest ordered list of actions: rights and pictures are taken away first, given last. Kinds come in the order of
+// the enumeration, except that a change_privacy which newly shows a camera comes after its streams are those of the new
+// snapshot (after add_stream), so that no decision ever covers another stream's pictures. `old` may be null.
+// A new agent, and the order of listeners, agents and cameras, need no action: rights are read from the new snapshot.
 std::vector<Action> diff(const PolicySnapshot* old_snapshot, const PolicySnapshot& new_snapshot);
 
 }  // namespace vigie::policy

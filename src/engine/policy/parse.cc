@@ -1,0 +1,309 @@
+// JSON -> PolicySnapshot: first the text as such (size, depth, repeated keys), then every field's type and range, then
+// the cross checks of validate.cc.
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+#include "policy/json_fields.h"
+#include "policy/snapshot.h"
+
+namespace vigie::policy {
+namespace {
+
+constexpr size_t kMaxDepth = 8;                // the layout needs 6
+constexpr size_t kMaxFields = 64;              // of one object; the layout needs 16
+constexpr size_t kMaxNodes = size_t{4} << 20;  // values in all
+constexpr size_t kMaxListeners = 64;
+constexpr size_t kMaxAgents = 65536;
+constexpr size_t kMaxCameras = 65536;
+constexpr size_t kMaxStreams = 16;
+constexpr size_t kMaxName = 64;
+constexpr size_t kMaxUrl = 2048;
+constexpr size_t kMaxPath = 4096;
+constexpr size_t kMaxTitle = 256;
+constexpr size_t kMaxReason = 1024;
+constexpr size_t kMaxCredential = 256;
+constexpr int64_t kMaxWhole = int64_t{1} << 53;  // what JSON readers agree on
+
+// Looks at the text once without building anything: well-formed, not too deep or too large, no key twice in one object
+// (a parser would silently keep the last "privacy").
+class TextCheck final : public nlohmann::json_sax<Json> {
+ public:
+  bool null() override { return count(); }
+  bool boolean(bool) override { return count(); }
+  bool number_integer(number_integer_t) override { return count(); }
+  bool number_unsigned(number_unsigned_t) override { return count(); }
+  bool number_float(number_float_t, const string_t&) override { return count(); }
+  bool string(string_t&) override { return count(); }
+  bool binary(binary_t&) override { return count(); }
+  bool start_object(size_t) override { return open(false); }
+  bool start_array(size_t) override { return open(true); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    auto& keys = levels_.back().keys;
+    if (std::find(keys.begin(), keys.end(), name) != keys.end()) {
+      keys.push_back(name);
+      return fail(Code::policy_field, pointer(), "the field stands twice; right would be once");
+    }
+    keys.push_back(name);
+    if (keys.size() > kMaxFields) {
+      return fail(Code::policy_field, pointer(), "more than " + std::to_string(kMaxFields) + " fields in one object");
+    }
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& exception) override {
+    // The parser's own text quotes what it read last, which may be a password.
+    return fail(Code::policy_syntax, "byte " + std::to_string(position),
+                exception.id == 406 ? "a number is out of range" : "this is not well-formed JSON in UTF-8");
+  }
+
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  struct Level {
+    bool is_array;
+    size_t index = 0;
+    std::vector<std::string> keys = {};
+  };
+  bool fail(Code code, std::string where, std::string what) {
+    if (!error_) error_ = make_error(code, std::move(where), std::move(what));
+    return false;
+  }
+  bool count() {
+    if (!levels_.empty() && levels_.back().is_array) ++levels_.back().index;
+    if (++nodes_ <= kMaxNodes) return true;
+    return fail(Code::policy_syntax, pointer(), "more than " + std::to_string(kMaxNodes) + " values");
+  }
+  bool open(bool is_array) {
+    if (!count()) return false;
+    if (levels_.size() >= kMaxDepth) {
+      return fail(Code::policy_syntax, pointer(), "nested deeper than " + std::to_string(kMaxDepth) + " levels");
+    }
+    levels_.push_back(Level{is_array});
+    return true;
+  }
+  bool close() {
+    levels_.pop_back();
+    return true;
+  }
+  // Of the value just begun.
+  std::string pointer() const {
+    std::string text;
+    for (const auto& level : levels_) {
+      if (level.is_array) {
+        text = pointer_to(text, level.index == 0 ? 0 : level.index - 1);
+      } else if (!level.keys.empty()) {
+        text = pointer_to(text, level.keys.back());
+      }
+    }
+    return text;
+  }
+
+  std::vector<Level> levels_;
+  size_t nodes_ = 0;
+  std::optional<Error> error_;
+};
+
+std::optional<unsigned> digits(std::string_view text, size_t at, size_t count) {
+  unsigned value = 0;
+  for (size_t i = at; i < at + count; ++i) {
+    if (i >= text.size() || text[i] < '0' || text[i] > '9') return std::nullopt;
+    value = value * 10 + static_cast<unsigned>(text[i] - '0');
+  }
+  return value;
+}
+
+// "2026-12-31T23:59:59Z", with up to nine digits of a fraction. Source: RFC 3339 5.6, UTC only, no leap second.
+std::optional<WallTime> parse_utc(std::string_view text) {
+  if (text.size() < 20 || text.size() > 30 || !text.ends_with('Z')) return std::nullopt;
+  const auto year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
+  const auto hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
+  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+  if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
+                                         std::chrono::day(*day)};
+  // Nanoseconds in 64 bits end in 2262.
+  if (!date.ok() || *year < 1970 || *year > 2261 || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
+  Nanos fraction{0};
+  if (text.size() > 20) {
+    const size_t count = text.size() - 21;
+    const auto value = digits(text, 20, count);
+    if (text[19] != '.' || count == 0 || !value) return std::nullopt;
+    fraction = Nanos{*value};
+    for (size_t i = count; i < 9; ++i) fraction *= 10;
+  }
+  return WallTime{std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours(*hour) +
+                  std::chrono::minutes(*minute) + std::chrono::seconds(*second) + fraction};
+}
+
+ListenerPolicy read_listener(const Json& json, const std::string& at, FirstError& error) {
+  static constexpr Word<Access> kAccess[] = {{"digest", Access::digest}, {"open", Access::open}};
+  ListenerPolicy listener;
+  FieldReader reader(
+      json, at, error,
+      {"name", "listen", "tls", "tls_certificate", "tls_key", "access", "trusted", "allow_md5", "udp", "dscp"});
+  reader.require("name", "a name of its own");
+  reader.require("listen", "an address such as 127.0.0.1:8554");
+  reader.text("name", listener.name, kMaxName);
+  reader.text("listen", listener.listen, kMaxName);
+  reader.boolean("tls", listener.tls);
+  reader.text("tls_certificate", listener.tls_certificate, kMaxPath);
+  reader.text("tls_key", listener.tls_key, kMaxPath);
+  reader.word("access", listener.access, kAccess);
+  reader.boolean("trusted", listener.trusted);
+  reader.boolean("allow_md5", listener.allow_md5);
+  listener.udp = !listener.tls;  // UDP delivery is cleartext
+  reader.boolean("udp", listener.udp);
+  reader.integer_into("dscp", listener.dscp, 0, 63);
+  return listener;
+}
+
+AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& error) {
+  AgentPolicy agent;
+  FieldReader reader(json, at, error, {"name", "password", "cameras", "until"});
+  reader.require("name", "a name of its own");
+  reader.require("password", "the agent's password");
+  reader.require("cameras", "a list of camera names, or \"*\" for all");
+  reader.text("name", agent.name, kMaxName);
+  std::string password, until;
+  reader.secret("password", password, kMaxCredential);
+  agent.password = Secret(std::move(password));
+  if (const Json* cameras = reader.find("cameras"); cameras && cameras->is_string()) {
+    agent.all_cameras = true;
+    if (cameras->get_ref<const std::string&>() != "*") {
+      reader.fail("cameras", "found text; right would be a list of camera names, or \"*\" for all");
+    }
+  } else {
+    for (const auto& name : reader.array("cameras", kMaxCameras)) {
+      const std::string here = pointer_to(reader.pointer("cameras"), agent.cameras.size());
+      if (!name.is_string()) error.set(here, "found " + describe_type(name) + "; right would be a camera's name");
+      if (error.failed()) break;
+      agent.cameras.push_back(name.get<std::string>());
+    }
+  }
+  reader.text("until", until, 30);
+  if (reader.has("until")) {
+    agent.until = parse_utc(until);
+    if (!agent.until) {
+      reader.fail("until", "found " + in_quotes(until) + "; right would be UTC time such as 2026-12-31T23:59:59Z");
+    }
+  }
+  return agent;
+}
+
+StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& error) {
+  static constexpr Word<SourceKind> kKinds[] = {
+      {"rtsp", SourceKind::rtsp}, {"file", SourceKind::file}, {"push", SourceKind::push}};
+  static constexpr Word<Transport> kTransports[] = {
+      {"auto", Transport::automatic}, {"tcp", Transport::tcp}, {"udp", Transport::udp}};
+  static constexpr Word<Pull> kPulls[] = {{"always", Pull::always}, {"on_demand", Pull::on_demand}};
+  StreamPolicy stream;
+  FieldReader reader(
+      json, at, error,
+      {"name", "kind", "url", "backup_url", "transport", "pull", "username", "password", "tls_ca_file", "tls_verify",
+       "first_picture_deadline_s", "silence_limit_s", "linger_s", "file_loop", "log_bytes"});
+  reader.require("name", "a name such as main");
+  reader.text("name", stream.name, kMaxName);
+  reader.word("kind", stream.kind, kKinds);
+  reader.text("url", stream.url, kMaxUrl);
+  reader.text("backup_url", stream.backup_url, kMaxUrl);
+  reader.word("transport", stream.transport, kTransports);
+  reader.word("pull", stream.pull, kPulls);
+  reader.text("username", stream.username, kMaxCredential);
+  std::string password;
+  reader.secret("password", password, kMaxCredential);
+  stream.password = Secret(std::move(password));
+  reader.text("tls_ca_file", stream.tls_ca_file, kMaxPath);
+  reader.boolean("tls_verify", stream.tls_verify);
+  reader.seconds("first_picture_deadline_s", stream.first_picture_deadline, 0.1, 300);
+  reader.seconds("silence_limit_s", stream.silence_limit, 0.1, 3600);
+  reader.seconds("linger_s", stream.linger, 0, 86400);
+  reader.boolean("file_loop", stream.file_loop);
+  reader.integer_into("log_bytes", stream.log_bytes, 64 << 10, int64_t{1} << 30);
+  return stream;
+}
+
+CameraPolicy read_camera(const Json& json, const std::string& at, FirstError& error) {
+  static constexpr Word<Privacy> kPrivacy[] = {
+      {"withheld", Privacy::withheld}, {"clear", Privacy::clear}, {"masked", Privacy::masked}};
+  CameraPolicy camera;
+  FieldReader reader(json, at, error, {"name", "number", "title", "privacy", "privacy_reason", "streams"});
+  reader.require("name", "a name of its own");
+  reader.require("streams", "a list of at least one stream");
+  reader.text("name", camera.name, kMaxName);
+  reader.integer_into("number", camera.number, 0, kMaxWhole);
+  reader.text("title", camera.title, kMaxTitle);
+  reader.word("privacy", camera.privacy, kPrivacy);
+  reader.text("privacy_reason", camera.privacy_reason, kMaxReason);
+  for (const auto& stream : reader.array("streams", kMaxStreams)) {
+    if (error.failed()) break;
+    camera.streams.push_back(read_stream(stream, pointer_to(reader.pointer("streams"), camera.streams.size()), error));
+  }
+  return camera;
+}
+
+LimitsPolicy read_limits(const Json& json, const std::string& at, FirstError& error) {
+  constexpr int64_t kMany = 1'000'000;
+  LimitsPolicy limits;
+  FieldReader reader(json, at, error,
+                     {"sessions", "sessions_per_peer", "sessions_per_stream", "half_open", "half_open_timeout_s",
+                      "session_timeout_s", "lag_limit_s", "send_buffer_bytes", "packet_bytes", "header_bytes"});
+  reader.integer_into("sessions", limits.sessions, 1, kMany);
+  reader.integer_into("sessions_per_peer", limits.sessions_per_peer, 1, kMany);
+  reader.integer_into("sessions_per_stream", limits.sessions_per_stream, 1, kMany);
+  reader.integer_into("half_open", limits.half_open, 1, kMany);
+  reader.seconds("half_open_timeout_s", limits.half_open_timeout, 0.1, 300);
+  reader.seconds("session_timeout_s", limits.session_timeout, 1, 3600);
+  reader.seconds("lag_limit_s", limits.lag_limit, 0.05, 60);
+  reader.integer_into("send_buffer_bytes", limits.send_buffer_bytes, 16 << 10, 64 << 20);
+  reader.integer_into("packet_bytes", limits.packet_bytes, 256, 65000);
+  reader.integer_into("header_bytes", limits.header_bytes, 1 << 10, 1 << 20);
+  return limits;
+}
+
+void read_snapshot(const Json& json, PolicySnapshot& snapshot, FirstError& error) {
+  FieldReader reader(json, "", error, {"revision", "listeners", "agents", "cameras", "limits"});
+  reader.require("revision", "a number that grows with every snapshot");
+  reader.integer_into("revision", snapshot.revision, 1, kMaxWhole);
+  const auto read_all = [&](std::string_view field, size_t most, auto& target, auto read_one) {
+    const auto& list = reader.array(field, most);
+    target.reserve(list.size());
+    for (size_t i = 0; i < list.size() && !error.failed(); ++i) {
+      target.push_back(read_one(list[i], pointer_to(reader.pointer(field), i), error));
+    }
+  };
+  read_all("listeners", kMaxListeners, snapshot.listeners, read_listener);
+  read_all("agents", kMaxAgents, snapshot.agents, read_agent);
+  read_all("cameras", kMaxCameras, snapshot.cameras, read_camera);
+  if (const Json* limits = reader.find("limits"))
+    snapshot.limits = read_limits(*limits, reader.pointer("limits"), error);
+}
+
+}  // namespace
+
+Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json) {
+  if (json.size() > kMaxSnapshotBytes) {
+    return make_error(
+        Code::policy_syntax, "byte " + std::to_string(kMaxSnapshotBytes),
+        "found " + std::to_string(json.size()) + " bytes; right would be at most " + std::to_string(kMaxSnapshotBytes));
+  }
+  try {
+    TextCheck check;
+    if (!Json::sax_parse(json.begin(), json.end(), &check)) {
+      return check.error() ? *check.error() : make_error(Code::policy_syntax, "byte 0", "this is not JSON");
+    }
+    const Json document = Json::parse(json.begin(), json.end());
+    auto snapshot = make_ref<PolicySnapshot>();
+    FirstError error;
+    read_snapshot(document, *snapshot, error);
+    if (error.failed()) return error.error();
+    if (Status status = validate(*snapshot); !status) return status.error();
+    return Ref<const PolicySnapshot>(std::move(snapshot));
+  } catch (const std::exception&) {
+    // Its text may quote the input; the checks above leave no way here but a lack of memory.
+    return make_error(Code::policy_syntax, "byte 0", "the text could not be read");
+  }
+}
+
+}  // namespace vigie::policy

@@ -1,0 +1,221 @@
+// The checks between fields of a snapshot; types and ranges are parse.cc's.
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "policy/listen_address.h"
+#include "policy/snapshot.h"
+
+namespace vigie::policy {
+namespace {
+
+constexpr std::string_view kAlphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+Error field_error(std::string where, std::string what) {
+  return make_error(Code::policy_field, std::move(where), std::move(what));
+}
+
+std::string at(std::string_view list, size_t index, std::string_view field) {
+  return "/" + std::string(list) + "/" + std::to_string(index) + "/" + std::string(field);
+}
+
+// Names stand in URLs and in digest headers: nothing that either would have to escape. '@' stays free for versions of a
+// camera; `more` holds what else is allowed after the first character.
+Status check_name(const std::string& name, std::string_view more, std::string where) {
+  const auto allowed = [&](char c) {
+    return kAlphanumeric.find(c) != std::string_view::npos || more.find(c) != std::string_view::npos;
+  };
+  if (name.empty() || name.size() > 64 || kAlphanumeric.find(name[0]) == std::string_view::npos ||
+      !std::all_of(name.begin(), name.end(), allowed)) {
+    return field_error(std::move(where), "not a name; right would be 1 to 64 of the letters a-z, A-Z, the digits and " +
+                                             std::string(more) + ", beginning with a letter or digit");
+  }
+  return {};
+}
+
+// Refuses a name that stands twice.
+class UniqueNames {
+ public:
+  Status add(const std::string& name, std::string where) {
+    const auto [it, added] = seen_.emplace(name, where);
+    if (added) return {};
+    return field_error(std::move(where), "the name \"" + name + "\" is already used at " + it->second);
+  }
+
+ private:
+  std::unordered_map<std::string, std::string> seen_;
+};
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+// What is wrong with an RTSP URL, or nothing. The URL itself is never repeated: it may hold a password.
+std::optional<std::string> rtsp_url_problem(std::string_view url) {
+  constexpr std::string_view kRight = "right would be rtsp://host[:port]/path or rtsps://host[:port]/path";
+  const size_t scheme_end = url.find("://");
+  const std::string scheme = scheme_end == std::string_view::npos ? "" : lower(url.substr(0, scheme_end));
+  if (scheme != "rtsp" && scheme != "rtsps") return "not an RTSP URL; " + std::string(kRight);
+  std::string_view authority = url.substr(scheme_end + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  if (authority.find('@') != std::string_view::npos) {
+    return "credentials inside the URL, where they would be logged; right would be the fields username and password";
+  }
+  if (url.find(' ') != std::string_view::npos) return "a space inside the URL; right would be %20";
+  std::string_view port;
+  if (authority.starts_with('[')) {
+    const size_t close = authority.find(']');
+    if (close == std::string_view::npos || close == 1) return "no host; " + std::string(kRight);
+    port = authority.substr(close + 1);
+  } else {
+    const size_t colon = authority.find(':');
+    if (authority.empty() || colon == 0) return "no host; " + std::string(kRight);
+    if (colon != std::string_view::npos) port = authority.substr(colon);
+  }
+  if (!port.empty()) {
+    uint16_t number = 0;
+    const auto [end, failure] = std::from_chars(port.data() + 1, port.data() + port.size(), number);
+    if (port[0] != ':' || failure != std::errc{} || end != port.data() + port.size() || number == 0) {
+      return "not a port; right would be a number from 1 to 65535 after the host";
+    }
+  }
+  return std::nullopt;
+}
+
+Status check_stream(const StreamPolicy& stream, const std::string& where) {
+  const auto wrong = [&](std::string_view field, std::string what) {
+    return field_error(where + "/" + std::string(field), std::move(what));
+  };
+  if (stream.kind != SourceKind::rtsp) {
+    const std::string only = "only for kind rtsp; right would be to leave it out";
+    if (!stream.backup_url.empty()) return wrong("backup_url", only);
+    if (!stream.username.empty()) return wrong("username", only);
+    if (!stream.password.empty()) return wrong("password", only);
+    if (!stream.tls_ca_file.empty()) return wrong("tls_ca_file", only);
+  }
+  switch (stream.kind) {
+    case SourceKind::push:
+      if (!stream.url.empty()) return wrong("url", "a pushed stream has none; right would be to leave it out");
+      break;
+    case SourceKind::file:
+      if (stream.url.empty()) return wrong("url", "missing; right would be the file's path");
+      if (stream.url.find("://") != std::string::npos || lower(stream.url.substr(0, 5)) == "file:") {
+        return wrong("url", "a URL; right would be the file's path alone");
+      }
+      break;
+    case SourceKind::rtsp:
+      if (stream.url.empty()) return wrong("url", "missing; right would be rtsp://host/path");
+      if (auto problem = rtsp_url_problem(stream.url)) return wrong("url", *problem);
+      if (!stream.backup_url.empty()) {
+        if (auto problem = rtsp_url_problem(stream.backup_url)) return wrong("backup_url", *problem);
+      }
+      if (stream.username.empty() && !stream.password.empty()) {
+        return wrong("username", "missing, though there is a password; right would be the camera's user");
+      }
+      if (stream.username.find(':') != std::string::npos) {
+        return wrong("username", "a colon, which neither Basic nor Digest can carry");  // RFC 7617 2, RFC 7616 3.4.4
+      }
+      break;
+  }
+  return {};
+}
+
+Status check_camera(const CameraPolicy& camera, size_t index) {
+  if (auto status = check_name(camera.name, "._-", at("cameras", index, "name")); !status) return status;
+  if (camera.privacy == Privacy::clear && camera.privacy_reason.find_first_not_of(' ') == std::string::npos) {
+    return field_error(at("cameras", index, "privacy_reason"),
+                       "missing; a camera shown without masks needs the reason, in words");
+  }
+  if (camera.streams.empty()) {
+    return field_error(at("cameras", index, "streams"), "empty; right would be at least one stream");
+  }
+  UniqueNames names;
+  for (size_t i = 0; i < camera.streams.size(); ++i) {
+    const std::string where = at("cameras", index, "streams") + "/" + std::to_string(i);
+    const auto& stream = camera.streams[i];
+    if (auto status = check_name(stream.name, "._-", where + "/name"); !status) return status;
+    if (auto status = names.add(stream.name, where + "/name"); !status) return status;
+    if (auto status = check_stream(stream, where); !status) return status;
+  }
+  return {};
+}
+
+Status check_listener(const ListenerPolicy& listener, size_t index) {
+  if (auto status = check_name(listener.name, "._-", at("listeners", index, "name")); !status) return status;
+  const auto address = parse_listen_address(listener.listen);
+  if (!address) {
+    return field_error(at("listeners", index, "listen"),
+                       "not an address to listen on; right would be 127.0.0.1:8554, [::1]:8554, localhost:8554 or "
+                       "%eth0:8554");
+  }
+  const bool near = listener.trusted || address->loopback();
+  if (listener.access == Access::open && !near) {
+    return field_error(at("listeners", index, "access"),
+                       "open on an address that others can reach; right would be digest, or \"trusted\": true if "
+                       "everybody on that network may see every camera");
+  }
+  if (!listener.tls && !near) {
+    return field_error(at("listeners", index, "tls"),
+                       "cleartext on an address that others can reach; right would be \"tls\": true with a "
+                       "certificate, or \"trusted\": true");
+  }
+  for (const auto& [field, path] :
+       {std::pair<std::string_view, const std::string&>("tls_certificate", listener.tls_certificate),
+        {"tls_key", listener.tls_key}}) {
+    if (listener.tls && path.empty()) {
+      return field_error(at("listeners", index, field), "missing; \"tls\": true needs a PEM file");
+    }
+    if (!listener.tls && !path.empty()) {
+      return field_error(at("listeners", index, field), "without effect; right would be \"tls\": true beside it");
+    }
+  }
+  if (listener.tls && listener.udp) {
+    return field_error(at("listeners", index, "udp"), "UDP delivery is cleartext; right would be false with TLS");
+  }
+  return {};
+}
+
+Status check_agent(const AgentPolicy& agent, size_t index, const std::unordered_set<std::string_view>& cameras) {
+  if (auto status = check_name(agent.name, "._@-", at("agents", index, "name")); !status) return status;
+  if (agent.password.empty()) {
+    return field_error(at("agents", index, "password"), "empty; right would be at least one character");
+  }
+  for (size_t i = 0; i < agent.cameras.size(); ++i) {
+    if (cameras.contains(agent.cameras[i])) continue;
+    return field_error(at("agents", index, "cameras") + "/" + std::to_string(i),
+                       "no camera of this name in the snapshot; right would be one of \"cameras\"");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status validate(const PolicySnapshot& snapshot) {
+  UniqueNames listener_names, addresses, agent_names, camera_names;
+  for (size_t i = 0; i < snapshot.listeners.size(); ++i) {
+    const auto& listener = snapshot.listeners[i];
+    if (auto status = check_listener(listener, i); !status) return status;
+    if (auto status = listener_names.add(listener.name, at("listeners", i, "name")); !status) return status;
+    if (listener.listen.ends_with(":0")) continue;  // any free port: each gets its own
+    if (auto status = addresses.add(listener.listen, at("listeners", i, "listen")); !status) return status;
+  }
+  std::unordered_set<std::string_view> cameras;
+  for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
+    if (auto status = check_camera(snapshot.cameras[i], i); !status) return status;
+    if (auto status = camera_names.add(snapshot.cameras[i].name, at("cameras", i, "name")); !status) return status;
+    cameras.insert(snapshot.cameras[i].name);
+  }
+  for (size_t i = 0; i < snapshot.agents.size(); ++i) {
+    if (auto status = check_agent(snapshot.agents[i], i, cameras); !status) return status;
+    if (auto status = agent_names.add(snapshot.agents[i].name, at("agents", i, "name")); !status) return status;
+  }
+  return {};
+}
+
+}  // namespace vigie::policy
