@@ -1,0 +1,115 @@
+#pragma once
+// The chain that one track needs: RTP packets -> reorder -> depacketizer -> access units, sender reports in, receiver
+// reports out, and the counters of it all.
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "media/track.h"
+#include "rtp/depacketizer.h"
+#include "rtp/packet.h"
+#include "rtp/reorder.h"
+#include "rtp/rtcp.h"
+#include "rtsp/sdp_video.h"
+#include "source/source.h"
+
+namespace vigie::source {
+
+// What one connection's dialogue found out about the track.
+struct RtpTrack {
+  Codec codec = Codec::h264;
+  uint8_t payload_type = 96;
+  uint32_t clock_rate = 90000;
+  double framerate = 0;
+  rtsp::SpropSets sprop;
+  bool donl = false;
+  uint32_t width = 0, height = 0;  // MJPEG beyond 2040 pixels
+};
+
+class RtpReceiverEvents {
+ public:
+  virtual void on_receiver_track(const TrackInfo& track) = 0;
+  virtual void on_receiver_unit(Ref<const AccessUnit> unit) = 0;
+  virtual void on_receiver_fault(const Error& fault) = 0;
+
+ protected:
+  ~RtpReceiverEvents() = default;
+};
+
+// Belongs to the stream and outlives its connections: media time goes on across them and strictly increases, the first
+// unit of each new connection is placed by its arrival. Takes no memory per packet.
+// Thread: home shard.
+class RtpReceiver {
+ public:
+  // `counters` are added to and must outlive the receiver. `where` begins every fault's `where` ("camera/stream").
+  RtpReceiver(BufferPool& pool, SourceCounters& counters, std::string where);
+
+  // A connection begins; `events` hears of everything until end(). `peer` is for fault texts ("10.0.0.1:554").
+  // Errors: invalid_argument for a codec nobody depacketizes.
+  Status begin(const RtpTrack& track, bool in_order_transport, std::string_view peer, RtpReceiverEvents& events);
+  // Completes what there is and goes deaf.
+  void end();
+  bool active() const { return events_ != nullptr; }
+
+  // What came on the track's RTP and RTCP channels (or ports); told apart again by content, because some cameras mix
+  // them up (E5).
+  void on_rtp(ByteSpan bytes, const rtp::Arrival& arrival);
+  void on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival);
+  // Gives up holes that have been waited for long enough; call at deadline(). Always empty on TCP.
+  void on_time(MonoTime now);
+  std::optional<MonoTime> deadline() const;
+  // Writes a compound of receiver report and SDES (RFC 3550 6.1) into `out`, which should hold 128 bytes. An empty
+  // report before the first packet.
+  ByteSpan make_report(std::span<uint8_t> out, MonoTime now);
+
+  // RTP packets taken since begin().
+  uint64_t packets_this_connection() const { return packets_this_connection_; }
+  uint32_t ssrc() const { return last_ssrc_; }
+  // The camera's clock less ours; empty before a sender report.
+  std::optional<Nanos> clock_error() const;
+  const rtp::DepacketizerStats* depacketizer_stats() const { return depacketizer_ ? &depacketizer_->stats() : nullptr; }
+
+ private:
+  void drain();
+  void deliver();
+  void announce(const Ref<const ParameterSets>& sets);
+  void fault(Code code, std::string what, const rtp::PacketView* packet, size_t byte);
+  void count_reorder();
+  void count_depacketizer();
+
+  BufferPool& pool_;
+  SourceCounters& counters_;
+  const std::string where_;
+  const std::string cname_;
+  const uint32_t own_ssrc_;
+  std::string peer_;
+  RtpReceiverEvents* events_ = nullptr;
+
+  RtpTrack track_;
+  std::unique_ptr<rtp::Depacketizer> depacketizer_;
+  std::optional<rtp::ReorderBuffer> reorder_;
+  rtp::UnitBatch batch_;
+  rtp::OrderedPacket ordered_;
+  rtp::ReorderStats counted_reorder_;
+  rtp::DepacketizerStats counted_depacketizer_;
+  uint64_t announced_revision_ = 0;
+  uint64_t packets_this_connection_ = 0;
+  uint64_t foreign_payload_types_ = 0;
+  uint32_t last_ssrc_ = 0;
+  bool other_payload_type_told_ = false;
+  bool payload_type_seen_ = false;
+  // Media time over the life of the stream, where a new depacketizer begins at 0 again.
+  Ticks90k last_pts_{-1};
+  Ticks90k pts_offset_{0};
+  bool place_next_ = false;
+  bool started_ = false;
+  MonoTime epoch_{};
+};
+
+}  // namespace vigie::source

@@ -1,0 +1,34 @@
+#pragma once
+// What a stream keeps from one connection to the next.
+#include <memory>
+#include <optional>
+
+#include "base/time.h"
+#include "source/rtp_receiver.h"
+#include "source/source.h"
+
+namespace vigie::source {
+
+// What was learnt about an RTSP device the hard way.
+struct RtspMemory {
+  bool udp_failed = false;           // no packet came over UDP, or the device refused it: begin with TCP
+  bool tcp_refused = false;          // 461 to interleaved TCP: begin with UDP
+  bool avoid_get_parameter = false;  // the connection died of a GET_PARAMETER (D1): use OPTIONS
+};
+
+// Media time of a file over all loops and attempts.
+struct FileMemory {
+  bool started = false;
+  MonoTime epoch{};          // when media time was 0
+  Ticks90k last_pts{-1};
+};
+
+// Ownership: the supervisor's. Thread: home shard.
+struct SourceMemory {
+  SourceCounters counters;
+  RtspMemory rtsp;
+  FileMemory file;
+  std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt
+};
+
+}  // namespace vigie::source
