@@ -52,8 +52,8 @@ class StreamProvider {
   virtual Status still_allowed(const ViewRequest& request, const StreamKey& key) = 0;
   // The right's end as of now, for re-arming the session's timer after a policy change.
   virtual std::optional<WallTime> right_ends(const ViewRequest& request, const StreamKey& key) = 0;
-  // The password (or HA1) of a viewer's account for digest verification; nullopt = unknown user.
-  virtual std::optional<rtsp::Credential> credential(const std::string& agent) = 0;
+  // The password (or HA1) of a viewer's account for digest verification; nullopt = unknown user. Thread: any shard.
+  virtual std::optional<rtsp::Secret> credential(const std::string& agent) = 0;
   // Hands an event up. Thread: any shard.
   virtual void emit(Event event) = 0;
 };
