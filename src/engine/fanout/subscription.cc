@@ -102,9 +102,11 @@ uint64_t Subscription::behind() {
   return cursor_ == 0 ? 0 : hub_->feeds_[shard_]->log.next_number() - cursor_;
 }
 
+const LogEntry* Subscription::newest() const { return hub_->feeds_[shard_]->log.newest(); }
+
 uint64_t Subscription::newest_number() const {
-  const LogEntry* newest = hub_->feeds_[shard_]->log.newest();
-  return newest ? newest->number : 0;
+  const LogEntry* entry = newest();
+  return entry ? entry->number : 0;
 }
 
 }  // namespace vigie::fanout

@@ -62,6 +62,8 @@ class Subscription {
   bool waiting_for_keyframe() const { return waiting_; }
   // Number of the newest unit in the log, 0 when empty.
   uint64_t newest_number() const;
+  // The newest unit in the log, nullptr when empty; valid like peek()'s.
+  const LogEntry* newest() const;
 
  private:
   friend class Hub;
