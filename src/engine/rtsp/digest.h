@@ -57,7 +57,7 @@ class ClientAuth {
   };
   // After a 401. Chooses SHA-256 before MD5 before Basic, a challenge with qop before one without. A refusal of one way
   // that is not marked stale tries the next one offered (C3), but never goes from Digest down to Basic.
-  // A 401 behind an on_accepted() starts afresh (C7).
+  // A 401 behind an on_accepted() is taken for an aged nonce: the same way is tried once more (C7).
   Next on_unauthorized(const HeaderList& response_headers);
   // After any answer that is not 401 to a request that carried our Authorization.
   void on_accepted();
@@ -74,12 +74,12 @@ class ClientAuth {
   std::string user_;
   std::string password_;
   std::optional<Challenge> chosen_;
-  std::string session_ha1_;  // -sess: fixed at the first use of a nonce
   std::string session_cnonce_;
   uint32_t nonce_count_ = 0;
-  uint32_t refused_ways_ = 0;  // bit per (scheme, algorithm, qop) refused since the last success
+  uint32_t refused_ways_ = 0;  // bit per (scheme, algorithm, qop) that was refused
   uint32_t stale_in_a_row_ = 0;
-  bool sent_ = false;
+  bool sent_ = false;      // an Authorization went out under `chosen_` and was not yet answered
+  bool accepted_ = false;  // … and was accepted at least once
 };
 
 // The fields of an Authorization header.

@@ -82,9 +82,8 @@ class StreamSplitter {
   };
 
   Item next_slow(ByteSpan unread);
-  Probe probe(std::string_view text, size_t& bad_line_end);
-  Probe probe_request(std::string_view text, size_t& bad_line_end);
-  Item take_frame(ByteSpan unread, size_t at);
+  Probe probe(std::string_view text, bool request_refuted);
+  Probe probe_request(std::string_view text);
   Item take_message(ByteSpan unread, size_t at);
   Item fail(size_t consumed, Code code, std::string what);
   Item need(size_t consumed, size_t need_bytes) { return {Kind::need_more, 0, {}, consumed, need_bytes}; }
@@ -95,10 +94,10 @@ class StreamSplitter {
   bool failed_ = false;
   bool committed_ = false;  // the unread bytes begin with a start line that was accepted
   size_t garbage_run_ = 0;
-  size_t scanned_ = 0;     // bytes of the unfinished unit already looked at, so that no byte is scanned twice
-  size_t head_bytes_ = 0;  // length of a complete head whose body is still coming, else 0
+  size_t scanned_ = 0;        // bytes of the unfinished unit already looked at, so that no byte is scanned twice
+  size_t refuted_bytes_ = 0;  // no request begins within so many bytes from the last candidate
+  size_t head_bytes_ = 0;     // length of a complete head whose body is still coming, else 0
   size_t body_bytes_ = 0;
-  uint64_t position_ = 0;  // bytes of the stream consumed by the slow path, for error texts
   Message message_;
   Error error_{Code::rtsp_malformed, {}, {}};
 };
