@@ -7,7 +7,7 @@ DEMO ?=
 
 .PHONY: help build demo test lint format asan tsan fuzz bench clean distclean
 help:           ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 build:          ## the engine, its extensions, the simulated cameras and viewers
 	tools/bootstrap build

@@ -145,7 +145,8 @@ def document(rows: list[Row], families: dict[int, str]) -> str:
     for family, title in families.items():
         parts.append(f"\n## {family}xx: {title}\n\n| code | C | Python | also | meaning |\n|---:|---|---|---|---|\n")
         parts.extend(
-            f"| {row.number} | `VIGIE_ERROR_{row.name.upper()}` | `{row.class_name}` | `{row.base}` | {row.sentence} |\n"
+            f"| {row.number} | `VIGIE_ERROR_{row.name.upper()}` | `{row.class_name}` | `{row.base}` |"
+            f" {row.sentence} |\n"
             for row in rows
             if row.number // 100 == family
         )
