@@ -42,15 +42,16 @@ bool same_order(const CameraPolicy& a, const CameraPolicy& b) {
 class ActionList {
  public:
   void add(Kind kind, const std::string& name, const std::string& stream = {}) {
-    actions_.push_back({place(kind), Action{kind, name, stream}});
+    actions_.push_back({place(kind), actions_.size(), Action{kind, name, stream}});
   }
   // A decision that newly shows a camera: after its streams are the new ones, before anybody new can come in.
   void add_showing(const std::string& camera) {
-    actions_.push_back({place(Kind::add_stream) + 1, Action{Kind::change_privacy, camera, {}}});
+    actions_.push_back({place(Kind::add_stream) + 1, actions_.size(), Action{Kind::change_privacy, camera, {}}});
   }
   std::vector<Action> take() {
-    std::stable_sort(actions_.begin(), actions_.end(),
-                     [](const Placed& a, const Placed& b) { return a.place < b.place; });
+    std::sort(actions_.begin(), actions_.end(), [](const Placed& a, const Placed& b) {
+      return std::pair(a.place, a.index) < std::pair(b.place, b.index);
+    });
     std::vector<Action> result;
     result.reserve(actions_.size());
     for (auto& placed : actions_) result.push_back(std::move(placed.action));
@@ -60,6 +61,7 @@ class ActionList {
  private:
   struct Placed {
     int place;
+    size_t index;
     Action action;
   };
   static int place(Kind kind) { return 2 * static_cast<int>(kind); }
