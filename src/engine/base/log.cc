@@ -41,9 +41,9 @@ void LogRing::log(LogLevel level, std::string_view component, const Error& error
 void LogRing::log(LogLevel level, std::string_view component, uint16_t code, std::string_view object,
                   std::string_view text) {
   if (level < lowest_) return;
-  LogRecord record{clock_.now_wall(),   level, std::string(component),
-                   code,                std::string(object),
-                   std::string(text.substr(0, kMaxTextBytes))};
+  LogRecord record{clock_.now_wall(),      level,
+                   std::string(component), code,
+                   std::string(object),    std::string(text.substr(0, kMaxTextBytes))};
   const MonoTime now = clock_.now_mono();
   const std::lock_guard lock(mutex_);
   const auto found = repeats_.find(KeyView{component, object, code});

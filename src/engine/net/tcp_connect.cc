@@ -18,8 +18,8 @@ namespace {
 
 Status set_option(int fd, int level, int name, int value, const char* text) {
   if (setsockopt(fd, level, name, &value, sizeof(value)) == 0) return {};
-  return make_error(Code::socket_failed, text, std::string("value ") + std::to_string(value) + ": " +
-                                                   std::strerror(errno));
+  return make_error(Code::socket_failed, text,
+                    std::string("value ") + std::to_string(value) + ": " + std::strerror(errno));
 }
 
 int to_int(int64_t value) { return static_cast<int>(std::clamp<int64_t>(value, 1, INT_MAX)); }
