@@ -1,0 +1,194 @@
+// How a policy snapshot comes into force: rights and pictures are taken away first, given last.
+#include <algorithm>
+#include <utility>
+
+#include "runtime/engine_impl.h"
+
+namespace vigie::runtime {
+namespace {
+
+using Kind = policy::Action::Kind;
+
+const policy::CameraPolicy* find_camera(const policy::PolicySnapshot& snapshot, const std::string& name) {
+  const auto found = std::find_if(snapshot.cameras.begin(), snapshot.cameras.end(),
+                                  [&](const policy::CameraPolicy& camera) { return camera.name == name; });
+  return found == snapshot.cameras.end() ? nullptr : &*found;
+}
+
+const policy::StreamPolicy* find_stream(const policy::CameraPolicy& camera, const std::string& name) {
+  const auto found = std::find_if(camera.streams.begin(), camera.streams.end(),
+                                  [&](const policy::StreamPolicy& stream) { return stream.name == name; });
+  return found == camera.streams.end() ? nullptr : &*found;
+}
+
+const policy::ListenerPolicy* find_listener(const policy::PolicySnapshot& snapshot, const std::string& name) {
+  const auto found = std::find_if(snapshot.listeners.begin(), snapshot.listeners.end(),
+                                  [&](const policy::ListenerPolicy& listener) { return listener.name == name; });
+  return found == snapshot.listeners.end() ? nullptr : &*found;
+}
+
+mask::PrivacyDecision decision_of(const policy::CameraPolicy& camera, uint64_t revision) {
+  switch (camera.privacy) {
+    case policy::Privacy::clear:
+      return {PrivacyState::clear_by_decision, revision, camera.privacy_reason};
+    case policy::Privacy::masked:
+      return {PrivacyState::masked, revision, camera.privacy_reason};
+    case policy::Privacy::withheld:
+      break;
+  }
+  return {PrivacyState::withheld, revision, camera.privacy_reason};
+}
+
+}  // namespace
+
+Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64_t> expect_revision) {
+  auto parsed = policy::parse_snapshot(json);
+  if (!parsed.ok()) return std::move(parsed).error();
+  const Ref<const policy::PolicySnapshot> next = std::move(parsed).value();
+
+  const std::lock_guard lock(control_mutex_);
+  if (closed_) return make_error(Code::closed, "engine", "the engine was closed");
+  const uint64_t current = snapshot_ ? snapshot_->revision : 0;
+  if (expect_revision && *expect_revision != current) {
+    return make_error(Code::policy_revision, "/revision",
+                      "revision " + std::to_string(*expect_revision) + " was expected in force, and it is " +
+                          std::to_string(current) + "; read the present state and apply again");
+  }
+  if (next->revision <= current) {
+    return make_error(Code::policy_revision, "/revision",
+                      std::to_string(next->revision) + " was given, and " + std::to_string(current) +
+                          " is in force; a new snapshot needs a greater number");
+  }
+
+  const std::vector<policy::Action> actions = policy::diff(snapshot_.get(), *next);
+  // What can fail comes before anything changes.
+  if (Status opened = open_new_listeners(actions, *next); !opened.ok()) return std::move(opened).error();
+  // From here on the new rights count for whoever asks; then those who already watch are asked again.
+  put_in_force(next);
+  server_->recheck_rights_blocking();
+  for (const policy::Action& action : actions) run_action(action, *next);
+  put_in_force(next);
+  // Masks and withdrawals may have come with the actions: ask once more, so that nobody is left over.
+  server_->recheck_rights_blocking();
+  snapshot_ = next;
+  events_.push({.seq = 0, .at = {}, .kind = EventKind::policy_applied, .object = "policy", .state = "applied", .code = 0,
+                .text = "revision " + std::to_string(next->revision) + ", " + std::to_string(actions.size()) + " changes",
+                .merged = 0});
+  return next->revision;
+}
+
+Status Engine::Impl::open_new_listeners(const std::vector<policy::Action>& actions, const policy::PolicySnapshot& next) {
+  std::vector<std::string> opened;
+  for (const policy::Action& action : actions) {
+    if (action.kind != Kind::open_listener) continue;
+    policy::ListenerPolicy listener = *find_listener(next, action.name);
+    // One that changed still stands under its old policy, which its own action closes later: here it is only tried,
+    // beside it (addresses are shared), so that a mistake is found while nothing has changed yet.
+    const bool trial = server_->listener_address(action.name).ok();
+    if (trial) listener.name += " (trial)";
+    const Status status = server_->open_listener_blocking(listener);
+    if (trial && status.ok()) server_->close_listener_blocking(listener.name);
+    if (!status.ok()) {
+      for (const std::string& name : opened) server_->close_listener_blocking(name);
+      return status;
+    }
+    if (!trial) opened.push_back(action.name);
+  }
+  return {};
+}
+
+void Engine::Impl::run_action(const policy::Action& action, const policy::PolicySnapshot& next) {
+  const StreamKey key{action.name, action.stream};
+  const policy::CameraPolicy* camera = find_camera(next, action.name);
+  const policy::StreamPolicy* stream = camera ? find_stream(*camera, action.stream) : nullptr;
+  switch (action.kind) {
+    case Kind::end_rights:
+    case Kind::update_camera:
+      break;  // rights and names are read from the snapshot in force
+    case Kind::close_listener:
+      server_->close_listener_blocking(action.name);
+      events_.push({.seq = 0, .at = {}, .kind = EventKind::listener_state, .object = "listener " + action.name,
+                    .state = "closed", .code = 0, .text = "closed by policy", .merged = 0});
+      break;
+    case Kind::remove_stream:
+      remove_stream(key, make_error(Code::not_found, key.text(), "removed by policy"));
+      break;
+    case Kind::change_privacy:
+      set_privacy(*camera, next.revision);
+      break;
+    case Kind::restart_stream:
+      remove_stream(key, make_error(Code::connection_lost, key.text(), "the way to this stream was changed by policy"));
+      add_stream(*camera, *stream, next);
+      break;
+    case Kind::update_stream:
+      if (const auto found = pipelines_.find(key); found != pipelines_.end()) {
+        on_home_blocking(*found->second, [&] { found->second->update(*stream); });
+      }
+      break;
+    case Kind::add_stream:
+      add_stream(*camera, *stream, next);
+      break;
+    case Kind::open_listener: {
+      const policy::ListenerPolicy& listener = *find_listener(next, action.name);
+      Status status;
+      if (!server_->listener_address(action.name).ok()) status = server_->open_listener_blocking(listener);
+      events_.push({.seq = 0, .at = {}, .kind = EventKind::listener_state, .object = "listener " + action.name,
+                    .state = status.ok() ? "open" : "failed",
+                    .code = status.ok() ? uint16_t{0} : static_cast<uint16_t>(status.error().code),
+                    .text = status.ok() ? "listening on " + server_->listener_address(action.name)->text()
+                                        : status.error().text(),
+                    .merged = 0});
+      break;
+    }
+    case Kind::change_limits:
+      server_->set_limits_blocking(next.limits);
+      break;
+  }
+}
+
+void Engine::Impl::add_stream(const policy::CameraPolicy& camera, const policy::StreamPolicy& stream,
+                              const policy::PolicySnapshot& next) {
+  const size_t home = shards_->pick();
+  std::vector<fanout::ShardRef> shards;
+  for (size_t i = 0; i < shards_->size(); ++i) shards.push_back({&shards_->shard(i), &shards_->shard(i).pool()});
+  const StreamKey key{camera.name, stream.name};
+  shards_->shard(home).run_blocking([&] {
+    auto pipeline = std::make_shared<StreamPipeline>(
+        StreamPipeline::Home{.shard_index = home, .loop = shards_->shard(home), .sources = *source_shards_[home],
+                             .events = events_, .shards = shards, .packet_bytes = next.limits.packet_bytes},
+        key, stream);
+    // Decided before it starts: the very first unit meets the decision.
+    pipeline->decide(decision_of(camera, next.revision), {});
+    pipeline->start();
+    pipelines_[key] = std::move(pipeline);
+  });
+}
+
+void Engine::Impl::remove_stream(const StreamKey& key, const Error& reason) {
+  const auto found = pipelines_.find(key);
+  if (found == pipelines_.end()) return;
+  const std::shared_ptr<StreamPipeline> pipeline = std::move(found->second);
+  pipelines_.erase(found);
+  shards_->unpick(pipeline->home_shard());
+  stopping_.add();
+  on_home_blocking(*pipeline, [&] { pipeline->stop(reason, [this] { stopping_.done(); }); });
+}
+
+void Engine::Impl::set_privacy(const policy::CameraPolicy& camera, uint64_t revision) {
+  Countdown emptied;
+  for (const policy::StreamPolicy& stream : camera.streams) {
+    const auto found = pipelines_.find({camera.name, stream.name});
+    if (found == pipelines_.end()) continue;
+    emptied.add();
+    on_home_blocking(*found->second,
+                     [&] { found->second->decide(decision_of(camera, revision), [&] { emptied.done(); }); });
+  }
+  // Acknowledged only once no log holds a unit of the former decision.
+  emptied.wait_blocking();
+}
+
+void Engine::Impl::put_in_force(const Ref<const policy::PolicySnapshot>& snapshot) {
+  viewing_->publish(make_directory(snapshot, pipelines_));
+}
+
+}  // namespace vigie::runtime

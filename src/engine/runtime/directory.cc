@@ -1,0 +1,27 @@
+#include "runtime/directory.h"
+
+#include <utility>
+
+namespace vigie::runtime {
+
+Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines) {
+  auto directory = make_ref<Directory>();
+  for (const policy::CameraPolicy& camera : snapshot->cameras) {
+    Directory::Camera& entry = directory->cameras[camera.name];
+    entry.policy = &camera;
+    for (const policy::StreamPolicy& stream : camera.streams) {
+      const auto found = pipelines.find({camera.name, stream.name});
+      entry.streams.push_back(found == pipelines.end() ? nullptr : found->second);
+    }
+  }
+  for (const policy::AgentPolicy& agent : snapshot->agents) {
+    Directory::Agent& entry = directory->agents[agent.name];
+    entry.policy = &agent;
+    entry.cameras.insert(agent.cameras.begin(), agent.cameras.end());
+  }
+  for (const policy::ListenerPolicy& listener : snapshot->listeners) directory->listeners[listener.name] = &listener;
+  directory->snapshot = std::move(snapshot);
+  return directory;
+}
+
+}  // namespace vigie::runtime

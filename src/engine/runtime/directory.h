@@ -1,0 +1,43 @@
+#pragma once
+// Who is there and who may see what, as of one policy revision: the shards' view of the engine.
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/ref.h"
+#include "policy/snapshot.h"
+#include "runtime/stream_pipeline.h"
+
+namespace vigie::runtime {
+
+// Immutable once published; shared by all shards and the host's threads.
+struct Directory : RefCounted<Directory> {
+  struct Camera {
+    const policy::CameraPolicy* policy = nullptr;
+    // In the order of the policy's streams; the first is the default. Null while a stream is being replaced.
+    std::vector<std::shared_ptr<StreamPipeline>> streams;
+  };
+  struct Agent {
+    const policy::AgentPolicy* policy = nullptr;
+    std::unordered_set<std::string_view> cameras;  // texts live in the snapshot
+  };
+
+  Ref<const policy::PolicySnapshot> snapshot;  // never null
+  std::unordered_map<std::string_view, Camera> cameras;
+  std::unordered_map<std::string_view, Agent> agents;
+  std::unordered_map<std::string_view, const policy::ListenerPolicy*> listeners;
+
+  const Camera* camera(std::string_view name) const {
+    const auto found = cameras.find(name);
+    return found == cameras.end() ? nullptr : &found->second;
+  }
+};
+
+using PipelineMap = std::map<StreamKey, std::shared_ptr<StreamPipeline>>;
+Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines);
+
+}  // namespace vigie::runtime

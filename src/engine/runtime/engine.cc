@@ -1,0 +1,185 @@
+#include "runtime/engine.h"
+
+#include <utility>
+
+#include "runtime/engine_impl.h"
+
+namespace vigie::runtime {
+namespace {
+
+constexpr size_t kMaxShards = 256;
+// TEARDOWNs are bounded to about a second by the sources; this only bounds a defect.
+constexpr Nanos kStopLimit = 5s;
+
+}  // namespace
+
+Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(const EngineOptions& options) {
+  if (options.shards < 1 || options.shards > kMaxShards) {
+    return make_error(Code::invalid_argument, "shards",
+                      std::to_string(options.shards) + " was given; 1 to 256 are possible");
+  }
+  if (options.event_capacity < 1) {
+    return make_error(Code::invalid_argument, "event_capacity", "0 was given; at least 1 is needed");
+  }
+  std::unique_ptr<Impl> impl(new Impl(options));
+  auto shards = net::ShardPool::make({.shards = options.shards, .cpus = options.cpus});
+  if (!shards.ok()) return std::move(shards).error();
+  impl->shards_ = std::move(shards).value();
+  impl->tls_helpers_ = std::make_unique<net::HelperPool>(net::HelperPoolOptions{.name = "vigie-tls", .threads = 2});
+  impl->resolver_ = std::make_unique<net::Resolver>();
+  std::vector<net::EventLoop*> loops;
+  for (size_t i = 0; i < impl->shards_->size(); ++i) {
+    net::EventLoop& loop = impl->shards_->shard(i);
+    loops.push_back(&loop);
+    impl->source_shards_.push_back(
+        std::make_unique<source::SourceShard>(loop, *impl->resolver_, impl->tls_helpers_.get()));
+  }
+  impl->viewing_ = std::make_unique<Viewing>(impl->clock_, impl->events_, loops);
+  impl->server_ = std::make_unique<sink::RtspServer>(sink::RtspServerOptions{
+      .shards = loops, .provider = impl->viewing_.get(), .helpers = impl->tls_helpers_.get(), .limits = {}});
+  impl->shards_->post(0, [engine = impl.get()] { engine->arm_flush_timer(); });
+  return impl;
+}
+
+Engine::Impl::Impl(const EngineOptions& options)
+    : pid_(::getpid()), options_(options), clock_(system_clock()), events_(clock_, options.event_capacity) {}
+
+Engine::Impl::~Impl() { close(); }
+
+void Engine::Impl::arm_flush_timer() {
+  shards_->shard(0).add_timer_after(1s, [this] {
+    events_.flush_merged();
+    arm_flush_timer();
+  });
+}
+
+Status Engine::Impl::check_usable() const {
+  if (!own_process()) return make_error(Code::wrong_process, "engine", "made in process " + std::to_string(pid_));
+  if (closed_) return make_error(Code::closed, "engine", "the engine was closed");
+  return {};
+}
+
+void Engine::Impl::on_home_blocking(StreamPipeline& pipeline, std::function<void()> step) {
+  pipeline.loop().run_blocking(step);
+}
+
+Status Engine::Impl::push(const PushedUnit& unit) {
+  auto pipeline = viewing_->find(unit.camera, unit.stream);
+  if (!pipeline.ok()) return std::move(pipeline).error();
+  const auto& port = (*pipeline)->push_port();
+  if (!port) {
+    return make_error(Code::invalid_argument, (*pipeline)->key().text(), "this stream is not pushed; its url must be push:");
+  }
+  return port->push({.codec = unit.codec, .bytes = unit.data, .length_size = unit.length_prefixed ? size_t{4} : 0,
+                     .pts = unit.pts, .capture_time = unit.capture_time, .gap = unit.gap});
+}
+
+Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOptions& options) {
+  if (options.queue.units < 1 || options.queue.units > 65536) {
+    return make_error(Code::invalid_argument, "queue_units",
+                      std::to_string(options.queue.units) + " was given; 1 to 65536 are possible");
+  }
+  auto found = viewing_->find(options.camera, options.stream);
+  if (!found.ok()) return std::move(found).error();
+  const std::shared_ptr<StreamPipeline> pipeline = std::move(found).value();
+  auto queue = std::make_shared<UnitQueue>(options.queue);
+  auto hold = std::make_shared<std::shared_ptr<PipelineHold>>();
+  queue->on_close = [pipeline, hold, weak = std::weak_ptr<UnitQueue>(queue)] {
+    // Detaching belongs to the feeding shard; the queue stays alive until it is done.
+    pipeline->loop().post([hold, queue = weak.lock()] {
+      if (queue) queue->detach();
+      hold->reset();
+    });
+  };
+  Status status;
+  const bool ran = pipeline->loop().run_blocking([&] {
+    status = pipeline->may_publish();
+    if (!status.ok()) return;
+    *hold = std::make_shared<PipelineHold>(pipeline);
+    queue->attach(pipeline->hub(), pipeline->home_shard(), options.start);
+  });
+  if (!ran) return make_error(Code::closed, "engine", "the engine was closed");
+  if (!status.ok()) return std::move(status).error();
+  const std::lock_guard lock(subscriptions_mutex_);
+  std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
+  subscriptions_.push_back(queue);
+  return queue;
+}
+
+void Engine::Impl::close() {
+  if (!own_process()) return;
+  const std::lock_guard lock(control_mutex_);
+  if (closed_.exchange(true)) return;
+  if (!shards_) return;  // make() failed half-way
+  const Error reason = make_error(Code::closed, "engine", "the engine was closed");
+  if (server_) server_->close_blocking();
+  {
+    const std::lock_guard subscriptions_lock(subscriptions_mutex_);
+    for (const auto& weak : subscriptions_) {
+      if (const auto queue = weak.lock()) queue->close();
+    }
+    subscriptions_.clear();
+  }
+  while (!pipelines_.empty()) remove_stream(pipelines_.begin()->first, reason);
+  stopping_.wait_blocking(kStopLimit);
+  if (viewing_) viewing_->publish(make_directory(make_ref<policy::PolicySnapshot>(), {}));
+  events_.close();
+  // Sources' shared parts hold timers and sockets of their loop: they go on its thread.
+  for (size_t i = 0; i < source_shards_.size(); ++i) {
+    shards_->shard(i).run_blocking([&, i] { source_shards_[i].reset(); });
+  }
+  server_.reset();
+  resolver_.reset();
+  tls_helpers_.reset();
+  shards_->stop();
+}
+
+// ---- the shell ------------------------------------------------------------------------------------------------------
+
+Result<std::shared_ptr<Engine>> Engine::make(EngineOptions options) {
+  auto impl = Impl::make(options);
+  if (!impl.ok()) return std::move(impl).error();
+  return std::shared_ptr<Engine>(new Engine(std::move(impl).value()));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Engine::~Engine() {
+  // In a forked child the threads do not exist and their locks may be held for ever: leave everything as it is.
+  if (!impl_->own_process()) static_cast<void>(impl_.release());
+}
+
+Result<uint64_t> Engine::apply(std::string_view json, std::optional<uint64_t> expect_revision) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
+  return impl_->apply(json, expect_revision);
+}
+
+Status Engine::push_access_unit(const PushedUnit& unit) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return usable;
+  return impl_->push(unit);
+}
+
+Result<std::shared_ptr<UnitQueue>> Engine::subscribe(const SubscribeOptions& options) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
+  return impl_->subscribe(options);
+}
+
+Result<Event> Engine::next_event_blocking(WaitLimit limit) {
+  if (!impl_->own_process()) return make_error(Code::wrong_process, "engine", "made in another process");
+  return impl_->events().next_blocking(limit);
+}
+
+int Engine::event_fd() const { return impl_->events().fd(); }
+
+Result<std::string> Engine::stats() {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
+  return impl_->stats();
+}
+
+Status Engine::close() {
+  if (!impl_->own_process()) return make_error(Code::wrong_process, "engine", "made in another process");
+  impl_->close();
+  return {};
+}
+
+}  // namespace vigie::runtime

@@ -1,0 +1,79 @@
+#pragma once
+// The engine as a host sees it from C++: one object, nothing global, several in one process.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "media/event.h"
+#include "runtime/api.h"
+#include "runtime/unit_queue.h"
+
+namespace vigie::runtime {
+
+struct EngineOptions {
+  size_t shards = 1;           // I/O threads, 1 to 256
+  std::vector<int> cpus;       // shard i is pinned to cpus[i % size]; empty: not pinned
+  size_t event_capacity = 4096;
+};
+
+struct PushedUnit {
+  std::string camera;
+  std::string stream;  // empty: the camera's first
+  Codec codec = Codec::h264;
+  ByteSpan data;
+  bool length_prefixed = false;  // 4-byte big-endian lengths instead of start codes
+  std::optional<Ticks90k> pts;
+  std::optional<WallTime> capture_time;
+  bool gap = false;
+};
+
+struct SubscribeOptions {
+  std::string camera;
+  std::string stream;  // empty: the camera's first
+  fanout::Start start = fanout::Start::last_keyframe;
+  UnitQueueLimits queue;
+};
+
+// Thread: every method from any thread that is not one of the engine's own.
+// Errors common to all: wrong_process after fork(), closed after close().
+class VIGIE_API Engine {
+ public:
+  // Starts the shards; nothing else happens before apply().
+  // Errors: invalid_argument (shards, cpus), internal or socket_failed when the machine gives no threads or descriptors.
+  static Result<std::shared_ptr<Engine>> make(EngineOptions options);
+  // close(); in another process than the maker's it does nothing at all (its threads are not there).
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Applies a whole policy snapshot. Returns the revision in force, once rights it takes away have ended, masks it
+  // changes have emptied the logs, and new listeners are bound. With an error nothing has changed.
+  // `expect_revision`: the revision that must be in force (0: none yet).
+  // Errors: policy_syntax, policy_field, policy_revision, and bind_failed, tls_failed, … of a new listener.
+  Result<uint64_t> apply(std::string_view json, std::optional<uint64_t> expect_revision = std::nullopt);
+  // One coded picture of a stream of kind push. The bytes are copied.
+  Status push_access_unit(const PushedUnit& unit);
+  // Subscribes to published units. Errors: not_found, withheld.
+  Result<std::shared_ptr<UnitQueue>> subscribe(const SubscribeOptions& options);
+  // The next event. Errors: timed_out, closed.
+  Result<Event> next_event_blocking(WaitLimit limit);
+  // Polls readable while an event waits. Owned by the engine.
+  int event_fd() const;
+  // All figures as JSON text; its layout is in docs/statistics.md.
+  Result<std::string> stats();
+  // Ends in this order: listeners and viewers, embedding subscriptions, sources (TEARDOWN, about a second at most),
+  // event queue, threads. Units and frames a host still holds stay valid. Idempotent.
+  Status close();
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vigie::runtime

@@ -1,0 +1,161 @@
+// The engine's figures as JSON. Every name carries its unit; docs/statistics.md lists them.
+#include <nlohmann/json.hpp>
+
+#include "runtime/engine_impl.h"
+
+namespace vigie::runtime {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double seconds(Nanos duration) { return std::chrono::duration<double>(duration).count(); }
+double milliseconds(Nanos duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+Json unix_seconds(WallTime time) {
+  return time == WallTime{} ? Json(nullptr) : Json(seconds(time.time_since_epoch()));
+}
+
+Json stream_json(const StreamStats& stream) {
+  Json out{{"state", source::stream_state_name(stream.state)},
+           {"fault", stream.fault},
+           {"privacy", privacy_state_name(stream.privacy)},
+           {"codec", stream.codec ? Json(codec_name(*stream.codec)) : Json(nullptr)},
+           {"width", stream.width},
+           {"height", stream.height},
+           {"fps", stream.rates.units_per_second},
+           {"bitrate_bps", stream.rates.bits_per_second},
+           {"units", stream.source.units},
+           {"keyframes", stream.source.keyframes},
+           {"bytes", stream.source.bytes},
+           {"packets", stream.source.packets},
+           {"lost_packets", stream.source.lost_packets},
+           {"reordered_packets", stream.source.reordered_packets},
+           {"duplicate_packets", stream.source.duplicate_packets},
+           {"malformed_packets", stream.source.malformed},
+           {"damaged_units", stream.source.damaged_units},
+           {"connects", stream.source.connects},
+           {"failures", stream.source.failures},
+           {"published_units", stream.hub.units},
+           {"withheld_units", stream.withheld_units},
+           {"viewers", stream.hub.subscribers},
+           {"log_units", stream.hub.log_units},
+           {"log_bytes", stream.hub.log_bytes}};
+  out["newest_unit_age_ms"] = stream.newest_unit_age ? Json(milliseconds(*stream.newest_unit_age)) : Json(nullptr);
+  out["camera_clock_error_ms"] =
+      stream.camera_clock_error ? Json(milliseconds(*stream.camera_clock_error)) : Json(nullptr);
+  return out;
+}
+
+Json viewer_json(const sink::ViewerStats& viewer) {
+  Json dropped = Json::object();
+  for (size_t i = 0; i < viewer.units_dropped.size(); ++i) {
+    dropped[std::string(drop_reason_name(static_cast<DropReason>(i)))] = viewer.units_dropped[i];
+  }
+  Json out{{"viewer", viewer.viewer},
+           {"peer", viewer.peer},
+           {"agent", viewer.agent},
+           {"listener", viewer.listener},
+           {"camera", viewer.key.camera},
+           {"stream", viewer.key.stream},
+           {"transport", sink::viewer_transport_name(viewer.transport)},
+           {"shard", viewer.shard},
+           {"playing", viewer.playing},
+           {"units_offered", viewer.units_offered},
+           {"units_sent", viewer.units_sent},
+           {"units_waiting", viewer.units_waiting},
+           {"units_dropped", std::move(dropped)},
+           {"packets_sent", viewer.packets_sent},
+           {"bytes_sent", viewer.bytes_sent},
+           {"jumps", viewer.jumps},
+           {"newest_age_ms", milliseconds(viewer.newest_age)},
+           {"queue_ms", milliseconds(viewer.queue_time)},
+           {"kernel_bytes", viewer.kernel_bytes},
+           {"kernel_ms", milliseconds(viewer.kernel_time)},
+           {"since_s", unix_seconds(viewer.since)},
+           {"first_unit_s", unix_seconds(viewer.first_unit)},
+           {"last_unit_s", unix_seconds(viewer.last_unit)}};
+  out["first_picture_ms"] =
+      viewer.first_picture_delay < 0ns ? Json(nullptr) : Json(milliseconds(viewer.first_picture_delay));
+  out["receiver_report"] = viewer.reported ? Json{{"fraction_lost", viewer.fraction_lost / 256.0},
+                                                  {"cumulative_lost", viewer.cumulative_lost},
+                                                  {"jitter_ms", viewer.jitter / 90.0}}
+                                           : Json(nullptr);
+  return out;
+}
+
+Json server_json(const sink::ServerCounters& server) {
+  return {{"connections_accepted", server.connections_accepted},
+          {"connections_open", server.connections_open},
+          {"half_open", server.half_open},
+          {"half_open_evicted", server.half_open_evicted},
+          {"sessions_open", server.sessions_open},
+          {"refused_admission", server.refused_admission},
+          {"refused_authentication", server.refused_authentication},
+          {"accept_pauses", server.accept_pauses}};
+}
+
+Json subscription_json(const UnitQueueStats& queue) {
+  Json dropped = Json::object();
+  for (size_t i = 0; i < queue.dropped.size(); ++i) {
+    if (queue.dropped[i] != 0) dropped[std::string(drop_reason_name(static_cast<DropReason>(i)))] = queue.dropped[i];
+  }
+  return {{"units_offered", queue.offered}, {"units_taken", queue.taken}, {"units_dropped", std::move(dropped)}};
+}
+
+}  // namespace
+
+Result<std::string> Engine::Impl::stats() {
+  const std::lock_guard lock(control_mutex_);
+  if (closed_) return make_error(Code::closed, "engine", "the engine was closed");
+
+  // One visit a shard collects the streams that live there.
+  std::vector<StreamStats> streams;
+  for (size_t i = 0; i < shards_->size(); ++i) {
+    shards_->shard(i).run_blocking([&] {
+      for (const auto& [key, pipeline] : pipelines_) {
+        if (pipeline->home_shard() == i) streams.push_back(pipeline->stats());
+      }
+    });
+  }
+
+  Json out;
+  out["revision"] = snapshot_ ? snapshot_->revision : 0;
+  out["time_s"] = unix_seconds(clock_.now_wall());
+  out["events_lost"] = events_.overflowed();
+  Json& shards = out["shards"] = Json::array();
+  for (size_t i = 0; i < shards_->size(); ++i) {
+    net::EventLoop& loop = shards_->shard(i);
+    const net::LoopStats& stats = loop.stats();
+    shards.push_back({{"iterations", stats.iterations.value()},
+                      {"callbacks", stats.callbacks.value()},
+                      {"slow_callbacks", stats.slow_callbacks.value()},
+                      {"busy_s", static_cast<double>(stats.busy_ns.value()) / 1e9},
+                      {"longest_callback_ms", static_cast<double>(stats.longest_callback_ns.value()) / 1e6},
+                      {"pool_bytes_in_use", loop.pool().bytes_in_use()},
+                      {"pool_bytes_cached", loop.pool().bytes_cached()}});
+  }
+  out["server"] = server_json(server_->counters());
+  Json& cameras = out["cameras"] = Json::object();
+  for (const StreamStats& stream : streams) {
+    cameras[stream.key.camera]["streams"][stream.key.stream] = stream_json(stream);
+  }
+  if (snapshot_) {
+    for (const policy::CameraPolicy& camera : snapshot_->cameras) {
+      Json& entry = cameras[camera.name];
+      entry["number"] = camera.number;
+      entry["title"] = camera.title;
+    }
+  }
+  Json& viewers = out["viewers"] = Json::array();
+  for (const sink::ViewerStats& viewer : server_->viewers_blocking()) viewers.push_back(viewer_json(viewer));
+  Json& subscriptions = out["subscriptions"] = Json::array();
+  {
+    const std::lock_guard subscriptions_lock(subscriptions_mutex_);
+    for (const auto& weak : subscriptions_) {
+      if (const auto queue = weak.lock()) subscriptions.push_back(subscription_json(queue->stats()));
+    }
+  }
+  // Names come from a validated policy, peers from the kernel; a stray byte must still not throw.
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace vigie::runtime

@@ -1,0 +1,139 @@
+#include "runtime/viewing.h"
+
+#include <utility>
+
+namespace vigie::runtime {
+namespace {
+
+// "/camera" or "/camera/stream"; a final slash is allowed.
+StreamKey split_path(std::string_view path) {
+  while (!path.empty() && path.front() == '/') path.remove_prefix(1);
+  while (!path.empty() && path.back() == '/') path.remove_suffix(1);
+  const size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return {std::string(path), ""};
+  return {std::string(path.substr(0, slash)), std::string(path.substr(slash + 1))};
+}
+
+Status privacy_allows(const policy::CameraPolicy& camera) {
+  switch (camera.privacy) {
+    case policy::Privacy::clear:
+      if (!camera.privacy_reason.empty()) return {};
+      return make_error(Code::withheld, camera.name, "the policy says clear but gives no reason");
+    case policy::Privacy::masked:
+      return make_error(Code::withheld, camera.name, "this camera needs masks, and none can be drawn yet");
+    case policy::Privacy::withheld:
+      break;
+  }
+  return make_error(Code::withheld, camera.name, "nobody has decided yet what may be seen of it");
+}
+
+}  // namespace
+
+Viewing::Viewing(const Clock& clock, EventQueue& events, std::vector<net::EventLoop*> loops)
+    : clock_(clock),
+      events_(events),
+      loops_(std::move(loops)),
+      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {})) {}
+
+void Viewing::publish(Ref<const Directory> directory) {
+  const std::lock_guard lock(mutex_);
+  std::swap(directory_, directory);  // the old one dies outside the lock
+}
+
+Ref<const Directory> Viewing::directory() const {
+  const std::lock_guard lock(mutex_);
+  return directory_;
+}
+
+Result<std::shared_ptr<StreamPipeline>> Viewing::find(std::string_view camera, std::string_view stream) const {
+  const Ref<const Directory> directory = this->directory();
+  const Directory::Camera* found = directory->camera(camera);
+  if (!found) return make_error(Code::not_found, std::string(camera), "no camera has this name");
+  for (size_t i = 0; i < found->streams.size(); ++i) {
+    if (!stream.empty() && found->policy->streams[i].name != stream) continue;
+    if (found->streams[i]) return found->streams[i];
+    return make_error(Code::not_found, std::string(camera), "the stream is being replaced; ask again");
+  }
+  return make_error(Code::not_found, std::string(camera) + "/" + std::string(stream), "the camera has no such stream");
+}
+
+Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& request,
+                        const Directory::Camera& camera) const {
+  const auto listener = directory.listeners.find(request.listener);
+  if (listener == directory.listeners.end()) {
+    return make_error(Code::not_authorized, request.listener, "the listener is gone");
+  }
+  if (listener->second->access == policy::Access::open) return privacy_allows(*camera.policy);
+  const auto agent = directory.agents.find(request.agent);
+  if (agent == directory.agents.end()) {
+    return make_error(Code::not_authorized, request.agent, "no such agent");
+  }
+  const policy::AgentPolicy& who = *agent->second.policy;
+  if (who.until && *who.until <= clock_.now_wall()) {
+    return make_error(Code::not_authorized, request.agent, "the agent's right has ended");
+  }
+  if (!who.all_cameras && !agent->second.cameras.contains(camera.policy->name)) {
+    return make_error(Code::not_authorized, request.agent, "the agent has no right to " + camera.policy->name);
+  }
+  return privacy_allows(*camera.policy);
+}
+
+void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply) {
+  const Ref<const Directory> directory = this->directory();
+  const StreamKey asked = split_path(request.path);
+  const Directory::Camera* camera = directory->camera(asked.camera);
+  if (!camera) return reply(make_error(Code::not_found, asked.camera, "no camera has this name"));
+  if (Status status = allowed(*directory, request, *camera); !status.ok()) return reply(std::move(status).error());
+  auto pipeline = find(asked.camera, asked.stream);
+  if (!pipeline.ok()) return reply(std::move(pipeline).error());
+
+  // To the stream's home shard and back; the hold is taken there, so that a stream pulled on demand begins.
+  net::EventLoop& caller = *loops_[request.shard_index];
+  net::EventLoop& home = (*pipeline)->loop();
+  auto on_home = [stream = *pipeline, &caller, timeout, ends = right_ends(request, (*pipeline)->key()),
+                  reply = std::move(reply)]() mutable {
+    auto hold = std::make_shared<PipelineHold>(stream);
+    stream->when_ready(timeout, [stream, hold = std::move(hold), &caller, ends,
+                                 reply = std::move(reply)](Result<TrackInfo> track) mutable {
+      auto answer = [stream = std::move(stream), hold = std::move(hold), ends, reply = std::move(reply),
+                     track = std::move(track)]() mutable {
+        if (!track.ok()) return reply(std::move(track).error());
+        reply(sink::OpenedStream{stream->key(), *track, stream->hub(), std::move(hold), ends});
+      };
+      if (caller.in_loop_thread()) {
+        answer();
+      } else {
+        caller.post(std::move(answer));
+      }
+    });
+  };
+  if (home.in_loop_thread()) {
+    on_home();
+  } else {
+    home.post(std::move(on_home));
+  }
+}
+
+Status Viewing::still_allowed(const sink::ViewRequest& request, const StreamKey& key) {
+  const Ref<const Directory> directory = this->directory();
+  const Directory::Camera* camera = directory->camera(key.camera);
+  if (!camera) return make_error(Code::not_found, key.camera, "the camera was removed");
+  return allowed(*directory, request, *camera);
+}
+
+std::optional<WallTime> Viewing::right_ends(const sink::ViewRequest& request, const StreamKey& /*key*/) {
+  const Ref<const Directory> directory = this->directory();
+  const auto listener = directory->listeners.find(request.listener);
+  if (listener != directory->listeners.end() && listener->second->access == policy::Access::open) return std::nullopt;
+  const auto agent = directory->agents.find(request.agent);
+  return agent == directory->agents.end() ? std::nullopt : agent->second.policy->until;
+}
+
+std::optional<rtsp::Secret> Viewing::credential(const std::string& agent) {
+  const Ref<const Directory> directory = this->directory();
+  const auto found = directory->agents.find(agent);
+  if (found == directory->agents.end()) return std::nullopt;
+  return rtsp::Secret{.password = found->second.policy->password.reveal(), .ha1_md5 = "", .ha1_sha256 = ""};
+}
+
+}  // namespace vigie::runtime

@@ -1,0 +1,59 @@
+#pragma once
+// Answers the RTSP server's questions from the policy in force: who may see what, and from which hub.
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "runtime/directory.h"
+#include "runtime/event_queue.h"
+#include "sink/stream_provider.h"
+
+namespace vigie::runtime {
+
+// Thread: every method from any thread.
+class Viewing final : public sink::StreamProvider {
+ public:
+  // `loops` in shard order; they outlive this object.
+  Viewing(const Clock& clock, EventQueue& events, std::vector<net::EventLoop*> loops);
+
+  // Puts a new directory in force for everything asked from now on.
+  void publish(Ref<const Directory> directory);
+  Ref<const Directory> directory() const;
+
+  // The pipeline behind a camera and stream name (empty: the first), for embedding. Errors: not_found, withheld.
+  Result<std::shared_ptr<StreamPipeline>> find(std::string_view camera, std::string_view stream) const;
+
+  void open(const sink::ViewRequest& request, Nanos timeout, Reply reply) override;
+  Status still_allowed(const sink::ViewRequest& request, const StreamKey& key) override;
+  std::optional<WallTime> right_ends(const sink::ViewRequest& request, const StreamKey& key) override;
+  std::optional<rtsp::Secret> credential(const std::string& agent) override;
+  void emit(Event event) override { events_.push(std::move(event)); }
+
+ private:
+  Status allowed(const Directory& directory, const sink::ViewRequest& request, const Directory::Camera& camera) const;
+
+  const Clock& clock_;
+  EventQueue& events_;
+  const std::vector<net::EventLoop*> loops_;
+  mutable std::mutex mutex_;
+  Ref<const Directory> directory_;
+};
+
+// Keeps a stream wanted while it lives. May die on any thread.
+class PipelineHold final : public sink::StreamHold {
+ public:
+  // Thread: the pipeline's home shard.
+  explicit PipelineHold(std::shared_ptr<StreamPipeline> pipeline) : pipeline_(std::move(pipeline)) {
+    pipeline_->acquire();
+  }
+  ~PipelineHold() override {
+    net::EventLoop& loop = pipeline_->loop();
+    loop.post([pipeline = std::move(pipeline_)] { pipeline->release(); });
+  }
+
+ private:
+  std::shared_ptr<StreamPipeline> pipeline_;
+};
+
+}  // namespace vigie::runtime
