@@ -46,6 +46,9 @@ struct AccessUnit : RefCounted<AccessUnit> {
 
   // Media time, unwrapped; continues across wraps, jumps are absorbed by the timeline (never goes back).
   Ticks90k pts{0};
+  // Presentation time = pts + presentation_offset; not 0 only where a source sends pictures out of presentation order
+  // (B pictures: pts then is the decoding time). RTP timestamps carry the presentation time (RFC 6184 5.1).
+  Ticks90k presentation_offset{0};
   // The three clocks: the camera's RTP time, its capture time by sender report, and arrival here.
   uint32_t rtp_timestamp = 0;
   WallTime capture_time{};

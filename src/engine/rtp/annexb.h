@@ -24,14 +24,6 @@ class NalWalker {
   size_t at_;  // first byte of the next NAL unit, or size
 };
 
-// True when the NAL unit can only be the first of an access unit that comes after a VCL NAL unit: AUD, parameter
-// sets, prefix SEI … (H.264 7.4.1.2.3, H.265 7.4.2.4.4), or a slice that begins a picture.
-bool begins_access_unit(Codec codec, ByteSpan nal);
-// A coded slice (or data partition A, or any H.265 VCL).
-bool is_vcl_nal(Codec codec, ByteSpan nal);
-// IDR, or IRAP in H.265.
-bool is_keyframe_nal(Codec codec, ByteSpan nal);
-
 // Cuts a byte stream that comes in pieces (a raw .h264 or .h265 file) into access units.
 // Thread: one. Memory: one access unit and the piece, both bounded by `max_unit_bytes`.
 class AnnexbSplitter {
@@ -46,14 +38,14 @@ class AnnexbSplitter {
   uint64_t dropped_bytes() const { return dropped_bytes_; }
 
  private:
-  bool scan();
+  void scan();
   Codec codec_;
   size_t max_unit_bytes_;
   std::vector<uint8_t> bytes_;
   size_t begin_ = 0;     // first byte of the unit being gathered
   size_t scan_ = 0;      // start codes before this are known
   size_t unit_end_ = 0;  // end of a whole unit that begins at begin_, 0 while not known
-  bool synced_ = false;
+  bool synced_ = false;  // a start code was seen
   bool has_vcl_ = false;
   bool finished_ = false;
   uint64_t dropped_bytes_ = 0;

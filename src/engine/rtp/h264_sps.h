@@ -23,7 +23,5 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal);
 // Only the id, which comes before everything that can be odd; none when out of range.
 std::optional<uint32_t> h264_sps_id(ByteSpan nal);
 std::optional<uint32_t> h264_pps_id(ByteSpan nal);
-// first_mb_in_slice is 0: this slice begins a picture (7.4.3; arbitrary slice order is not known).
-inline bool h264_begins_picture(ByteSpan nal) { return nal.size() > 1 && (nal[1] & 0x80) != 0; }
 
 }  // namespace vigie::rtp

@@ -22,7 +22,5 @@ struct H265Sps {
 std::optional<H265Sps> parse_h265_sps(ByteSpan nal);
 std::optional<uint32_t> h265_vps_id(ByteSpan nal);
 std::optional<uint32_t> h265_pps_id(ByteSpan nal);
-// first_slice_segment_in_pic_flag (7.3.6.1): this slice segment begins a picture.
-inline bool h265_begins_picture(ByteSpan nal) { return nal.size() > 2 && (nal[2] & 0x80) != 0; }
 
 }  // namespace vigie::rtp

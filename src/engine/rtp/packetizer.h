@@ -11,7 +11,8 @@
 namespace vigie::rtp {
 
 constexpr uint16_t kDefaultPacketBytes = 1400;
-constexpr uint16_t kMinPacketBytes = 64;  // MJPEG: 192, for the quantisation tables
+constexpr uint16_t kMinPacketBytes = 64;
+constexpr uint16_t kMinJpegPacketBytes = 192;  // the quantisation tables go in one
 constexpr uint16_t kMaxPacketBytes = 65000;
 
 struct TrainParams {

@@ -17,7 +17,7 @@ namespace vigie::rtp {
 struct ReorderConfig {
   // TCP: the transport keeps the order; holes are reported at once and nothing is ever held.
   bool in_order_transport = false;
-  // How many packets past a hole are held; rounded up to a power of two, at most 4096.
+  // How many packets past a hole are held; rounded up to a power of two, at most 512.
   uint32_t window_packets = 256;
   size_t window_bytes = size_t{512} << 10;
   // How long a hole is waited for after it was seen.
@@ -76,14 +76,16 @@ class ReorderBuffer {
     uint32_t size = 0;
     bool used = false;
   };
-  void restart(const PacketView& packet, const Arrival& arrival);
+  void restart(uint32_t ssrc, uint16_t sequence);
   bool try_stray(const PacketView& packet, const Arrival& arrival);
-  void hold(const PacketView& packet, const Arrival& arrival, uint64_t extended);
-  bool make_room(size_t bytes);
-  void give_up_to_first_held();
-  void drop_all_held();
+  void fill_out(OrderedPacket& out, uint64_t extended);
+  void skip_to(uint64_t extended);
+  void note_hole();
+  uint64_t first_held() const;
+  bool try_hold();
+  void make_room(size_t bytes);
   bool was_seen(uint64_t extended) const;
-  void mark_seen(uint64_t extended);
+  void mark_seen(uint64_t extended, bool seen);
   Slot& slot(uint64_t extended) { return slots_[extended & mask_]; }
 
   ReorderConfig config_;
@@ -96,10 +98,13 @@ class ReorderBuffer {
 
   bool started_ = false;
   uint32_t ssrc_ = 0;
-  uint64_t next_ = 0;       // extended sequence number expected next
-  uint64_t give_up_ = 0;    // holes below this are given up
-  uint64_t delivered_ = 0;  // last extended sequence popped
-  bool restarted_ = false;  // to be told with the next delivered packet
+  int misorder_ = 0;           // how far back a sequence number is late rather than foreign
+  uint64_t next_ = 0;          // extended sequence number expected next
+  uint64_t give_up_ = 0;       // holes below this are given up
+  uint32_t pending_lost_ = 0;  // to be told with the next delivered packet, as is:
+  bool restarted_ = false;
+  uint32_t old_run_ = 0;  // late packets in a row, each one up from the one before
+  uint16_t last_old_ = 0;
   MonoTime hole_since_{};
 
   bool have_direct_ = false;

@@ -13,6 +13,13 @@ struct TimelineStats {
   uint64_t backwards = 0;  // a little earlier than the unit before: pictures in decoding order
 };
 
+// Where a unit stands. pts is strictly increasing in decoding order; pictures that are sent before others they are
+// shown after (B pictures) carry the difference to their presentation time.
+struct MediaTime {
+  Ticks90k pts{0};
+  Ticks90k presentation_offset{0};  // presentation time = pts + presentation_offset
+};
+
 // Thread: one. Takes no memory.
 class Timeline {
  public:
@@ -21,7 +28,7 @@ class Timeline {
   // Media time of the next unit: 0 for the first, then strictly greater each time.
   // Small steps forward are believed whatever the network does; a step that real time does not bear out, or one back,
   // puts the unit at the media time of its arrival, and the timeline goes on from there.
-  Ticks90k map(uint32_t rtp_timestamp, MonoTime arrival);
+  MediaTime map(uint32_t rtp_timestamp, MonoTime arrival);
   // The source begins anew (reconnect): the next unit is placed by its arrival time.
   void restart() { restart_ = started_; }
 
@@ -32,7 +39,7 @@ class Timeline {
  private:
   int64_t to_90k(int64_t units) const;
   int64_t real_time(MonoTime arrival) const;
-  void anchor(int64_t pts, MonoTime arrival);
+  int64_t jump(MonoTime arrival);
   void follow(int64_t pts, MonoTime arrival);
 
   uint32_t clock_rate_;

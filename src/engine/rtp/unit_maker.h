@@ -18,6 +18,7 @@ constexpr uint32_t kMaxUnitNals = 4096;
 // What the source says of a unit beside its bytes.
 struct UnitFacts {
   Ticks90k pts{0};
+  Ticks90k presentation_offset{0};
   uint32_t rtp_timestamp = 0;
   WallTime capture_time{};
   ClockQuality clock_quality = ClockQuality::none;

@@ -1,0 +1,59 @@
+#include "rtp/h264_depacketizer.h"
+
+namespace vigie::rtp {
+namespace {
+
+constexpr uint8_t kStapA = 24, kFuA = 28;
+constexpr uint8_t kFuStart = 0x80, kFuEnd = 0x40;  // 0x20 is reserved and ignored (G5)
+
+}  // namespace
+
+NalKind H264Depacketizer::peek(ByteSpan payload) const {
+  const uint8_t type = h264_nal_type(payload[0]);
+  if (type == kFuA) {
+    if (payload.size() < 2) return {};
+    const uint8_t head[2] = {payload[1], payload.size() > 2 ? payload[2] : uint8_t{0}};
+    NalKind kind = h264_nal_kind({head, payload.size() > 2 ? size_t{2} : size_t{1}});
+    if (!(payload[1] & kFuStart)) {
+      kind.begins_picture = false;
+      kind.continues = true;
+    }
+    return kind;
+  }
+  if (type == kStapA) return payload.size() > 4 ? h264_nal_kind(payload.subspan(3)) : NalKind{};
+  if (starts_with_start_code(payload)) return h264_nal_kind(payload.subspan(payload[2] == 1 ? 3 : 4));
+  return h264_nal_kind(payload);
+}
+
+bool H264Depacketizer::known_nal(ByteSpan nal) const {
+  // 24 to 31 have no meaning inside an access unit, 0 none at all, and a set forbidden bit means bit errors (G11).
+  const uint8_t type = h264_nal_type(nal[0]);
+  return (nal[0] & 0x80) == 0 && type >= 1 && type <= 23;
+}
+
+void H264Depacketizer::read_stap(ByteSpan body) {
+  while (!body.empty()) {
+    if (body.size() < 2) return malformed();
+    const size_t size = load_be16(body.data());
+    if (size > body.size() - 2) return malformed();
+    if (size > 0) whole_nal(body.subspan(2, size));
+    body = body.subspan(2 + size);
+  }
+}
+
+void H264Depacketizer::read_payload(ByteSpan payload) {
+  const uint8_t type = h264_nal_type(payload[0]);
+  if (type == kStapA) {
+    read_stap(payload.subspan(1));
+  } else if (type == kFuA) {
+    if (payload.size() < 2) return malformed();  // G17
+    const auto header = static_cast<uint8_t>((payload[0] & 0xe0) | (payload[1] & 0x1f));
+    fragment(payload[1] & kFuStart, payload[1] & kFuEnd, {&header, 1}, payload.subspan(2));
+  } else if (starts_with_start_code(payload)) {
+    annexb_payload(payload);
+  } else {
+    whole_nal(payload);
+  }
+}
+
+}  // namespace vigie::rtp

@@ -1,0 +1,107 @@
+#include "rtp/h264_sps.h"
+
+#include <algorithm>
+
+#include "rtp/rbsp.h"
+
+namespace vigie::rtp {
+namespace {
+
+constexpr uint32_t kMaxSide = 16384;
+
+// 7.3.2.1.1.1; the values are not needed.
+void skip_scaling_list(BitReader& r, unsigned entries) {
+  int32_t last = 8, next = 8;
+  for (unsigned i = 0; i < entries && !r.failed(); ++i) {
+    if (next != 0) next = static_cast<int32_t>((int64_t{last} + r.se() + 256) % 256);
+    last = next == 0 ? last : next;
+  }
+}
+
+bool has_chroma_format(uint8_t profile) {
+  constexpr uint8_t kProfiles[] = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135};
+  return std::find(std::begin(kProfiles), std::end(kProfiles), profile) != std::end(kProfiles);
+}
+
+}  // namespace
+
+std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
+  if (nal.size() < 5) return std::nullopt;
+  const Rbsp rbsp(nal, 1);
+  BitReader r(rbsp.bytes());
+  H264Sps sps;
+  sps.profile_idc = static_cast<uint8_t>(r.bits(8));
+  sps.constraint_flags = static_cast<uint8_t>(r.bits(8));
+  sps.level_idc = static_cast<uint8_t>(r.bits(8));
+  sps.id = r.ue();
+  if (sps.id > 31) return std::nullopt;
+  uint32_t chroma_format = 1;
+  bool separate_planes = false;
+  if (has_chroma_format(sps.profile_idc)) {
+    chroma_format = r.ue();
+    if (chroma_format > 3) return std::nullopt;
+    if (chroma_format == 3) separate_planes = r.flag();
+    r.ue();  // bit_depth_luma_minus8
+    r.ue();  // bit_depth_chroma_minus8
+    r.flag();
+    if (r.flag()) {
+      for (unsigned i = 0; i < (chroma_format == 3 ? 12U : 8U); ++i) {
+        if (r.flag()) skip_scaling_list(r, i < 6 ? 16 : 64);
+      }
+    }
+  }
+  r.ue();  // log2_max_frame_num_minus4
+  const uint32_t poc_type = r.ue();
+  if (poc_type == 0) {
+    r.ue();
+  } else if (poc_type == 1) {
+    r.flag();
+    r.se();
+    r.se();
+    const uint32_t cycle = r.ue();
+    if (cycle > 255) return std::nullopt;
+    for (uint32_t i = 0; i < cycle; ++i) r.se();
+  } else if (poc_type != 2) {
+    return std::nullopt;
+  }
+  r.ue();  // max_num_ref_frames
+  r.flag();
+  const uint64_t width_mbs = uint64_t{r.ue()} + 1;
+  const uint64_t height_units = uint64_t{r.ue()} + 1;
+  sps.frame_mbs_only = r.flag();
+  if (!sps.frame_mbs_only) r.flag();
+  r.flag();
+  const uint64_t width = width_mbs * 16;
+  const uint64_t height = height_units * 16 * (sps.frame_mbs_only ? 1 : 2);
+  uint64_t crop_x = 0, crop_y = 0;
+  if (r.flag()) {
+    const uint64_t left = r.ue(), right = r.ue(), top = r.ue(), bottom = r.ue();
+    const bool subsampled_x = !separate_planes && (chroma_format == 1 || chroma_format == 2);
+    const bool subsampled_y = !separate_planes && chroma_format == 1;
+    crop_x = (left + right) * (subsampled_x ? 2 : 1);
+    crop_y = (top + bottom) * (subsampled_y ? 2 : 1) * (sps.frame_mbs_only ? 1 : 2);
+  }
+  if (r.failed() || width > kMaxSide || height > kMaxSide || crop_x >= width || crop_y >= height) return std::nullopt;
+  sps.width = static_cast<uint32_t>(width - crop_x);
+  sps.height = static_cast<uint32_t>(height - crop_y);
+  return sps;
+}
+
+std::optional<uint32_t> h264_sps_id(ByteSpan nal) {
+  if (nal.size() < 5) return std::nullopt;
+  const Rbsp rbsp(nal.first(std::min<size_t>(nal.size(), 16)), 1);
+  BitReader r(rbsp.bytes());
+  r.skip(24);
+  const uint32_t id = r.ue();
+  return r.failed() || id > 31 ? std::nullopt : std::optional(id);
+}
+
+std::optional<uint32_t> h264_pps_id(ByteSpan nal) {
+  if (nal.size() < 2) return std::nullopt;
+  const Rbsp rbsp(nal.first(std::min<size_t>(nal.size(), 16)), 1);
+  BitReader r(rbsp.bytes());
+  const uint32_t id = r.ue();
+  return r.failed() || id > 255 ? std::nullopt : std::optional(id);
+}
+
+}  // namespace vigie::rtp

@@ -1,0 +1,329 @@
+#include "rtp/nal_depacketizer.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "rtp/annexb.h"
+
+namespace vigie::rtp {
+
+NalDepacketizer::NalDepacketizer(const DepacketizerConfig& config, BufferPool& pool)
+    : Depacketizer(config, pool), assembler_(pool, config.max_unit_bytes, config.max_nals) {}
+
+bool NalDepacketizer::starts_with_start_code(ByteSpan p) {
+  return p.size() > 4 && p[0] == 0 && p[1] == 0 && (p[2] == 1 || (p[2] == 0 && p[3] == 1));
+}
+
+void NalDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
+  out.clear();
+  out_ = &out;
+  packet_ = &packet;
+  ++stats_.packets;
+  const ByteSpan payload = packet.packet.payload;
+  const NalKind kind = payload.empty() ? NalKind{} : peek(payload);
+  packet_lossy_ = packet.lost_before > 0 || packet.restarted;
+  if (packet_lossy_) note_loss(packet);
+  if (payload.empty()) {
+    ++stats_.empty_packets;  // F10; its marker counts all the same
+    if (active_ && packet.packet.timestamp != timestamp_) return;
+  } else {
+    find_boundary(packet, kind);
+    if (active_) last_ = packet.arrival;
+    read_payload(payload);
+  }
+  if (packet.packet.marker) on_marker();
+}
+
+void NalDepacketizer::note_loss(const OrderedPacket& packet) {
+  after_marker_ = false;
+  drop_open_nal();
+  skipping_nal_ = true;
+  if (!active_) {
+    next_gap_ = true;
+    next_lost_ += packet.lost_before;
+    return;
+  }
+  const bool same_unit = packet.packet.timestamp == timestamp_ && !packet.restarted;
+  if (!same_unit && marked_) {  // the unit was whole before the loss
+    next_gap_ = true;
+    next_lost_ += packet.lost_before;
+    return;
+  }
+  // The end of this unit or the beginning of the next may be missing: both are told, the count goes to this one.
+  gap_ = true;
+  lost_ += packet.lost_before;
+  if (same_unit || has_vcl_) damaged_ = true;
+  if (!same_unit && has_vcl_) next_gap_ = true;
+}
+
+void NalDepacketizer::find_boundary(const OrderedPacket& packet, const NalKind& kind) {
+  const uint32_t timestamp = packet.packet.timestamp;
+  if (after_marker_ && kind.continues && timestamp == marked_timestamp_) {
+    // The unit that left with its marker goes on (F3).
+    if (marker_.on_lie()) ++stats_.marker_demotions;
+  }
+  after_marker_ = false;
+  if (!active_ || (timestamp == timestamp_ && !packet.restarted)) return;
+  if (!has_vcl_) {
+    // Parameter sets stamped with the previous picture's time (F4) belong to what follows.
+    timestamp_ = timestamp;
+    ++stats_.timestamps_bridged;
+    return;
+  }
+  const bool in_fragment = assembler_.nal_open();
+  if (kind.continues && !packet_lossy_ && !marked_ && (in_fragment || kind.vcl)) {
+    ++stats_.timestamps_bridged;  // the timestamp changes inside one picture (F4)
+    return;
+  }
+  if (!packet_lossy_) {
+    if (marked_) {
+      marker_.on_honest_unit();
+    } else {
+      marker_.on_silent_unit();
+    }
+  }
+  complete();
+}
+
+void NalDepacketizer::on_marker() {
+  if (!active_) return;
+  if (!has_vcl_ || tail_ != 0) {
+    ++stats_.markers_ignored;  // on parameter sets or SEI (F1)
+    return;
+  }
+  marked_ = true;
+  if (!marker_.proven()) return;
+  const uint32_t timestamp = timestamp_;
+  complete();
+  after_marker_ = !active_;
+  marked_timestamp_ = timestamp;
+}
+
+void NalDepacketizer::activate() {
+  if (active_) return;
+  active_ = true;
+  timestamp_ = packet_->packet.timestamp;
+  first_ = last_ = packet_->arrival;
+  gap_ = next_gap_;
+  lost_ = next_lost_;
+  next_gap_ = false;
+  next_lost_ = 0;
+}
+
+// More of the picture comes behind its marker (F3); while the marker is not proven this only prolongs its trial.
+void NalDepacketizer::doubt_marker() {
+  if (!marked_) return;
+  if (marker_.on_lie()) ++stats_.marker_demotions;
+  marked_ = false;
+}
+
+// Before the bytes of a NAL unit: cuts where a picture begins, notes what it is, takes room for it.
+void NalDepacketizer::begin_nal(const NalKind& kind) {
+  close_nal();
+  if (kind.begins_picture && has_vcl_ && out_->size() + 1 < UnitBatch::kCapacity)
+    complete();  // two pictures with one timestamp (I5)
+  activate();
+  size_t expected = assembler_.size();
+  if (kind.vcl) {
+    doubt_marker();
+    if (!has_vcl_) {
+      expected = kind.keyframe ? key_guess_.bytes() : delta_guess_.bytes();
+      if (kind.continues) head_missing_ = true;
+    }
+    has_vcl_ = true;
+    tail_ = 0;
+  } else if (kind.leads && has_vcl_ && tail_ == 0) {
+    tail_ = assembler_.nals().size();
+  }
+  skipping_nal_ = false;
+  open_kind_ = kind;
+  assembler_.begin_nal(expected);
+}
+
+void NalDepacketizer::whole_nal(ByteSpan nal) { add_nal(nal, true); }
+
+void NalDepacketizer::annexb_payload(ByteSpan payload) {
+  ++stats_.annexb_payloads;
+  annexb_source_ = true;
+  add_pieces(payload);
+}
+
+void NalDepacketizer::add_pieces(ByteSpan annexb) {
+  NalWalker walker(annexb);
+  for (ByteSpan piece; walker.next(piece);) add_nal(piece, false);
+}
+
+void NalDepacketizer::add_nal(ByteSpan nal, bool may_split) {
+  if (!known_nal(nal)) {
+    ++stats_.nals_unknown;
+    return;
+  }
+  const NalKind kind = kind_of(nal);
+  if (may_split && (!kind.vcl || annexb_source_)) {
+    // Several NAL units in what should be one (G1): legal ones hold no start code.
+    const size_t first = find_start_code(nal);
+    if (first < nal.size()) {
+      ++stats_.annexb_payloads;
+      size_t end = first;
+      while (end > 0 && nal[end - 1] == 0) --end;
+      if (end > 0) add_nal(nal.first(end), false);
+      add_pieces(nal.subspan(first));
+      return;
+    }
+  }
+  begin_nal(kind);
+  assembler_.append(nal);
+  assembler_.end_nal();
+}
+
+void NalDepacketizer::fragment(bool start, bool end, ByteSpan header, ByteSpan data) {
+  if (start) {
+    uint8_t head[4];
+    std::copy(header.begin(), header.end(), head);
+    size_t size = header.size();
+    if (!data.empty()) head[size++] = data[0];
+    if (!known_nal({head, size})) {
+      close_nal();
+      ++stats_.nals_unknown;
+      skipping_nal_ = true;
+      return;
+    }
+    begin_nal(kind_of({head, size}));
+    assembler_.append(header);
+  } else if (!assembler_.nal_open()) {
+    // The first fragment is missing: nothing of this NAL unit can be used.
+    if (assembler_.overflowed()) return;
+    if (!skipping_nal_ || packet_lossy_) {
+      ++stats_.nals_incomplete;
+      activate();
+      damaged_ = true;
+      has_vcl_ = has_vcl_ || kind_of(header).vcl;
+    }
+    skipping_nal_ = true;
+    return;
+  } else if (open_kind_.vcl) {
+    doubt_marker();
+  }
+  if (data.empty()) ++stats_.empty_packets;  // G4
+  // The type in later fragments may differ (G3): the first one's holds.
+  assembler_.append(data);
+  if (end) close_nal();
+}
+
+// Ends the open NAL unit. Without an end bit it counts as whole too: no packet is missing.
+void NalDepacketizer::close_nal() {
+  if (!assembler_.nal_open()) return;
+  assembler_.end_nal();
+  if (open_kind_.vcl || assembler_.overflowed() || assembler_.nals().empty()) return;
+  const ByteSpan nal = assembler_.nal(assembler_.nals().size() - 1);
+  if (find_start_code(nal) == nal.size()) return;
+  // SPS, PPS and IDR in one fragmented "SPS" (G1).
+  const std::vector<uint8_t> bytes(nal.begin(), nal.end());
+  assembler_.drop_last_nal();
+  if (tail_ > assembler_.nals().size()) tail_ = 0;
+  add_nal(bytes, true);
+}
+
+void NalDepacketizer::drop_open_nal() {
+  if (!assembler_.nal_open()) return;
+  assembler_.abandon_nal();
+  ++stats_.nals_incomplete;
+  damaged_ = true;
+}
+
+void NalDepacketizer::complete() {
+  close_nal();
+  if (!active_) return;
+  const size_t all = assembler_.nals().size();
+  const size_t count = tail_ != 0 ? std::min(tail_, all) : all;
+  if (assembler_.overflowed()) {
+    ++stats_.units_too_large;
+    next_gap_ = true;
+    next_lost_ += lost_;
+    assembler_.clear();
+  } else if (count == 0 || !has_vcl_) {
+    ++stats_.units_dropped;
+    next_gap_ = true;
+    next_lost_ += lost_;
+    assembler_.clear();
+  } else if (out_->full()) {
+    ++stats_.units_dropped;
+    next_gap_ = true;
+    assembler_.clear();
+  } else {
+    make_unit(count);
+  }
+  active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = false;
+  lost_ = 0;
+  tail_ = 0;
+  if (!assembler_.empty()) {
+    // What led the next picture opens its unit, with the time of the packet that is read now.
+    activate();
+  }
+}
+
+void NalDepacketizer::make_unit(size_t nal_count) {
+  auto unit = make_ref<AccessUnit>();
+  unit->codec = config_.codec;
+  bool keyframe = false;
+  bool any_vcl = false;
+  for (size_t i = 0; i < nal_count; ++i) {
+    const ByteSpan nal = assembler_.nal(i);
+    const NalKind kind = kind_of(nal);
+    keyframe = keyframe || kind.keyframe;
+    any_vcl = any_vcl || kind.vcl;
+    if (kind.leads) parameter_sets_.observe(nal);
+  }
+  if (!any_vcl) {  // the slices were dropped for missing fragments
+    ++stats_.units_dropped;
+    next_gap_ = true;
+    next_lost_ += lost_;
+    Buffer payload;
+    assembler_.take(nal_count, payload, unit->nals);
+    return;
+  }
+  unit->keyframe = keyframe && !head_missing_;
+  unit->damaged = damaged_ || head_missing_;
+  unit->gap = gap_;
+  unit->lost_packets = lost_;
+  unit->rtp_timestamp = timestamp_;
+  const MediaTime time = timeline_.map(timestamp_, first_.mono);
+  unit->pts = time.pts;
+  unit->presentation_offset = time.presentation_offset;
+  const WallClock::Capture capture = wall_clock_.map(timestamp_, first_);
+  unit->capture_time = capture.time;
+  unit->clock_quality = capture.quality;
+  unit->first_arrival = first_.mono;
+  unit->last_arrival = last_.mono;
+  unit->arrival_wall = first_.wall;
+  assembler_.take(nal_count, unit->payload, unit->nals);
+  unit->parameter_sets = parameter_sets_.current();
+  (unit->keyframe ? key_guess_ : delta_guess_).learn(unit->payload.size());
+  ++stats_.units;
+  if (unit->keyframe) ++stats_.keyframes;
+  if (unit->damaged) ++stats_.units_damaged;
+  out_->add(std::move(unit));
+}
+
+void NalDepacketizer::flush(UnitBatch& out) {
+  out.clear();
+  out_ = &out;
+  if (!active_) return;
+  if (assembler_.nal_open()) drop_open_nal();
+  damaged_ = damaged_ || !marked_;
+  tail_ = 0;
+  complete();
+}
+
+void NalDepacketizer::restart() {
+  assembler_.clear();
+  active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = after_marker_ = false;
+  lost_ = next_lost_ = 0;
+  tail_ = 0;
+  skipping_nal_ = true;
+  next_gap_ = true;
+  timeline_.restart();
+  wall_clock_.restart();
+}
+
+}  // namespace vigie::rtp
