@@ -1,0 +1,18 @@
+"""Declared objects (YAML) and what follows from them: checking, and compiling into a policy snapshot.
+
+Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`. Only `load.py` reads files.
+
+| a change of | goes to |
+|---|---|
+| a kind or a field of the YAML | `objects.py`, then `compile.py`, and `docs/policy.md` |
+| what a name, an address or a URL may look like | `texts.py` |
+| checks between objects | `load.py` |
+| how an error reads | `problems.py` |
+| what the core is told | `compile.py`, with `src/engine/policy/` and `vigie/schema/` |
+"""
+
+from vigie.policy.compile import Compiled, compile_snapshot
+from vigie.policy.load import Town, load_town
+from vigie.policy.problems import ConfigurationError, Problem
+
+__all__ = ["Compiled", "ConfigurationError", "Problem", "Town", "compile_snapshot", "load_town"]

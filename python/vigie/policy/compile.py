@@ -1,0 +1,168 @@
+"""Objects -> the policy snapshot the core takes (layout: `vigie/schema/policy_snapshot.json`). A pure function."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vigie.policy import texts
+from vigie.policy.load import Declared, Town
+from vigie.policy.objects import Agent, Camera, Listener, Server, Stream
+from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A snapshot and where its parts come from. `snapshot` holds passwords: it is for the engine alone."""
+
+    snapshot: dict[str, Any] = field(repr=False)
+    origins: Mapping[str, tuple[Declared[Any], Path]] = field(repr=False)
+
+    def problem(self, pointer: str, what: str) -> Problem | None:
+        """The core's complaint about a JSON pointer as a problem with file and line; None when it has no origin."""
+        steps = pointer.split("/")
+        for end in range(len(steps), 1, -1):
+            origin = self.origins.get("/".join(steps[:end]))
+            if origin is None:
+                continue
+            item, path = origin
+            rest = tuple(int(step) if step.isdigit() else _YAML_NAMES.get(step, step) for step in steps[end:])
+            return item.problem((*path, *rest), what)
+        return None
+
+
+# The core's field names where the YAML has others.
+_YAML_NAMES = {
+    "tls_ca_file": "tls_ca",
+    "first_picture_deadline_s": "first_picture_s",
+    "silence_limit_s": "silence_s",
+    "file_loop": "loop",
+}
+
+
+def compile_snapshot(town: Town, revision: int, server: str | None = None) -> Compiled:
+    """The snapshot for one server of the town; `server` is needed where several are declared.
+
+    Raises: ConfigurationError when there is no such server.
+    """
+    chosen = choose_server(town, server)
+    origins: dict[str, tuple[Declared[Any], Path]] = {}
+    listeners: list[dict[str, Any]] = []
+    for index, listener in enumerate(chosen.object.spec.rtsp):
+        origins[f"/listeners/{index}"] = (chosen, ("spec", "rtsp", index))
+        listeners.append(_listener(chosen, listener, {taken["name"] for taken in listeners}))
+    origins["/limits"] = (chosen, ("spec", "limits"))
+    cameras = []
+    for index, camera in enumerate(town.cameras):
+        origins[f"/cameras/{index}"] = (camera, ("spec",))
+        origins[f"/cameras/{index}/name"] = (camera, ("name",))
+        for at, name in enumerate(camera.object.spec.streams):
+            origins[f"/cameras/{index}/streams/{at}"] = (camera, ("spec", "streams", name))
+        cameras.append(_camera(camera))
+    agents = []
+    for index, agent in enumerate(town.agents):
+        origins[f"/agents/{index}"] = (agent, ("spec",))
+        origins[f"/agents/{index}/name"] = (agent, ("name",))
+        agents.append(_agent(agent))
+    snapshot = {
+        "revision": revision,
+        "listeners": listeners,
+        "agents": agents,
+        "cameras": cameras,
+        "limits": chosen.object.spec.limits.model_dump(),
+    }
+    return Compiled(snapshot, origins)
+
+
+def choose_server(town: Town, name: str | None) -> Declared[Server]:
+    """The server to run. Raises: ConfigurationError."""
+    if name is not None:
+        for server in town.servers:
+            if server.object.name == name:
+                return server
+        names = [server.object.name for server in town.servers]
+        raise ConfigurationError([Problem("--server", 0, name, f"no such Server; {suggestion(name, names)}")])
+    if not town.servers:
+        right = 'right would be {kind: Server, name: here, spec: {rtsp: [{listen: "127.0.0.1:8554", access: open}]}}'
+        raise ConfigurationError([Problem("configuration", 0, "", f"no object of kind Server; {right}")])
+    if len(town.servers) > 1:
+        what = f"one of several servers; --server chooses ({', '.join(s.object.name for s in town.servers)})"
+        raise ConfigurationError([server.problem(("name",), what) for server in town.servers[1:]])
+    return town.servers[0]
+
+
+def _path(item: Declared[Any], path: str) -> str:
+    return os.path.normpath(os.path.join(item.folder, path))
+
+
+def _listener(server: Declared[Server], listener: Listener, taken: set[str]) -> dict[str, Any]:
+    # Named after its address, so that a listener put before it does not make it another one.
+    base = "rtsp-" + re.sub(r"[^A-Za-z0-9.]+", "-", listener.listen).strip("-")
+    name = listener.name or base
+    number = 2
+    while listener.name is None and name in taken:
+        name, number = f"{base}-{number}", number + 1
+    compiled: dict[str, Any] = {
+        "name": name,
+        "listen": listener.listen,
+        "access": listener.access,
+        "trusted": listener.trusted,
+        "allow_md5": listener.allow_md5,
+        "udp": listener.tls is None if listener.udp is None else listener.udp,
+        "dscp": listener.dscp,
+    }
+    if listener.tls is not None:
+        compiled["tls"] = True
+        compiled["tls_certificate"] = _path(server, listener.tls.certificate)
+        compiled["tls_key"] = _path(server, listener.tls.key)
+    return compiled
+
+
+def _camera(camera: Declared[Camera]) -> dict[str, Any]:
+    spec = camera.object.spec
+    return {
+        "name": camera.object.name,
+        "number": spec.number,
+        "title": spec.title,
+        "privacy": spec.privacy,
+        "privacy_reason": spec.privacy_reason,
+        "streams": [_stream(camera, name, stream) for name, stream in spec.streams.items()],
+    }
+
+
+def _stream(camera: Declared[Camera], name: str, stream: Stream) -> dict[str, Any]:
+    kind = texts.source_kind(stream.url)
+    compiled: dict[str, Any] = {
+        "name": name,
+        "kind": kind,
+        "transport": stream.transport,
+        "pull": stream.pull,
+        "first_picture_deadline_s": stream.first_picture_s,
+        "silence_limit_s": stream.silence_s,
+        "linger_s": stream.linger_s,
+        "log_bytes": stream.log_bytes,
+    }
+    if kind == "file":
+        compiled["url"] = _path(camera, texts.file_path(stream.url))
+        compiled["file_loop"] = stream.loop
+    elif kind == "rtsp":
+        compiled["url"] = stream.url
+        compiled["backup_url"] = stream.backup_url or ""
+        compiled["username"] = stream.username or ""
+        compiled["password"] = camera.secrets.get(("spec", "streams", name, "password"), "")
+        compiled["tls_ca_file"] = "" if stream.tls_ca is None else _path(camera, stream.tls_ca)
+        compiled["tls_verify"] = stream.tls_verify
+    return compiled
+
+
+def _agent(agent: Declared[Agent]) -> dict[str, Any]:
+    spec = agent.object.spec
+    compiled: dict[str, Any] = {
+        "name": agent.object.name,
+        "password": agent.secrets[("spec", "password")],
+        "cameras": "*" if spec.cameras == ["*"] else spec.cameras,
+    }
+    if spec.until is not None:
+        compiled["until"] = spec.until
+    return compiled

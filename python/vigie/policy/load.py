@@ -1,0 +1,336 @@
+"""YAML files -> checked objects. Everything wrong in a run is listed; with one error nothing is taken over.
+
+Secrets are fetched here (`env:NAME`, `file:PATH`) and are shown nowhere.
+"""
+
+import os
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from vigie.policy import texts
+from vigie.policy.objects import KINDS, Agent, Camera, DeclaredObject, Server
+from vigie.policy.problems import ConfigurationError, Path, Problem, dotted, suggestion
+from vigie.policy.yaml_marks import Document, read_documents
+
+MAX_FILE_BYTES = 32 << 20
+MAX_SECRET_BYTES = 4096
+
+T = TypeVar("T", bound=DeclaredObject)
+
+
+@dataclass(frozen=True)
+class Declared(Generic[T]):
+    """An object, where it stands, and its secrets in clear (by path; never shown)."""
+
+    object: T
+    document: Document = field(repr=False)
+    secrets: Mapping[Path, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def folder(self) -> str:
+        """Where the object's relative paths start."""
+        return os.path.dirname(os.path.abspath(self.document.file))
+
+    def problem(self, path: Path, what: str) -> Problem:
+        """A problem of one of its fields."""
+        return problem_at(self.document, path, what)
+
+
+@dataclass(frozen=True)
+class Town:
+    """All declared objects of a run, by kind, in the order of the files."""
+
+    servers: Sequence[Declared[Server]]
+    cameras: Sequence[Declared[Camera]]
+    agents: Sequence[Declared[Agent]]
+    warnings: Sequence[Problem] = ()
+
+
+def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Town:
+    """Reads files, and folders of `*.yaml` and `*.yml`.
+
+    Raises: ConfigurationError with all that is wrong.
+    """
+    environment = os.environ if environ is None else environ
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    declared: list[Declared[Any]] = []
+    for file in _files(paths, problems):
+        documents = _read(file, problems)
+        for document in documents:
+            item = _declared(document, environment, problems)
+            if item is not None:
+                declared.append(item)
+    _check_names(declared, problems)
+    town = Town(
+        [item for item in declared if isinstance(item.object, Server)],
+        [item for item in declared if isinstance(item.object, Camera)],
+        [item for item in declared if isinstance(item.object, Agent)],
+        warnings,
+    )
+    _check_cameras_of_agents(town, problems)
+    _check_files(town, problems, warnings)
+    _warn(town, warnings)
+    if problems:
+        raise ConfigurationError(problems)
+    return town
+
+
+def problem_at(document: Document, path: Path, what: str) -> Problem:
+    """A problem of one field of a document."""
+    value = document.value
+    head = ""
+    if isinstance(value, dict) and isinstance(value.get("kind"), str) and isinstance(value.get("name"), str):
+        head = f"{value['kind'][:40]} {value['name'][:64]}"
+    tail = dotted(path)
+    return Problem(document.file, document.line_of(path), f"{head} {tail}".strip(), what)
+
+
+def _files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> Iterator[str]:
+    seen: set[str] = set()
+    for given in paths:
+        path = FilePath(given)
+        if path.is_dir():
+            files = sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
+            if not files:
+                problems.append(Problem(str(path), 0, "", "a folder without any .yaml file"))
+        else:
+            files = [path]
+        for file in files:
+            if str(file.resolve()) not in seen:
+                seen.add(str(file.resolve()))
+                yield str(file)
+
+
+def _read(file: str, problems: list[Problem]) -> list[Document]:
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+        text = data.decode("utf-8")
+    except OSError as error:
+        problems.append(Problem(file, 0, "", f"cannot be read: {error.strerror}"))
+        return []
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        problems.append(Problem(file, line, "", "not UTF-8; right would be a text file in UTF-8"))
+        return []
+    if len(data) > MAX_FILE_BYTES:
+        problems.append(Problem(file, 0, "", f"larger than {MAX_FILE_BYTES >> 20} MiB"))
+        return []
+    documents, found = read_documents(text, file)
+    problems.extend(found)
+    return documents
+
+
+def _declared(document: Document, environ: Mapping[str, str], problems: list[Problem]) -> Declared[Any] | None:
+    value = document.value
+    if not isinstance(value, dict):
+        problems.append(problem_at(document, (), "not an object; right would be kind, name and spec"))
+        return None
+    kind = value.get("kind")
+    if kind is None:
+        problems.append(problem_at(document, (), f"no kind; known are {', '.join(KINDS)}"))
+        return None
+    if not isinstance(kind, str) or kind not in KINDS:
+        what = f'unknown kind "{str(kind)[:40]}"; {suggestion(str(kind), KINDS)}'
+        problems.append(problem_at(document, ("kind",), what))
+        return None
+    model = KINDS[kind]
+    try:
+        item = model.model_validate(value)
+    except ValidationError as errors:
+        problems.extend(_translated(document, model, error) for error in errors.errors(include_url=False))
+        return None
+    secrets: dict[Path, str] = {}
+    folder = os.path.dirname(os.path.abspath(document.file))
+    for path, secret in _secret_fields(item, ()):
+        try:
+            secrets[path] = _fetch(secret.get_secret_value(), folder, environ)
+        except ValueError as error:
+            problems.append(problem_at(document, path, str(error)))
+    return Declared(item, document, secrets)
+
+
+def _secret_fields(value: Any, path: Path) -> Iterator[tuple[Path, SecretStr]]:
+    if isinstance(value, SecretStr):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secret_fields(getattr(value, name), (*path, name))
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _secret_fields(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _secret_fields(child, (*path, index))
+
+
+def _fetch(reference: str, folder: str, environ: Mapping[str, str]) -> str:
+    """The secret behind a reference. Raises ValueError; its text never holds the secret."""
+    where = "the password"
+    secret = reference
+    if reference.startswith("env:"):
+        name = reference[4:]
+        where = f"the environment variable {name[:64]}"
+        if name not in environ:
+            raise ValueError(f"{where} is not set")
+        secret = environ[name]
+    elif reference.startswith("file:"):
+        path = os.path.join(folder, reference[5:])
+        where = f"the file {path}"
+        try:
+            with open(path, encoding="utf-8") as stream:
+                secret = stream.read(MAX_SECRET_BYTES).rstrip("\r\n")
+        except OSError as error:
+            raise ValueError(f"{where} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{where} is not UTF-8") from None
+    if not secret:
+        raise ValueError(f"{where} is empty")
+    if len(secret) > 256 or texts.CONTROL.search(secret):
+        raise ValueError(f"{where} does not hold a password; right would be one line of at most 256 characters")
+    return secret
+
+
+def _plain(annotation: Any) -> Any:
+    """The annotation without Optional and Annotated."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return _plain(next(arg for arg in typing.get_args(annotation) if arg is not type(None)))
+    return annotation
+
+
+def _model_and_help(model: Any, path: Path) -> tuple[Any, str | None]:
+    """What stands at a path: the model's annotation there, and what would be right."""
+    current, right = model, None
+    for step in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            info = current.model_fields.get(str(step))
+            if info is None:
+                return None, None
+            current, right = _plain(info.annotation), info.description
+        elif typing.get_origin(current) in (list, dict):
+            current, right = _plain(typing.get_args(current)[-1]), None
+        else:
+            return None, None
+    return current, right
+
+
+def _translated(document: Document, model: type[BaseModel], error: Any) -> Problem:
+    """One error of pydantic as a problem with file, line, field, what was found and what would be right."""
+    path: Path = tuple(error["loc"])
+    kind: str = error["type"]
+    found = error.get("input")
+    context: dict[str, Any] = error.get("ctx", {})
+    if kind == "between_fields":
+        problem = problem_at(document, (*path, context["field"]), context["what"])
+        near = (*path, context["field"]) if (*path, context["field"]) in document.lines else (*path, context["near"])
+        return replace(problem, line=document.line_of(near))
+    if kind == "extra_forbidden":
+        parent, _ = _model_and_help(model, path[:-1])
+        return problem_at(document, path, f"unknown field; {suggestion(str(path[-1]), parent.model_fields)}")
+    annotation, right = _model_and_help(model, path)
+    if kind == "missing":
+        return problem_at(document, path, f"missing; right would be {right or 'a value'}")
+    if kind == "value_error":
+        return problem_at(document, path, str(context["error"]))
+    shown = "this" if annotation is SecretStr else _shown(found)
+    if kind in ("string_type", "string_sub_type") and isinstance(found, (int, float)) and not isinstance(found, bool):
+        return problem_at(document, path, f"found {shown}, a number; right would be text: put it in quotes")
+    if kind == "model_type" and right is None:
+        right = "a mapping of fields"
+    return problem_at(document, path, f"found {shown}; right would be {right or _reason(error)}")
+
+
+def _reason(error: Any) -> str:
+    words = {"string_type": "text", "list_type": "a list", "dict_type": "a mapping", "int_type": "a whole number"}
+    return words.get(error["type"], str(error["msg"]).removeprefix("Input should be "))
+
+
+def _shown(value: Any) -> str:
+    """A found value, short; text longer than a word or two, and anything with parts, is only described."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)[:40]
+    if isinstance(value, str):
+        if "@" in value or "://" in value:
+            return "a URL"
+        return f'"{value}"' if len(value) <= 40 and value.isprintable() else f"text of {len(value)} characters"
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def _check_names(declared: Sequence[Declared[Any]], problems: list[Problem]) -> None:
+    seen: dict[tuple[str, str], Declared[Any]] = {}
+    for item in declared:
+        key = (item.object.kind, item.object.name)
+        first = seen.setdefault(key, item)
+        if first is not item:
+            place = f"{first.document.file}:{first.document.line_of(('name',))}"
+            problems.append(item.problem(("name",), f"the same name as at {place}; right would be another"))
+
+
+def _check_cameras_of_agents(town: Town, problems: list[Problem]) -> None:
+    # With errors elsewhere a camera may be missing only because its own document is wrong.
+    if problems:
+        return
+    names = {item.object.name for item in town.cameras}
+    for item in town.agents:
+        for index, name in enumerate(item.object.spec.cameras):
+            if name != "*" and name not in names:
+                what = f'no camera "{name[:64]}"; {suggestion(name, sorted(names))}'
+                problems.append(item.problem(("spec", "cameras", index), what))
+
+
+def _check_files(town: Town, problems: list[Problem], warnings: list[Problem]) -> None:
+    for server in town.servers:
+        for index, listener in enumerate(server.object.spec.rtsp):
+            if listener.tls is None:
+                continue
+            for name, path in (("certificate", listener.tls.certificate), ("key", listener.tls.key)):
+                full = os.path.join(server.folder, path)
+                if not os.access(full, os.R_OK):
+                    at: Path = ("spec", "rtsp", index, "tls", name)
+                    problems.append(server.problem(at, f"the file {full} cannot be read; right would be a PEM file"))
+    for camera in town.cameras:
+        for name, stream in camera.object.spec.streams.items():
+            at = ("spec", "streams", name)
+            if stream.tls_ca is not None and not os.access(os.path.join(camera.folder, stream.tls_ca), os.R_OK):
+                full = os.path.join(camera.folder, stream.tls_ca)
+                problems.append(camera.problem((*at, "tls_ca"), f"the file {full} cannot be read"))
+            if texts.source_kind(stream.url) == "file":
+                full = os.path.join(camera.folder, texts.file_path(stream.url))
+                if not os.access(full, os.R_OK):
+                    # A clip may come later, and one that is missing must not keep the other cameras from starting.
+                    warnings.append(camera.problem((*at, "url"), f"the file {full} cannot be read now"))
+
+
+def _warn(town: Town, warnings: list[Problem]) -> None:
+    literal: dict[str, list[Problem]] = {}
+    holders: list[Declared[Any]] = [*town.cameras, *town.agents]
+    for item in holders:
+        for path, secret in _secret_fields(item.object, ()):
+            if not secret.get_secret_value().startswith(("env:", "file:")):
+                problem = item.problem(path, "a password in clear; env:NAME or file:PATH keeps it out of this file")
+                literal.setdefault(problem.file, []).append(problem)
+    for found in literal.values():
+        more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
+        warnings.append(Problem(found[0].file, found[0].line, found[0].field, found[0].what + more))
+    for camera in town.cameras:
+        privacy = camera.object.spec.privacy
+        if privacy == "masked":
+            warnings.append(
+                camera.problem(("spec", "privacy"), "masked, but no mask can be set yet: the camera is withheld")
+            )
+        elif privacy == "withheld":
+            what = "withheld: nobody sees this camera; clear (with privacy_reason) would show it"
+            warnings.append(camera.problem(("spec", "privacy"), what))

@@ -1,0 +1,277 @@
+"""The kinds that can be declared: `Server`, `Camera`, `Agent`.
+
+A field's `description` says what would be right; it stands in the error when the field is missing or wrong.
+Limits are those of `vigie/schema/policy_snapshot.json`; a test compares them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from vigie.policy import texts
+
+
+def at_field(field: str, what: str, near: str | None = None) -> PydanticCustomError:
+    """The error of a check between fields, laid at one of them; `near` is where to look if that is missing."""
+    return PydanticCustomError("between_fields", "{what}", {"field": field, "what": what, "near": near or field})
+
+
+class Spec(BaseModel):
+    """Strict, closed and frozen: a misspelt field is an error, and 1 is not true."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _one_line(text: str) -> str:
+    if texts.CONTROL.search(text):
+        raise ValueError("a control character; right would be text of one line")
+    return text
+
+
+def _check_name(name: str) -> str:
+    if problem := texts.name_problem(name):
+        raise ValueError(problem)
+    return name
+
+
+def _check_agent_name(name: str) -> str:
+    if problem := texts.name_problem(name, texts.AGENT_NAME):
+        raise ValueError(problem)
+    return name
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Name = Annotated[str, AfterValidator(_check_name)]
+AgentName = Annotated[str, AfterValidator(_check_agent_name)]
+FilePath = Annotated[Line, Field(min_length=1, max_length=4096)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+SECRET_HELP = "env:NAME, file:PATH or the password itself in quotes"
+
+
+class Tls(Spec):
+    """PEM files; relative paths start at the YAML file."""
+
+    certificate: FilePath = Field(description="a PEM file")
+    key: FilePath = Field(description="a PEM file")
+
+
+class Listener(Spec):
+    """An address on which viewers are served."""
+
+    name: Name | None = Field(None, description="a name of its own")
+    listen: Line = Field(description="an address such as 127.0.0.1:8554, [::1]:8554, localhost:8554 or %eth0:8554")
+    access: Literal["open", "digest"] = Field("digest", description="open or digest")
+    trusted: bool = Field(False, description="true or false")
+    tls: Tls | None = Field(None, description="{certificate: file, key: file}")
+    allow_md5: bool = Field(True, description="true or false")
+    udp: bool | None = Field(None, description="true or false")
+    dscp: int = Field(0, ge=0, le=63, description="a whole number from 0 to 63")
+
+    @field_validator("listen")
+    @classmethod
+    def _listen(cls, listen: str) -> str:
+        if texts.listen_address(listen) is None:
+            raise ValueError(
+                "not an address to listen on; right would be 127.0.0.1:8554, [::1]:8554, localhost:8554 or %eth0:8554"
+            )
+        return listen
+
+    @model_validator(mode="after")
+    def _reach(self) -> "Listener":
+        address = texts.listen_address(self.listen)
+        near = self.trusted or (address is not None and address[1])
+        if self.access == "open" and not near:
+            raise at_field(
+                "access",
+                "open on an address that others can reach; right would be digest, or trusted: true if everybody on "
+                "that network may see every camera",
+            )
+        if self.tls is None and not near:
+            raise at_field(
+                "listen",
+                "cleartext on an address that others can reach; right would be tls: {certificate, key}, or "
+                "trusted: true",
+            )
+        if self.tls is not None and self.udp:
+            raise at_field("udp", "true beside tls, though UDP delivery is cleartext; right would be false")
+        return self
+
+
+_MANY = 1_000_000
+_COUNT = f"a whole number from 1 to {_MANY}"
+
+
+class Limits(Spec):
+    """What one engine allows; every field as in the policy snapshot."""
+
+    sessions: int = Field(4096, ge=1, le=_MANY, description=_COUNT)
+    sessions_per_peer: int = Field(1024, ge=1, le=_MANY, description=_COUNT)
+    sessions_per_stream: int = Field(2048, ge=1, le=_MANY, description=_COUNT)
+    half_open: int = Field(1024, ge=1, le=_MANY, description=_COUNT)
+    half_open_timeout_s: float = Field(10, ge=0.1, le=300, description="seconds, 0.1 to 300")
+    session_timeout_s: float = Field(60, ge=1, le=3600, description="seconds, 1 to 3600")
+    lag_limit_s: float = Field(1, ge=0.05, le=60, description="seconds, 0.05 to 60")
+    send_buffer_bytes: int = Field(512 << 10, ge=16 << 10, le=64 << 20, description="bytes, 16384 to 67108864")
+    packet_bytes: int = Field(1400, ge=256, le=65000, description="bytes, 256 to 65000")
+    header_bytes: int = Field(16 << 10, ge=1 << 10, le=1 << 20, description="bytes, 1024 to 1048576")
+
+
+class ServerSpec(Spec):
+    """An engine machine."""
+
+    rtsp: list[Listener] = Field(
+        min_length=1, max_length=64, description='a list such as [{listen: "127.0.0.1:8554", access: open}]'
+    )
+    limits: Limits = Field(default_factory=lambda: Limits.model_validate({}), description="a mapping of limits")
+
+
+class Stream(Spec):
+    """One stream of a camera and how to get it."""
+
+    url: Annotated[str, Field(max_length=2048)] = Field(description=texts.SCHEMES)
+    backup_url: Annotated[str, Field(max_length=2048)] | None = Field(None, description="rtsp(s)://host/path")
+    transport: Literal["auto", "tcp", "udp"] = Field("auto", description="auto, tcp or udp")
+    pull: Literal["always", "on_demand"] = Field("always", description="always or on_demand")
+    username: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(None, description="text in quotes")
+    password: Secret | None = Field(None, description=SECRET_HELP)
+    tls_ca: FilePath | None = Field(None, description="a PEM file")
+    tls_verify: bool = Field(True, description="true or false")
+    first_picture_s: float = Field(10, ge=0.1, le=300, description="seconds, 0.1 to 300")
+    silence_s: float = Field(5, ge=0.1, le=3600, description="seconds, 0.1 to 3600")
+    linger_s: float = Field(10, ge=0, le=86400, description="seconds, 0 to 86400")
+    loop: bool = Field(True, description="true or false")
+    log_bytes: int = Field(16 << 20, ge=64 << 10, le=1 << 30, description="bytes, 65536 to 1073741824")
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, url: str) -> str:
+        if problem := texts.url_problem(url):
+            raise ValueError(problem)
+        return url
+
+    @field_validator("backup_url")
+    @classmethod
+    def _backup_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if problem := texts.url_problem(url) or texts.rtsp_url_problem(url):
+            raise ValueError(problem)
+        return url
+
+    @field_validator("username")
+    @classmethod
+    def _username(cls, username: str | None) -> str | None:
+        if username is not None and ":" in username:
+            raise ValueError("a colon, which neither Basic nor Digest can carry")
+        return username
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> "Stream":
+        kind = texts.source_kind(self.url)
+        if kind != "rtsp":
+            for field in ("backup_url", "username", "password", "tls_ca"):
+                if getattr(self, field) is not None:
+                    raise at_field(field, f"without use beside a {kind} url; right would be to leave it out")
+        elif self.password is not None and self.username is None:
+            raise at_field("password", "without username; right would be the camera's user as username")
+        return self
+
+
+class Position(Spec):
+    """WGS 84."""
+
+    lat: float = Field(ge=-90, le=90, description="degrees, -90 to 90")
+    lon: float = Field(ge=-180, le=180, description="degrees, -180 to 180")
+    height_m: float | None = Field(None, ge=-500, le=9000, description="metres above ground")
+
+
+class CameraSpec(Spec):
+    """A device with one or more streams, and the decision about its pictures. Absent privacy: withheld."""
+
+    number: int = Field(0, ge=0, le=2**53, description="the operator's number")
+    title: Annotated[Line, Field(max_length=256)] = Field("", description="text")
+    owner: Line | None = Field(None, description="an organisation's name")
+    operated_by: Line | None = Field(None, description="an organisation's name")
+    site: Line | None = Field(None, description="a site's name")
+    commune: Line | None = Field(None, description='the INSEE code in quotes, such as "57463"')
+    position: Position | None = Field(None, description="{lat: 49.12, lon: 6.17}")
+    azimuth: float | None = Field(None, ge=0, lt=360, description="degrees clockwise from north, 0 to 360")
+    regime: Literal["street", "building", "partner"] | None = Field(None, description="street, building or partner")
+    ptz: dict[str, Any] | None = Field(None, description="a mapping")
+    streams: dict[str, Stream] = Field(
+        min_length=1, max_length=16, description='a mapping such as {main: {url: "rtsp://host/path"}}'
+    )
+    privacy: Literal["clear", "masked", "withheld"] = Field("withheld", description="clear, masked or withheld")
+    privacy_reason: Annotated[Line, Field(max_length=1024)] = Field("", description="text: why no mask is needed")
+
+    @field_validator("streams")
+    @classmethod
+    def _streams(cls, streams: dict[str, Stream]) -> dict[str, Stream]:
+        for name in streams:
+            if problem := texts.name_problem(name):
+                raise at_field(name, problem)
+        return streams
+
+    @model_validator(mode="after")
+    def _reason(self) -> "CameraSpec":
+        if self.privacy == "clear" and not self.privacy_reason.strip(" "):
+            raise at_field(
+                "privacy_reason", "missing; a camera shown without masks needs the reason, in words", "privacy"
+            )
+        return self
+
+
+class AgentSpec(Spec):
+    """A person or a machine account that may view on listeners with digest access."""
+
+    password: Secret = Field(description=SECRET_HELP)
+    cameras: list[str] = Field(description='a list of camera names, or "*" for all')
+    until: str | None = Field(None, description="a time with its zone such as 2026-12-31T23:59:59Z")
+
+    @field_validator("cameras", mode="before")
+    @classmethod
+    def _all(cls, cameras: Any) -> Any:
+        return ["*"] if cameras == "*" else cameras
+
+    @field_validator("cameras")
+    @classmethod
+    def _star_alone(cls, cameras: list[str]) -> list[str]:
+        if "*" in cameras and len(cameras) > 1:
+            raise ValueError('"*" among other names; right would be cameras: "*" alone')
+        return cameras
+
+    @field_validator("until")
+    @classmethod
+    def _until(cls, until: str | None) -> str | None:
+        return None if until is None else texts.utc_text(until)
+
+
+class DeclaredObject(Spec):
+    """What every kind has."""
+
+    kind: str
+    name: Name = Field(description="a name of its own")
+    labels: dict[str, str] = Field(default_factory=dict, description="a mapping of texts")
+
+
+class Server(DeclaredObject):
+    """`kind: Server`."""
+
+    spec: ServerSpec = Field(description="a mapping")
+
+
+class Camera(DeclaredObject):
+    """`kind: Camera`."""
+
+    spec: CameraSpec = Field(description="a mapping")
+
+
+class Agent(DeclaredObject):
+    """`kind: Agent`."""
+
+    name: AgentName = Field(description="a name of its own")
+    spec: AgentSpec = Field(description="a mapping")
+
+
+KINDS: dict[str, type[Server] | type[Camera] | type[Agent]] = {"Server": Server, "Camera": Camera, "Agent": Agent}

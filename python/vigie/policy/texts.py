@@ -1,0 +1,113 @@
+"""What names, addresses, URLs and secrets may look like: functions that return what is wrong, or None.
+
+The core checks the same (`src/engine/policy/validate.cc`); here it is said with the file's line. No answer ever repeats
+a URL, which may hold a password.
+"""
+
+import ipaddress
+import re
+from datetime import UTC, datetime
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+SCHEMES = "rtsp://host/path, rtsps://host/path, file:path (or the path alone) or push:"
+
+
+def name_problem(name: str, pattern: re.Pattern[str] = NAME) -> str | None:
+    """What is wrong with the name of an object or a stream."""
+    if pattern.match(name):
+        return None
+    more = "., _, @ and -" if pattern is AGENT_NAME else "., _ and -"
+    return (
+        "not a name; right would be 1 to 64 of the letters a-z, A-Z, the digits, "
+        f"{more}, beginning with a letter or digit"
+    )
+
+
+def rtsp_url_problem(url: str) -> str | None:
+    """What is wrong with an RTSP URL."""
+    match = re.match(r"rtsps?://([^/?#]*)", url, re.IGNORECASE)
+    if not match:
+        return f"not a URL that can be used; right would be {SCHEMES}"
+    authority = match[1]
+    if "@" in authority:
+        return "credentials inside the URL, where they would be logged; right would be the fields username and password"
+    if " " in url:
+        return "a space inside the URL; right would be %20"
+    parts = re.match(r"(\[[^\]]+\]|[^:\[\]]+)(?::(.*))?\Z", authority)
+    if not parts:
+        return "no host in the URL; right would be rtsp://host[:port]/path"
+    port = parts[2]
+    if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        return "not a port; right would be a number from 1 to 65535 after the host"
+    return None
+
+
+def source_kind(url: str) -> str:
+    """`rtsp`, `file` or `push`, by the form of a stream's url."""
+    if url == "push:":
+        return "push"
+    if "://" in url and not url.lower().startswith("file:"):
+        return "rtsp"
+    return "file"
+
+
+def url_problem(url: str) -> str | None:
+    """What is wrong with a stream's url."""
+    if CONTROL.search(url):
+        return "a control character in the URL; right would be text of one line"
+    kind = source_kind(url)
+    if kind == "rtsp":
+        return rtsp_url_problem(url)
+    if kind == "file":
+        path = file_path(url)
+        if not path:
+            return f"empty; right would be {SCHEMES}"
+        if "://" in path or re.match(r"file://(?!/)", url, re.IGNORECASE):
+            return "not a file of this machine; right would be file:path or the path alone"
+        if re.match(r"(rtsps?|https?|push):", url, re.IGNORECASE):
+            return f"not a URL that can be used; right would be {SCHEMES}"
+    return None
+
+
+def file_path(url: str) -> str:
+    """The path in `file:path`, `file:///path` or a path alone."""
+    if not url.lower().startswith("file:"):
+        return url
+    path = url[5:]
+    return path[2:] if path.startswith("///") else path
+
+
+def listen_address(text: str) -> tuple[str, bool] | None:
+    """The address without its port, and whether only this machine can reach it; None when it is not acceptable."""
+    match = re.fullmatch(r"(.+):([0-9]{1,5})", text)
+    if not match or int(match[2]) > 65535:
+        return None
+    host = match[1]
+    if host == "localhost":
+        return host, True
+    if re.fullmatch(r"%[A-Za-z0-9._@-]{1,15}", host):
+        return host, host == "%lo"
+    try:
+        if host.startswith("[") and host.endswith("]") and "%" not in host:
+            ipaddress.IPv6Address(host[1:-1])
+            return host, host == "[::1]"
+        return host, ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        return None
+
+
+def utc_text(text: str) -> str:
+    """An instant with its zone as RFC 3339 in UTC, for the core. Raises ValueError with what would be right."""
+    right = "right would be a time with its zone such as 2026-12-31T23:59:59Z or 2026-12-31T23:59:59+01:00"
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"not a time; {right}") from None
+    if instant.tzinfo is None:
+        raise ValueError(f"a time without its zone; {right}")
+    instant = instant.astimezone(UTC)
+    if not 1970 <= instant.year <= 2261:
+        raise ValueError("out of range; right would be a year from 1970 to 2261")
+    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
