@@ -123,25 +123,42 @@ def test_programs_are_in_the_package(installed: Installed, program: str) -> None
 
 
 def test_a_c_host_finds_the_package(installed: Installed) -> None:
-    source = installed.folder / "c_host"
+    source = installed.folder / "inline_host"
     source.mkdir()
     (source / "host.c").write_text(C_HOST, encoding="utf-8")
     (source / "CMakeLists.txt").write_text(C_PROJECT, encoding="utf-8")
     assert installed.run(installed.build_host(source) / "host").split() == ["0.1.0", "106", "0", "abi_mismatch"]
 
 
-def test_the_c_example_builds_and_runs(installed: Installed) -> None:
-    source = installed.folder / "embed_c"
-    shutil.copytree(ROOT / "examples" / "embed_c", source)
-    build = installed.build_host(source)
-    assert installed.run(build / "embed_c").strip()
+@pytest.fixture(scope="module")
+def clip(installed: Installed) -> Path:
+    """Two seconds of H.264 with a moving picture."""
+    path = installed.folder / "clip.mp4"
+    source = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25", "-t", "2"]
+    installed.run("ffmpeg", "-v", "error", *source, "-c:v", "libx264", "-g", "25", "-bf", "0", "-y", path)
+    return path
 
 
-def test_the_python_example_runs(installed: Installed) -> None:
-    source = installed.folder / "embed_python"
-    shutil.copytree(ROOT / "examples" / "embed_python", source)
-    (script,) = source.glob("*.py")
-    assert installed.run(installed.venv / "bin" / "python", script).strip()
+def decoded_pictures(installed: Installed, path: Path) -> int:
+    """How many pictures FFmpeg decodes from a file; an error of the decoder fails."""
+    count = ["-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]
+    return int(installed.run("ffprobe", "-v", "error", "-err_detect", "explode", *count, path).strip())
+
+
+def test_the_c_example_builds_and_runs(installed: Installed, clip: Path) -> None:
+    source = installed.folder / "c_host"
+    shutil.copytree(ROOT / "examples" / "c_host", source)
+    seen = installed.folder / "seen_c.h264"
+    assert installed.run(installed.build_host(source) / "c_host", clip, seen, 30).strip()
+    assert decoded_pictures(installed, seen) == 30
+
+
+def test_the_python_example_runs(installed: Installed, clip: Path) -> None:
+    source = installed.folder / "python_host"
+    shutil.copytree(ROOT / "examples" / "python_host", source)
+    seen = installed.folder / "seen_python.h264"
+    assert installed.run(installed.venv / "bin" / "python", source / "host.py", clip, seen, 30).strip()
+    assert decoded_pictures(installed, seen) == 30
 
 
 def test_cmake_install_gives_the_same_package(installed: Installed) -> None:
