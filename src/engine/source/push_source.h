@@ -35,7 +35,7 @@ struct PushedPicture {
 };
 
 struct PushLimits {
-  size_t units_in_flight = 256;              // made, and not yet taken by the home shard
+  size_t units_in_flight = 256;  // made, and not yet taken by the home shard
   size_t bytes_in_flight = size_t{32} << 20;
 };
 

@@ -53,8 +53,16 @@ class RtpReceiver {
   // A connection begins; `events` hears of everything until end(). `peer` is for fault texts ("10.0.0.1:554").
   // Errors: invalid_argument for a codec nobody depacketizes.
   Status begin(const RtpTrack& track, bool in_order_transport, std::string_view peer, RtpReceiverEvents& events);
-  // Completes what there is and goes deaf.
+  // Completes what there is (a last unit may come out) and goes deaf.
   void end();
+  // Goes deaf at once, if it is `who` that hears; may be called from inside a callback. An attempt that is still saying
+  // goodbye must not silence its successor.
+  void mute(const RtpReceiverEvents& who) {
+    if (events_ == &who) events_ = nullptr;
+  }
+  void end(const RtpReceiverEvents& who) {
+    if (events_ == &who) end();
+  }
   bool active() const { return events_ != nullptr; }
 
   // What came on the track's RTP and RTCP channels (or ports); told apart again by content, because some cameras mix
@@ -78,10 +86,13 @@ class RtpReceiver {
  private:
   void drain();
   void deliver();
+  void deliver(Ref<const AccessUnit> unit);
   void announce(const Ref<const ParameterSets>& sets);
-  void fault(Code code, std::string what, const rtp::PacketView* packet, size_t byte);
+  // False when a fault of this code was told within the last second: it is only counted.
+  bool may_tell(Code code, MonoTime now, uint64_t& count);
+  void fault(Code code, MonoTime now, std::string_view what, uint32_t sequence, size_t byte);
   void count_reorder();
-  void count_depacketizer();
+  void count_depacketizer(MonoTime now);
 
   BufferPool& pool_;
   SourceCounters& counters_;
@@ -98,13 +109,21 @@ class RtpReceiver {
   rtp::OrderedPacket ordered_;
   rtp::ReorderStats counted_reorder_;
   rtp::DepacketizerStats counted_depacketizer_;
-  uint64_t announced_revision_ = 0;
+  Ref<const ParameterSets> announced_;
+  Codec announced_codec_ = Codec::h264;
+  double announced_framerate_ = 0;
   uint64_t packets_this_connection_ = 0;
-  uint64_t foreign_payload_types_ = 0;
   uint32_t last_ssrc_ = 0;
-  bool other_payload_type_told_ = false;
   bool payload_type_seen_ = false;
-  // Media time over the life of the stream, where a new depacketizer begins at 0 again.
+  // Faults come in floods: one a second of each code is told, with how many there were.
+  struct FaultLimit {
+    bool used = false;
+    Code code{};
+    MonoTime next{};
+    uint64_t count = 0;  // since the last one told
+  };
+  std::array<FaultLimit, 4> fault_limits_{};
+  // Media time over the life of the stream, where a new depacketizer (another codec) begins at 0 again.
   Ticks90k last_pts_{-1};
   Ticks90k pts_offset_{0};
   bool place_next_ = false;

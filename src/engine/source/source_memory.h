@@ -19,7 +19,7 @@ struct RtspMemory {
 // Media time of a file over all loops and attempts.
 struct FileMemory {
   bool started = false;
-  MonoTime epoch{};          // when media time was 0
+  MonoTime epoch{};  // when media time was 0
   Ticks90k last_pts{-1};
 };
 

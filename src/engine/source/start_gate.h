@@ -11,10 +11,10 @@
 namespace vigie::source {
 
 struct StartGateOptions {
-  size_t limit = 64;      // dialogues under way at once
-  Nanos hold = 500ms;     // a dialogue longer than this gives its place up: dead cameras must not hold up live ones
-  Nanos spread = 50ms;    // each start waits a random part of this
-  uint64_t seed = 0;      // 0: seeded by the kernel
+  size_t limit = 64;    // dialogues under way at once
+  Nanos hold = 500ms;   // a dialogue longer than this gives its place up: dead cameras must not hold up live ones
+  Nanos spread = 50ms;  // each start waits a random part of this
+  uint64_t seed = 0;    // 0: seeded by the kernel
 };
 
 // With the defaults at least 128 sources a second begin, even when no camera answers.

@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/random.h"
 #include "base/task.h"
@@ -58,7 +60,8 @@ class StreamSupervisor final : private AttemptEvents {
   void release();
   // New limits (first picture, silence, linger, pull); the way to the camera must be the same.
   void update(const policy::StreamPolicy& policy);
-  // Ends politely, within about a second; `done` is called once, maybe at once. Never starts again.
+  // Ends politely, within about a second; never starts again. `done` is called once from the loop, never from inside
+  // this call, and may destroy the supervisor.
   void stop(Task done);
 
   StreamState state() const { return state_; }
@@ -78,22 +81,26 @@ class StreamSupervisor final : private AttemptEvents {
   void on_attempt_fault(const Error& fault) override;
   void on_attempt_ended(const Error& reason) override;
 
-  bool wanted() const { return policy_.pull == policy::Pull::always || holds_ > 0 || policy_.kind == policy::SourceKind::push; }
-  void change(StreamState to, const Error* fault, std::string reason);
-  void begin(std::string reason);
+  bool pushed() const { return policy_.kind == policy::SourceKind::push; }
+  bool wanted() const { return policy_.pull == policy::Pull::always || holds_ > 0 || pushed(); }
+  void change(StreamState to, const Error* fault, std::string_view reason);
+  void begin(std::string_view reason);
   void open();
-  void fail(const Error& fault);
-  void go_idle(std::string reason);
-  void drop_attempt();
-  void retire_attempt(Task done);
+  void fail(const Error& fault, bool told = false);
+  void go_idle(std::string_view reason);
+  void let_go();                     // of the attempt, without a word
+  void say_goodbye(bool then_done);  // to the attempt, politely
+  void reap_soon(std::unique_ptr<Attempt> attempt);
+  void finish_stop();
   void set_timer(Nanos delay, void (StreamSupervisor::*what)());
   void clear_timer();
   void on_first_picture_deadline();
   void on_silence_check();
   void on_backoff_end();
   void on_linger_end();
+  void linger();
   Nanos backoff(const Error& fault);
-  const std::string& url() const;
+  const std::string& url() const { return use_backup_ ? policy_.backup_url : policy_.url; }
   std::unique_ptr<Attempt> make_attempt();
 
   SourceShard& shard_;
@@ -107,20 +114,24 @@ class StreamSupervisor final : private AttemptEvents {
   std::shared_ptr<PushPort> push_port_;
 
   StreamState state_ = StreamState::idle;
+  bool started_ = false;
   bool stopping_ = false;
   uint32_t holds_ = 0;
   uint32_t failures_ = 0;       // in a row
   uint32_t auth_failures_ = 0;  // in a row
+  MonoTime not_before_{};       // of the next attempt, also for those who come while it is idle
   bool use_backup_ = false;
   StartGate::Pass pass_;
   std::unique_ptr<Attempt> attempt_;
-  std::unique_ptr<Attempt> retired_;  // saying goodbye
+  std::unique_ptr<Attempt> leaving_;            // saying goodbye
+  std::vector<std::unique_ptr<Attempt>> dead_;  // may still be on the stack: gone at the next wake-up
   Task stop_done_;
-  net::TimerId timer_;         // of the present state
+  net::TimerId timer_;  // of the present state
   net::TimerId linger_timer_;
   net::TimerId reap_timer_;
+  net::TimerId done_timer_;
   MonoTime last_picture_{};
-  MonoTime playing_since_{};
+  std::optional<MonoTime> playing_since_;
   std::string how_;
 };
 

@@ -1,0 +1,62 @@
+#pragma once
+// A file played in real time and looped, as if it were a camera.
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/event_loop.h"
+#include "rtp/parameter_sets.h"
+#include "source/attempt.h"
+#include "source/libav_source.h"
+#include "source/source_memory.h"
+#include "source/source_shard.h"
+
+namespace vigie::source {
+
+// MP4, Matroska, Annex B (.h264 .h265 .264 .265) and MJPEG, by the file's own times, Annex B at the frame rate of its
+// SPS or 25. Where the container keeps parameter sets aside, they are put before each keyframe.
+//
+// Pictures that are shown in another order than they are coded (B pictures) go out in decoding order: pts is the
+// decoding time and strictly increases, presentation_offset leads to the presentation time. Annex B knows no times, so
+// there the offset is lost. The reason of the change to `waiting` says which of these is so.
+// Thread: home shard. Ownership: the supervisor's; `memory` and `events` outlive it.
+class FileSource final : public Attempt {
+ public:
+  FileSource(SourceShard& shard, std::string where, std::string path, bool loop, FileMemory& memory,
+             AttemptEvents& events);
+  ~FileSource() override;
+  void start() override;
+  void stop(Task done) override;
+
+ private:
+  void pump();
+  bool deliver(const MediaPacket& packet);
+  bool open();
+  void end(const Error& reason);
+  MonoTime due(Ticks90k media_time) const;
+
+  SourceShard& shard_;
+  net::EventLoop& loop_;
+  const std::string where_;
+  const std::string path_;
+  const bool loop_file_;
+  FileMemory& memory_;
+  AttemptEvents& events_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // home shard only
+
+  std::unique_ptr<LibavReader> reader_;
+  std::optional<MediaFileInfo> info_;
+  std::optional<rtp::ParameterSetTracker> tracker_;
+  Ref<const ParameterSets> announced_;
+  std::optional<MediaPacket> next_;
+  net::TimerId timer_;
+  std::vector<ByteSpan> nals_;
+  bool anchored_ = false;
+  Ticks90k anchor_media_{0};
+  MonoTime anchor_time_{};
+  Ticks90k pts_base_{0};
+  bool finished_ = false;
+};
+
+}  // namespace vigie::source

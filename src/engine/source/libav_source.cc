@@ -1,0 +1,228 @@
+#include "source/libav_source.h"
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/dict.h>
+#include <libavutil/mathematics.h>
+}
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "source/container_config.h"
+
+namespace vigie::source {
+namespace {
+
+constexpr AVRational kTicks{1, 90000};
+constexpr int64_t kLongestStep = 10 * 90000;  // a file whose times jump further is played on without the jump
+constexpr size_t kMaxPacketBytes = size_t{8} << 20;
+// Local files only: no format that could make the library open something else.
+constexpr const char* kFormats = "mov,matroska,h264,hevc,avi,mpegts,mjpeg,jpeg_pipe";
+
+struct ContextDeleter {
+  void operator()(AVFormatContext* context) const { avformat_close_input(&context); }
+};
+struct PacketDeleter {
+  void operator()(AVPacket* packet) const { av_packet_free(&packet); }
+};
+
+std::string reason(int error) {
+  char text[AV_ERROR_MAX_STRING_SIZE] = {};
+  av_strerror(error, text, sizeof text);
+  return text;
+}
+
+Error unreadable(const std::string& path, std::string why) {
+  return make_error(Code::file_unreadable, path, std::move(why));
+}
+
+std::optional<Codec> codec_of(AVCodecID id) {
+  switch (id) {
+    case AV_CODEC_ID_H264:
+      return Codec::h264;
+    case AV_CODEC_ID_HEVC:
+      return Codec::h265;
+    case AV_CODEC_ID_MJPEG:
+      return Codec::mjpeg;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+// One open file.
+struct LibavReader::Pass {
+  std::unique_ptr<AVFormatContext, ContextDeleter> context;
+  AVStream* stream = nullptr;
+};
+
+LibavReader::LibavReader(std::string path, bool loop, std::function<void()> wake, Limits limits)
+    : path_(std::move(path)), loop_(loop), wake_(std::move(wake)), limits_(limits) {
+  // Signals are the host's: the thread is born with all of them blocked.
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  pthread_setname_np(thread_.native_handle(), "vigie-file");
+}
+
+LibavReader::~LibavReader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_.store(true, std::memory_order_relaxed);
+  }
+  room_.notify_all();
+  thread_.join();
+}
+
+std::optional<MediaFileInfo> LibavReader::info() const {
+  const std::lock_guard lock(mutex_);
+  return info_;
+}
+
+std::optional<MediaPacket> LibavReader::take() {
+  const std::lock_guard lock(mutex_);
+  if (queue_.empty()) {
+    hungry_ = true;
+    return std::nullopt;
+  }
+  MediaPacket packet = std::move(queue_.front());
+  queue_.pop_front();
+  queue_bytes_ -= packet.bytes.size();
+  room_.notify_one();
+  return packet;
+}
+
+std::optional<Error> LibavReader::ended() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() ? ended_ : std::nullopt;
+}
+
+int LibavReader::interrupted(void* self) {
+  return static_cast<LibavReader*>(self)->stop_.load(std::memory_order_relaxed) ? 1 : 0;
+}
+
+bool LibavReader::put(MediaPacket packet) {
+  bool wake = false;
+  {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [this] {
+      return stop_.load(std::memory_order_relaxed) || queue_.empty() ||
+             (queue_.size() < limits_.packets && queue_bytes_ < limits_.bytes);
+    });
+    if (stop_.load(std::memory_order_relaxed)) return false;
+    queue_bytes_ += packet.bytes.size();
+    queue_.push_back(std::move(packet));
+    wake = std::exchange(hungry_, false);
+  }
+  if (wake) wake_();
+  return true;
+}
+
+void LibavReader::run() {
+  std::optional<Error> end;
+  while (!end) {
+    end = read_once();
+    if (!end && !loop_) end = make_error(Code::end_of_source, path_, "the file has been played to its end");
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = std::move(end);
+  }
+  if (!stop_.load(std::memory_order_relaxed)) wake_();
+}
+
+std::optional<Error> LibavReader::read_once() {
+  Pass pass;
+  AVFormatContext* context = avformat_alloc_context();
+  if (!context) return unreadable(path_, "out of memory");
+  context->interrupt_callback = {&LibavReader::interrupted, this};
+  AVDictionary* options = nullptr;
+  av_dict_set(&options, "protocol_whitelist", "file", 0);
+  av_dict_set(&options, "format_whitelist", kFormats, 0);
+  // The prefix keeps a name such as "http://…" from being taken for anything but a file.
+  const int opened = avformat_open_input(&context, ("file:" + path_).c_str(), nullptr, &options);
+  av_dict_free(&options);
+  if (opened < 0) return unreadable(path_, reason(opened));
+  pass.context.reset(context);
+  if (const int found = avformat_find_stream_info(context, nullptr); found < 0) {
+    return unreadable(path_, reason(found));
+  }
+  const int index = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+  if (index < 0) return unreadable(path_, "it has no video track");
+  pass.stream = context->streams[index];
+  const AVCodecParameters& parameters = *pass.stream->codecpar;
+  const std::optional<Codec> codec = codec_of(parameters.codec_id);
+  if (!codec) {
+    return unreadable(path_, std::string("its video is ") + avcodec_get_name(parameters.codec_id) +
+                                 "; H264, HEVC and MJPEG can be played");
+  }
+  MediaFileInfo info;
+  info.codec = *codec;
+  info.reordered = parameters.video_delay > 0;
+  // The raw demuxers of Annex B carry neither kind of time.
+  info.timed = (context->iformat->flags & AVFMT_NOTIMESTAMPS) == 0;
+  const size_t extra = parameters.extradata_size > 0 ? static_cast<size_t>(parameters.extradata_size) : 0;
+  Result<ContainerConfig> config = parse_container_config(*codec, ByteSpan(parameters.extradata, extra));
+  if (!config) return unreadable(path_, config.error().what);
+  info.length_size = config->length_size;
+  info.parameter_sets = std::move(config->parameter_sets);
+  const double guessed = av_q2d(av_guess_frame_rate(context, pass.stream, nullptr));
+  if (guessed >= 0.1 && guessed <= 240) info.framerate = guessed;
+  const auto frame = static_cast<int64_t>(90000 / info.framerate);
+  bool first_pass = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first_pass = !info_;
+    if (!first_pass && (info_->codec != info.codec || info_->length_size != info.length_size)) {
+      return unreadable(path_, "the file was changed while it was played");
+    }
+    info_ = info;
+  }
+
+  std::unique_ptr<AVPacket, PacketDeleter> packet(av_packet_alloc());
+  if (!packet) return unreadable(path_, "out of memory");
+  std::optional<int64_t> last_dts;
+  bool any = false;
+  for (;;) {
+    const int read = av_read_frame(context, packet.get());
+    if (stop_.load(std::memory_order_relaxed)) return make_error(Code::closed, path_, "stopped");
+    if (read == AVERROR_EOF) break;
+    if (read < 0) return unreadable(path_, reason(read));
+    if (packet->stream_index == index && packet->size > 0 && static_cast<size_t>(packet->size) <= kMaxPacketBytes) {
+      // Without a time in the file (Annex B) pictures follow each other at the frame rate.
+      int64_t step = frame;
+      if (packet->dts != AV_NOPTS_VALUE) {
+        const int64_t dts = av_rescale_q(packet->dts, pass.stream->time_base, kTicks);
+        if (last_dts) step = dts - *last_dts;
+        last_dts = dts;
+      }
+      if (step <= 0) step = 1;
+      if (step > kLongestStep) step = frame;
+      if (any) next_time_ += Ticks90k{step};
+      any = true;
+      MediaPacket out;
+      out.bytes.assign(packet->data, packet->data + packet->size);
+      out.media_time = next_time_;
+      if (packet->dts != AV_NOPTS_VALUE && packet->pts != AV_NOPTS_VALUE) {
+        const int64_t offset = av_rescale_q(packet->pts - packet->dts, pass.stream->time_base, kTicks);
+        if (offset >= 0 && offset <= kLongestStep) out.presentation_offset = Ticks90k{offset};
+      }
+      if (!put(std::move(out))) return make_error(Code::closed, path_, "stopped");
+    }
+    av_packet_unref(packet.get());
+  }
+  if (!any) return unreadable(path_, "it holds no picture");
+  next_time_ += Ticks90k{frame};
+  return std::nullopt;
+}
+
+}  // namespace vigie::source

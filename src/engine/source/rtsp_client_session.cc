@@ -1,0 +1,264 @@
+// The part of the RTSP client that lives from SETUP on: transports, media in, signs of life out, time.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "source/rtsp_client.h"
+
+namespace vigie::source {
+namespace {
+
+constexpr Nanos kLongestKeepalive = 30s;  // NAT forgets, whatever the device announces
+constexpr Nanos kShortestKeepalive = 500ms;
+constexpr size_t kReportBytes = 160;
+
+}  // namespace
+
+// --- bytes in
+
+size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
+  size_t taken = 0;
+  connection_dirty_ = false;
+  while (phase_ != Phase::ended && phase_ != Phase::connecting) {
+    const rtsp::StreamSplitter::Item item = splitter_.next(unread.subspan(taken));
+    taken += item.consumed;
+    switch (item.kind) {
+      case rtsp::StreamSplitter::Kind::interleaved:
+        on_interleaved(item.channel, item.payload, arrival);
+        break;
+      case rtsp::StreamSplitter::Kind::response:
+        on_response(splitter_.take_response(), arrival.mono);
+        break;
+      case rtsp::StreamSplitter::Kind::request:
+        on_request(splitter_.take_request());
+        break;
+      case rtsp::StreamSplitter::Kind::need_more:
+        stream_position_ += taken;
+        return taken;
+      case rtsp::StreamSplitter::Kind::error: {
+        const Error& error = splitter_.error();
+        const std::string at = ", byte " + std::to_string(stream_position_ + taken);
+        finish(make_error(error.code, place() + at, error.what));
+        return unread.size();
+      }
+    }
+    // What is left belongs to a connection that is no more.
+    if (connection_dirty_) return unread.size();
+  }
+  return unread.size();
+}
+
+void RtspClient::on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Arrival& arrival) {
+  if (phase_ == Phase::teardown) return;
+  // E3: from SETUP's answer on, not only behind PLAY's.
+  if (set_up_ && over_tcp_) {
+    if (channel == channels_.rtp) {
+      events_.on_client_rtp(payload, arrival);
+      return;
+    }
+    if (channel == channels_.rtcp) {
+      events_.on_client_rtcp(payload, arrival);
+      return;
+    }
+  }
+  ++stats_.unknown_channel_frames;  // E4, D12
+}
+
+void RtspClient::on_udp_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& arrival) {
+  if (!set_up_ || over_tcp_ || (phase_ != Phase::play && phase_ != Phase::playing)) return;
+  if (rtcp) {
+    events_.on_client_rtcp(packet, arrival);
+    return;
+  }
+  if (!udp_packet_seen_) {
+    udp_packet_seen_ = true;
+    if (udp_deadline_) {
+      udp_deadline_.reset();
+      arm();
+    }
+  }
+  events_.on_client_rtp(packet, arrival);
+}
+
+void RtspClient::on_request(const rtsp::Request& request) {
+  ++stats_.device_requests;
+  rtsp::Response response;
+  switch (request.method_id()) {
+    case rtsp::Method::options:
+      response.headers.add("Public", "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE");
+      break;
+    case rtsp::Method::announce:
+    case rtsp::Method::get_parameter:
+    case rtsp::Method::set_parameter:
+      break;
+    default:
+      response.status = 501;
+      break;
+  }
+  response.headers.add("CSeq", request.headers.get("CSeq"));
+  if (request.headers.has("Session")) response.headers.add("Session", request.headers.get("Session"));
+  const std::string text = rtsp::serialise(response);
+  output_.send(as_bytes(text));
+}
+
+// --- SETUP's answer
+
+bool RtspClient::accept_setup(const rtsp::Response& response, MonoTime now) {
+  take_session(response);
+  bool wrong_kind = false;
+  if (Status status = take_transport(response, wrong_kind); !status) {
+    if (wrong_kind && try_other_transport(status.error().what, now)) return false;
+    if (phase_ != Phase::ended) finish(status.error());
+    return false;
+  }
+  set_up_ = true;
+  return true;
+}
+
+Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_kind) {
+  rtsp::Transport transport;
+  bool known = false;
+  if (const auto list = rtsp::parse_transport(response.headers.get("Transport")); list && !list->empty()) {
+    // A25: of several, the one of the kind we asked for.
+    const auto fits = [this](const rtsp::Transport& t) {
+      return over_tcp_ == (t.interleaved.has_value() || t.lower == rtsp::LowerTransport::tcp);
+    };
+    const auto found = std::find_if(list->begin(), list->end(), fits);
+    transport = found != list->end() ? *found : list->front();
+    known = true;
+  }
+  if (transport.profile == rtsp::RtpProfile::savp || transport.profile == rtsp::RtpProfile::savpf) {
+    return make_error(Code::rtsp_unsupported, place(), "the device answers SETUP with SRTP, which is not supported");
+  }
+  if (over_tcp_) {
+    // A20: a plain "RTP/AVP" in the answer does not matter, nor a missing header. A21: other channels than asked do.
+    if (transport.interleaved) channels_ = *transport.interleaved;
+    if (channels_.rtp == channels_.rtcp) channels_.rtcp = static_cast<uint8_t>(channels_.rtp + 1);
+    return {};
+  }
+  if (known && (transport.interleaved || transport.lower == rtsp::LowerTransport::tcp)) {
+    wrong_kind = true;  // J4
+    return make_error(Code::rtsp_unsupported, place(), "asked for UDP, the device set up TCP");
+  }
+  if (transport.delivery == rtsp::Delivery::multicast) {
+    wrong_kind = true;
+    return make_error(Code::rtsp_unsupported, place(), "asked for unicast, the device set up multicast");
+  }
+  // A24: ports may be missing or zero; then nothing can be sent until the first packet shows where it comes from.
+  udp_server_ = transport.server_port.value_or(rtsp::PortPair{});
+  udp_source_ = transport.source;
+  return {};
+}
+
+void RtspClient::take_session(const rtsp::Response& response) {
+  if (!response.headers.has("Session")) return;
+  const auto session = rtsp::parse_session(response.headers.get("Session"));
+  if (!session) return;
+  // A26: the newest id counts.
+  session_ = session->id;
+  have_session_ = true;
+  if (session->timeout_given) session_timeout_s_ = session->timeout_s;
+}
+
+void RtspClient::punch(MonoTime now) {
+  std::array<uint8_t, kReportBytes> memory;
+  const ByteSpan report = events_.on_client_wants_report(memory, now);
+  std::array<uint8_t, rtp::kHeaderBytes> empty;
+  rtp::HeaderFields fields;
+  fields.payload_type = track_.payload_type;
+  if (report.size() >= 8) fields.ssrc = load_be32(&report[4]);
+  rtp::write_header(empty.data(), fields);
+  output_.aim_udp(udp_source_, udp_server_, empty, report);
+}
+
+// --- signs of life
+
+Nanos RtspClient::keepalive_interval() const {
+  // D15, A27: half of what was announced.
+  const Nanos half = std::chrono::milliseconds(uint64_t{500} * session_timeout_s_);
+  return std::clamp(half, kShortestKeepalive, kLongestKeepalive);
+}
+
+void RtspClient::send_keepalive(MonoTime now) {
+  if (pending_ && pending_->purpose == Purpose::keepalive) {
+    ++stats_.keepalives_unanswered;  // D7: no reason to give up while pictures come
+    if (!keepalive_answered_) keepalive_by_get_parameter_ = !keepalive_by_get_parameter_;
+  }
+  ++stats_.keepalives;
+  keepalive_at_ = now + keepalive_interval();
+  request(Purpose::keepalive, keepalive_by_get_parameter_ ? rtsp::Method::get_parameter : rtsp::Method::options,
+          play_on_track_ ? base_ : aggregate_uri_, now);
+}
+
+void RtspClient::on_keepalive(const rtsp::Response& response, MonoTime) {
+  if (response.status < 400) {
+    keepalive_answered_ = true;
+    return;
+  }
+  // D2, D3: an error is no reason to end; the other method is tried next time.
+  ++stats_.keepalives_refused;
+  keepalive_answered_ = false;
+  keepalive_by_get_parameter_ = !keepalive_by_get_parameter_;
+}
+
+void RtspClient::send_report(MonoTime now) {
+  report_at_ = now + config_.report_interval;
+  std::array<uint8_t, 4 + kReportBytes> memory;
+  const ByteSpan report = events_.on_client_wants_report(std::span(memory).subspan(4), now);
+  if (report.empty()) return;
+  if (!over_tcp_) {
+    output_.send_udp_rtcp(report);
+    return;
+  }
+  if (report.data() != memory.data() + 4) std::memmove(memory.data() + 4, report.data(), report.size());
+  memory[0] = '$';
+  memory[1] = channels_.rtcp;
+  store_be16(&memory[2], static_cast<uint16_t>(report.size()));
+  output_.send(ByteSpan(memory.data(), 4 + report.size()));
+}
+
+void RtspClient::send_teardown(MonoTime now) {
+  request(Purpose::teardown, rtsp::Method::teardown, play_on_track_ ? setup_uris_[setup_index_] : aggregate_uri_, now);
+}
+
+// --- time
+
+void RtspClient::on_timer(MonoTime now) {
+  if (phase_ == Phase::idle || phase_ == Phase::ended) return;
+  if (connect_deadline_ && now >= *connect_deadline_) {
+    fail(Code::timed_out, "no connection within " + std::to_string(config_.response_deadline / 1ms) + " ms");
+    return;
+  }
+  if (dialogue_deadline_ && now >= *dialogue_deadline_) {
+    fail(Code::timed_out, "the dialogue took longer than " + std::to_string(config_.dialogue_deadline / 1ms) + " ms");
+    return;
+  }
+  if (pending_ && pending_->purpose != Purpose::keepalive && now >= pending_->deadline) {
+    fail(Code::timed_out, "no answer to " + pending_->request.method);
+    return;
+  }
+  if (udp_deadline_ && now >= *udp_deadline_) {
+    udp_deadline_.reset();
+    if (try_other_transport("no packet came over UDP", now)) return;
+    if (phase_ == Phase::ended) return;
+  }
+  if (keepalive_at_ && now >= *keepalive_at_) send_keepalive(now);
+  if (report_at_ && now >= *report_at_) send_report(now);
+  if (phase_ != Phase::ended) arm();
+}
+
+void RtspClient::arm() {
+  std::optional<MonoTime> next;
+  const auto consider = [&next](const std::optional<MonoTime>& when) {
+    if (when && (!next || *when < *next)) next = when;
+  };
+  consider(connect_deadline_);
+  consider(dialogue_deadline_);
+  if (pending_ && pending_->purpose != Purpose::keepalive) consider(pending_->deadline);
+  consider(udp_deadline_);
+  consider(keepalive_at_);
+  consider(report_at_);
+  output_.set_timer(next);
+}
+
+}  // namespace vigie::source

@@ -1,0 +1,357 @@
+#include "source/rtsp_source.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/random.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+
+namespace vigie::source {
+namespace {
+
+constexpr size_t kMaxUnsentBytes = 64 << 10;  // requests and reports that the device does not read
+constexpr int kUdpReceiveBuffer = 2 << 20;    // a keyframe's burst; the kernel's limit may make it less
+constexpr int kUdpBatchesPerWakeup = 8;
+constexpr Nanos kForeignSourceAfter = 500ms;  // F13
+constexpr Nanos kTcpUserTimeout = 15s;
+constexpr Nanos kTcpKeepAlive = 20s;
+
+RtspClientConfig client_config(std::string where, const policy::StreamPolicy& policy, const std::string& url) {
+  RtspClientConfig config;
+  config.where = std::move(where);
+  config.url = url;
+  config.username = policy.username;
+  config.password = policy.password.reveal();
+  config.transport = policy.transport;
+  return config;
+}
+
+}  // namespace
+
+RtspSource::RtspSource(SourceShard& shard, std::string where, const policy::StreamPolicy& policy,
+                       const std::string& url, SourceMemory& memory, AttemptEvents& events)
+    : shard_(shard),
+      loop_(shard.loop()),
+      where_(std::move(where)),
+      tls_ca_file_(policy.tls_ca_file),
+      tls_verify_(policy.tls_verify),
+      memory_(memory),
+      events_(events),
+      client_(client_config(where_, policy, url), memory.rtsp, *this, *this) {
+  if (!memory_.receiver) memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_);
+}
+
+RtspSource::~RtspSource() {
+  memory_.receiver->mute(*this);
+  loop_.cancel_timer(client_timer_);
+  close();
+  close_udp();
+}
+
+void RtspSource::start() { client_.start(now()); }
+
+void RtspSource::stop(Task done) {
+  stopped_ = true;
+  memory_.receiver->mute(*this);
+  client_.stop(now(), std::move(done));
+}
+
+// --- the connection
+
+void RtspSource::connect(const std::string& host, uint16_t port, bool tls) {
+  close();
+  host_ = host;
+  port_ = port;
+  tls_ = tls;
+  resolving_ = shard_.resolver().resolve(loop_, host, port, 5s,
+                                         [this](net::ResolveResult addresses) { on_resolved(std::move(addresses)); });
+}
+
+void RtspSource::on_resolved(net::ResolveResult addresses) {
+  if (!addresses) {
+    client_.on_closed(now(), addresses.error());
+    return;
+  }
+  addresses_ = std::move(*addresses);
+  next_address_ = 0;
+  try_next_address();
+}
+
+void RtspSource::try_next_address() {
+  net::ConnectOptions options;
+  options.stream.keep_alive = kTcpKeepAlive;
+  options.stream.user_timeout = kTcpUserTimeout;
+  options.timeout = addresses_.size() > 1 ? Nanos(2s) : Nanos(5s);
+  Error last = make_error(Code::resolve_failed, host_, "the name has no address");
+  while (next_address_ < addresses_.size()) {
+    const net::SocketAddress& to = addresses_[next_address_++];
+    Result<std::unique_ptr<net::Stream>> stream = make_error(Code::connect_failed, to.text(), "not tried");
+    if (tls_) {
+      auto context = shard_.tls_context(tls_ca_file_, tls_verify_);
+      if (!context) {
+        closed_soon(context.error());
+        return;
+      }
+      stream = net::connect_tls(loop_, to, host_, options, *context, *this);
+    } else {
+      stream = net::connect_tcp(loop_, to, options, *this);
+    }
+    if (stream) {
+      stream_ = std::move(*stream);
+      return;
+    }
+    last = stream.error();
+  }
+  closed_soon(std::move(last));
+}
+
+void RtspSource::closed_soon(Error why) {
+  loop_.cancel_timer(closed_timer_);
+  closed_timer_ = loop_.add_timer(now(), [this, why = std::make_unique<Error>(std::move(why))] {
+    closed_timer_ = {};
+    client_.on_closed(now(), *why);
+  });
+}
+
+void RtspSource::on_stream_open() {
+  connected_ = true;
+  client_.on_connected(now(), stream_->peer_address().text());
+}
+
+void RtspSource::on_stream_failed(const Error& error) {
+  const bool was_connected = std::exchange(connected_, false);
+  stream_.reset();
+  if (!was_connected && next_address_ < addresses_.size()) {
+    try_next_address();
+    return;
+  }
+  client_.on_closed(now(), error);
+}
+
+void RtspSource::close() {
+  ++generation_;
+  resolving_.cancel();
+  loop_.cancel_timer(std::exchange(closed_timer_, {}));
+  connected_ = false;
+  stream_.reset();
+  tail_.clear();
+  unsent_.clear();
+}
+
+void RtspSource::on_stream_readable() {
+  const std::span<uint8_t> scratch = loop_.read_scratch();
+  const size_t kept = tail_.size();
+  if (kept > 0) std::memcpy(scratch.data(), tail_.data(), kept);
+  const net::IoResult result = stream_->read(scratch.subspan(kept));
+  switch (result.state) {
+    case net::IoState::would_block:
+      return;
+    case net::IoState::eof:
+      close();
+      client_.on_closed(now(), make_error(Code::connection_lost, {}, "the device closed the connection"));
+      return;
+    case net::IoState::failed: {
+      const Error error = stream_->error();
+      close();
+      client_.on_closed(now(), error);
+      return;
+    }
+    case net::IoState::ok:
+      break;
+  }
+  const ByteSpan unread = scratch.first(kept + result.bytes);
+  const uint64_t generation = generation_;
+  const size_t taken = client_.on_bytes(unread, arrival());
+  if (generation != generation_) return;
+  tail_.assign(unread.begin() + static_cast<ptrdiff_t>(taken), unread.end());
+  // A unit that would not even fit beside nothing cannot come: the splitter's limits are far below the scratch's size.
+}
+
+void RtspSource::send(ByteSpan bytes) {
+  if (!stream_ || !connected_) return;
+  size_t taken = 0;
+  if (unsent_.empty()) {
+    const net::IoResult result = stream_->write(bytes);
+    if (result.state == net::IoState::failed) {
+      closed_soon(stream_->error());
+      return;
+    }
+    if (result.ok()) taken = result.bytes;
+  }
+  if (taken == bytes.size()) return;
+  if (unsent_.size() + bytes.size() - taken > kMaxUnsentBytes) {
+    closed_soon(make_error(Code::connection_lost, {}, "the device reads nothing of what it is sent"));
+    return;
+  }
+  unsent_.append(as_text(bytes.subspan(taken)));
+  stream_->set_write_interest(true);
+}
+
+void RtspSource::on_stream_writable() {
+  const net::IoResult result = stream_->write(as_bytes(unsent_));
+  if (result.ok()) unsent_.erase(0, result.bytes);
+  if (result.state == net::IoState::failed || unsent_.empty()) stream_->set_write_interest(false);
+}
+
+void RtspSource::set_timer(std::optional<MonoTime> when) {
+  if (!when) {
+    loop_.cancel_timer(std::exchange(client_timer_, {}));
+    return;
+  }
+  if (client_timer_ && loop_.move_timer(client_timer_, *when)) return;
+  client_timer_ = loop_.add_timer(*when, [this] {
+    client_timer_ = {};
+    client_.on_timer(now());
+  });
+}
+
+std::string RtspSource::make_cnonce() {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::array<uint8_t, 12> bytes;
+  secure_random(bytes);
+  std::string text;
+  for (const uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+// --- UDP
+
+Result<rtsp::PortPair> RtspSource::open_udp() {
+  close_udp();
+  net::UdpOptions options;
+  // The address that the device already reaches us by.
+  options.bind = stream_ ? stream_->local_address() : net::SocketAddress::any_v4(0);
+  options.bind.set_port(0);
+  options.receive_buffer_bytes = kUdpReceiveBuffer;
+  options.gro = true;
+  Result<net::UdpPair> pair = net::open_udp_pair(options);
+  if (!pair) return std::move(pair).error();
+  udp_.emplace(std::move(*pair));
+  for (UdpEar* ear : {&rtp_ear_, &rtcp_ear_}) {
+    const int fd = (ear->rtcp ? udp_->rtcp : udp_->rtp).fd();
+    if (Status added = loop_.add_fd(fd, net::kReadable, *ear); !added) {
+      close_udp();
+      return std::move(added).error();
+    }
+  }
+  return rtsp::PortPair{udp_->rtp.local_address().port(), udp_->rtcp.local_address().port()};
+}
+
+void RtspSource::aim_udp(std::string_view source, rtsp::PortPair ports, ByteSpan rtp_punch, ByteSpan rtcp_punch) {
+  if (!udp_ || !stream_) return;
+  net::SocketAddress device = stream_->peer_address();
+  if (auto given = net::SocketAddress::parse_ip(source, 0); given && given->family() == device.family()) {
+    if (!given->is_any()) device = *given;
+  }
+  if (!udp_from_proven_) udp_from_ = device;
+  // A24: a port that was not announced is learnt from the first packet.
+  if (ports.rtp != 0) {
+    udp_rtp_to_ = device;
+    udp_rtp_to_.set_port(ports.rtp);
+    (void)udp_->rtp.send(rtp_punch, udp_rtp_to_);
+  }
+  if (ports.rtcp != 0) {
+    udp_rtcp_to_ = device;
+    udp_rtcp_to_.set_port(ports.rtcp);
+    send_udp_rtcp(rtcp_punch);
+  }
+}
+
+void RtspSource::send_udp_rtcp(ByteSpan bytes) {
+  // A report that does not leave is no fault: the next one follows.
+  if (udp_ && udp_rtcp_to_.valid() && !bytes.empty()) (void)udp_->rtcp.send(bytes, udp_rtcp_to_);
+}
+
+void RtspSource::close_udp() {
+  loop_.cancel_timer(std::exchange(reorder_timer_, {}));
+  reorder_deadline_.reset();
+  if (!udp_) return;
+  loop_.remove_fd(udp_->rtp.fd());
+  loop_.remove_fd(udp_->rtcp.fd());
+  udp_.reset();
+  udp_rtp_to_ = udp_rtcp_to_ = udp_from_ = net::SocketAddress();
+  udp_from_proven_ = false;
+  foreign_since_.reset();
+}
+
+bool RtspSource::accept_udp_from(const net::SocketAddress& from, MonoTime when) {
+  if (udp_from_.same_host(from)) {
+    udp_from_proven_ = true;
+    return true;
+  }
+  if (udp_from_proven_) return false;
+  // F13: some devices send media from another address than they answer from. Such a sender is believed only when the
+  // expected one has kept silent for a while.
+  if (!foreign_since_) foreign_since_ = when;
+  if (when - *foreign_since_ < kForeignSourceAfter) return false;
+  events_.on_attempt_fault(make_error(Code::rtsp_unsupported, where_ + ", UDP from " + from.host_text(),
+                                      "media comes from another address than " + udp_from_.host_text() +
+                                          ", where it was announced from; taken all the same"));
+  udp_from_ = from;
+  udp_from_proven_ = true;
+  return true;
+}
+
+void RtspSource::on_udp_ready(bool rtcp) {
+  net::UdpReceiveBatch& batch = shard_.udp_batch();
+  for (int i = 0; i < kUdpBatchesPerWakeup && udp_; ++i) {
+    net::UdpSocket& socket = rtcp ? udp_->rtcp : udp_->rtp;
+    if (!socket.receive(batch).ok()) break;  // would_block, or an ICMP answer to a punch
+    const rtp::Arrival at = arrival();
+    net::for_each_packet(batch, [&](ByteSpan packet, const net::SocketAddress& from) {
+      if (!udp_ || stopped_ || !accept_udp_from(from.unmapped(), at.mono)) return;
+      if (rtcp && !udp_rtcp_to_.valid()) udp_rtcp_to_ = from;
+      client_.on_udp_packet(rtcp, packet, at);
+    });
+  }
+  if (udp_) arm_reorder();
+}
+
+void RtspSource::arm_reorder() {
+  const std::optional<MonoTime> deadline = memory_.receiver->deadline();
+  if (deadline == reorder_deadline_) return;
+  reorder_deadline_ = deadline;
+  if (!deadline) {
+    loop_.cancel_timer(std::exchange(reorder_timer_, {}));
+  } else if (!reorder_timer_ || !loop_.move_timer(reorder_timer_, *deadline)) {
+    reorder_timer_ = loop_.add_timer(*deadline, [this] {
+      reorder_timer_ = {};
+      reorder_deadline_.reset();
+      memory_.receiver->on_time(now());
+      if (udp_) arm_reorder();
+    });
+  }
+}
+
+// --- what the machine and the receiver say
+
+Status RtspSource::on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) {
+  return memory_.receiver->begin(track, over_tcp, peer, *this);
+}
+void RtspSource::on_client_playing(bool over_tcp) {
+  events_.on_attempt_ready(over_tcp ? (tls_ ? "RTSPS, interleaved" : "RTSP over TCP") : "RTSP over UDP");
+}
+void RtspSource::on_client_restarting(std::string_view reason) {
+  memory_.receiver->end(*this);
+  events_.on_attempt_restarting(reason);
+}
+void RtspSource::on_client_rtp(ByteSpan packet, const rtp::Arrival& at) { memory_.receiver->on_rtp(packet, at); }
+void RtspSource::on_client_rtcp(ByteSpan packet, const rtp::Arrival& at) { memory_.receiver->on_rtcp(packet, at); }
+ByteSpan RtspSource::on_client_wants_report(std::span<uint8_t> out, MonoTime when) {
+  return memory_.receiver->make_report(out, when);
+}
+void RtspSource::on_client_fault(const Error& fault) { events_.on_attempt_fault(fault); }
+void RtspSource::on_client_ended(const Error& reason) {
+  memory_.receiver->end(*this);
+  if (!stopped_) events_.on_attempt_ended(reason);
+}
+void RtspSource::on_receiver_track(const TrackInfo& track) { events_.on_attempt_track(track); }
+void RtspSource::on_receiver_unit(Ref<const AccessUnit> unit) { events_.on_attempt_unit(std::move(unit)); }
+void RtspSource::on_receiver_fault(const Error& fault) { events_.on_attempt_fault(fault); }
+
+}  // namespace vigie::source
