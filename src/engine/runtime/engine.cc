@@ -103,7 +103,9 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
   const std::lock_guard lock(subscriptions_mutex_);
   std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
   subscriptions_.push_back(queue);
-  return queue;
+  // The host's reference is the handle: when the last copy of it goes, the subscription ends on its shard.
+  UnitQueue* handle = queue.get();
+  return std::shared_ptr<UnitQueue>(handle, [queue = std::move(queue)](UnitQueue*) { queue->close(); });
 }
 
 void Engine::Impl::close() {

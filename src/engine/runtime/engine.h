@@ -58,7 +58,8 @@ class VIGIE_API Engine {
   Result<uint64_t> apply(std::string_view json, std::optional<uint64_t> expect_revision = std::nullopt);
   // One coded picture of a stream of kind push. The bytes are copied.
   Status push_access_unit(const PushedUnit& unit);
-  // Subscribes to published units. Errors: not_found, withheld.
+  // Subscribes to published units; the subscription ends with close() or with the last copy of what is returned.
+  // Errors: not_found, withheld.
   Result<std::shared_ptr<UnitQueue>> subscribe(const SubscribeOptions& options);
   // The next event. Errors: timed_out, closed.
   Result<Event> next_event_blocking(WaitLimit limit);
