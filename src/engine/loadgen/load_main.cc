@@ -138,7 +138,7 @@ class LoadRun {
         {"timestamps_not_following", counts.timestamps_not_following},
         {"units_without_marker", counts.units_without_marker},
         {"ssrc_changes", counts.sequence_restarts},
-        {"started_without_keyframe", counts.started_without_keyframe},
+        {"began_without_keyframe", shared_.began_without_keyframe},
         {"connects", shared_.connects},
         {"failures", shared_.failures},
         {"disconnects", shared_.disconnects},

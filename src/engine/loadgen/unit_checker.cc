@@ -22,7 +22,6 @@ void CheckCounts::add(const CheckCounts& other) {
   timestamps_not_following += other.timestamps_not_following;
   units_without_marker += other.units_without_marker;
   sequence_restarts += other.sequence_restarts;
-  started_without_keyframe += other.started_without_keyframe;
 }
 
 bool UnitChecker::shows_keyframe(ByteSpan payload) const {
@@ -142,7 +141,7 @@ void UnitChecker::finish_unit(int64_t now_ns, bool marker) {
   if (first_unit_ns_ == 0) {
     first_unit_ns_ = now_ns;
     first_timestamp_ = unit_timestamp_;
-    if (!unit_key_) ++counts_.started_without_keyframe;
+    began_with_keyframe_ = unit_key_;
   }
   if (have_stamp_) check_stamp(now_ns);
 }

@@ -26,7 +26,6 @@ struct CheckCounts {
   uint64_t timestamps_not_following = 0;
   uint64_t units_without_marker = 0;
   uint64_t sequence_restarts = 0;  // SSRC changed
-  uint64_t started_without_keyframe = 0;
   void add(const CheckCounts& other);
 };
 
@@ -49,6 +48,8 @@ class UnitChecker {
 
   // When the first whole unit was there; 0 before.
   int64_t first_unit_ns() const { return first_unit_ns_; }
+  // Whether that unit was a keyframe.
+  bool began_with_keyframe() const { return began_with_keyframe_; }
   // How far behind the camera a player is kLiveEdgeNs after its first unit; negative before that, or without stamps.
   int64_t live_edge_lag_ns() const { return live_edge_lag_ns_; }
   uint64_t last_unit() const { return last_unit_; }
@@ -84,6 +85,7 @@ class UnitChecker {
   uint64_t last_unit_ = 0;
   int64_t first_unit_ns_ = 0;
   uint32_t first_timestamp_ = 0;
+  bool began_with_keyframe_ = false;
   int64_t live_edge_lag_ns_ = -1;
 };
 

@@ -190,6 +190,7 @@ void Viewer::on_media(ByteSpan rtp, int64_t now_ns) {
 void Viewer::note_progress() {
   if (!picture_noted_ && checker_->first_unit_ns() != 0) {
     picture_noted_ = true;
+    if (!checker_->began_with_keyframe()) ++shared_.began_without_keyframe;
     shared_.first_picture.record(checker_->first_unit_ns() - play_ns_);
     shared_.connect_to_picture.record(checker_->first_unit_ns() - connect_ns_);
   }

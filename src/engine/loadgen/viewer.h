@@ -33,7 +33,7 @@ struct ViewerShared {
   LatencyHistogram latency, first_picture, connect_to_picture, live_edge;
   bool measuring = false;
   CheckCounts finished;         // of connections that ended while measuring
-  uint64_t connects = 0, failures = 0, disconnects = 0;
+  uint64_t connects = 0, began_without_keyframe = 0, failures = 0, disconnects = 0;
   std::string last_failure;     // newest, in words
 };
 
