@@ -43,6 +43,10 @@ uint32_t BitReader::ue() {
 
 int32_t BitReader::se() {
   const uint32_t k = ue();
+  if (k == UINT32_MAX) {  // would be 2^31
+    failed_ = true;
+    return 0;
+  }
   const auto half = static_cast<int32_t>(k / 2);
   return k % 2 ? half + 1 : -half;
 }

@@ -74,7 +74,7 @@ Result<SocketAddress> SocketAddress::parse(std::string_view text, uint16_t defau
   if (auto literal = parse_ip(text, default_port)) return literal;
   auto parts = parse_host_port(text, default_port);
   if (!parts) return std::move(parts).error();
-  return parse_ip(parts->host, parts->port);
+  return parse_ip(text.front() == '[' ? "[" + parts->host + "]" : parts->host, parts->port);
 }
 
 SocketAddress SocketAddress::any_v4(uint16_t port) {
