@@ -18,8 +18,8 @@ class RtpTrain final : public fanout::Derived {
 };
 
 // Give one to each Hub::make. Numbers begin at random (RFC 3550 5.1) and go on for the hub's life, whatever happens to
-// the camera: the timestamp is the unit's pts plus a random offset, so it follows the source's promise that pts only
-// grows.
+// the camera: the timestamp is the unit's presentation time plus a random offset, and the source promises that its pts
+// only grows.
 class RtpFeed final : public fanout::UnitDeriver {
  public:
   // `packet_bytes`: largest RTP packet, header included (LimitsPolicy::packet_bytes).

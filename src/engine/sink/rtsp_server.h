@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/task.h"
+#include "net/address.h"
 #include "net/event_loop.h"
 #include "net/helper_pool.h"
 #include "policy/snapshot.h"
@@ -17,6 +18,7 @@
 namespace vigie::sink {
 
 class ServerShard;
+struct ShardAnchor;
 struct ServerShared;
 
 struct RtspServerOptions {
@@ -76,6 +78,7 @@ class RtspServer {
   struct Listener;
   std::shared_ptr<ServerShared> shared_;
   std::vector<std::unique_ptr<ServerShard>> shards_;
+  std::vector<std::weak_ptr<ShardAnchor>> anchors_;  // by shard, fixed; for calls from any thread
   std::vector<Listener> listeners_;
   bool closed_ = false;
 };

@@ -1,0 +1,201 @@
+#include "sink/rtsp_server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <mutex>
+#include <utility>
+
+#include "base/random.h"
+#include "policy/listen_address.h"
+#include "sink/server_shard.h"
+
+namespace vigie::sink {
+
+struct RtspServer::Listener {
+  std::string name;
+  net::SocketAddress address;
+};
+
+namespace {
+
+Result<net::ListenOptions> listen_options(const policy::ListenerPolicy& policy) {
+  net::ListenOptions options;
+  options.reuse_port = true;
+  const std::optional<policy::ListenAddress> listen = policy::parse_listen_address(policy.listen);
+  if (!listen) {
+    return make_error(Code::invalid_argument, "listener " + policy.name,
+                      "'" + policy.listen + "' is no address, [address] or %interface with a port");
+  }
+  switch (listen->kind) {
+    case policy::ListenAddress::Kind::interface:
+      options.interface = listen->host;
+      options.address = net::SocketAddress::any_v6(listen->port);
+      options.v6_only = false;
+      break;
+    case policy::ListenAddress::Kind::localhost: options.address = net::SocketAddress::loopback_v4(listen->port); break;
+    default: {
+      Result<net::SocketAddress> address = net::SocketAddress::parse_ip(listen->host, listen->port);
+      if (!address.ok()) return std::move(address).error();
+      options.address = *address;
+    }
+  }
+  return options;
+}
+
+}  // namespace
+
+RtspServer::RtspServer(RtspServerOptions options) : shared_(std::make_shared<ServerShared>()) {
+  assert(options.provider && !options.shards.empty() && options.shards.size() <= 256);
+  shared_->provider = options.provider;
+  shared_->helpers = options.helpers;
+  secure_random(shared_->nonce_key);
+  std::vector<std::pair<net::EventLoop*, std::weak_ptr<ShardAnchor>>> peers;
+  for (size_t i = 0; i < options.shards.size(); ++i) {
+    shards_.push_back(std::make_unique<ServerShard>(shared_, *options.shards[i], i, options.limits));
+    anchors_.push_back(shards_.back()->anchor());
+    peers.emplace_back(options.shards[i], anchors_.back());
+  }
+  for (const auto& shard : shards_) shard->set_peers(peers);
+}
+
+RtspServer::~RtspServer() { close_blocking(); }
+
+Status RtspServer::open_listener_blocking(const policy::ListenerPolicy& policy) {
+  if (closed_) return make_error(Code::closed, "listener " + policy.name, "the server is closed");
+  for (const Listener& listener : listeners_) {
+    if (listener.name != policy.name) continue;
+    return make_error(Code::invalid_argument, "listener " + policy.name, "a listener of this name is open");
+  }
+  Result<net::ListenOptions> options = listen_options(policy);
+  if (!options.ok()) return std::move(options).error();
+  Ref<net::TlsServerContext> tls;
+  if (policy.tls) {
+    net::TlsServerOptions tls_options;
+    tls_options.certificate_file = policy.tls_certificate;
+    tls_options.key_file = policy.tls_key;
+    tls_options.helpers = shared_->helpers;
+    Result<Ref<net::TlsServerContext>> context = net::TlsServerContext::make(tls_options);
+    if (!context.ok()) return std::move(context).error();
+    tls = std::move(context).value();
+  }
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    ServerShard& shard = *shards_[i];
+    Status status;
+    const auto open = [&] {
+      status = shard.open_listener(policy, *options, tls);
+      if (status.ok()) options->address = shard.listener_address(policy.name);  // port 0: the first one's choice
+    };
+    bool ran = shard.loop().run_blocking(open);
+    if (ran && !status.ok() && !options->interface.empty() && i == 0 && options->address.is_v6()) {
+      // A machine without IPv6.
+      options->address = net::SocketAddress::any_v4(options->address.port());
+      ran = shard.loop().run_blocking(open);
+    }
+    if (!ran) status = make_error(Code::closed, "listener " + policy.name, "the shards have stopped");
+    if (!status.ok()) {
+      for (size_t k = 0; k < i; ++k) shards_[k]->loop().run_blocking([&] { shards_[k]->close_listener(policy.name); });
+      return status;
+    }
+  }
+  listeners_.push_back({policy.name, options->address});
+  shards_[0]->emit(EventKind::listener_state, "listener " + policy.name, "open", 0,
+                   "listening on " + options->address.text());
+  return {};
+}
+
+void RtspServer::close_listener_blocking(const std::string& name) {
+  if (std::erase_if(listeners_, [&](const Listener& listener) { return listener.name == name; }) == 0) return;
+  for (const auto& shard : shards_) shard->loop().run_blocking([&] { shard->close_listener(name); });
+  shards_[0]->emit(EventKind::listener_state, "listener " + name, "closed", 0, "the listener was closed");
+}
+
+Result<net::SocketAddress> RtspServer::listener_address(const std::string& name) const {
+  for (const Listener& listener : listeners_) {
+    if (listener.name == name) return listener.address;
+  }
+  return make_error(Code::not_found, "listener " + name, "no such listener is open");
+}
+
+void RtspServer::set_limits_blocking(const policy::LimitsPolicy& limits) {
+  for (const auto& shard : shards_) shard->loop().run_blocking([&] { shard->set_limits(limits); });
+}
+
+void RtspServer::recheck_rights(Task done) {
+  struct Pending {
+    std::atomic<size_t> left;
+    Task done;
+  };
+  auto pending = std::make_shared<Pending>();
+  pending->left = shards_.size();
+  pending->done = std::move(done);
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    const bool posted = shards_[i]->loop().post([anchor = anchors_[i], pending] {
+      if (const std::shared_ptr<ShardAnchor> here = anchor.lock()) here->shard->recheck();
+      if (pending->left.fetch_sub(1) == 1 && pending->done) pending->done();
+    });
+    if (!posted && pending->left.fetch_sub(1) == 1 && pending->done) pending->done();
+  }
+}
+
+void RtspServer::recheck_rights_blocking() {
+  for (const auto& shard : shards_) shard->loop().run_blocking([&] { shard->recheck(); });
+}
+
+void RtspServer::collect_viewers(std::function<void(std::vector<ViewerStats>)> done) {
+  struct Pending {
+    std::mutex mutex;
+    size_t left;
+    std::vector<ViewerStats> viewers;
+    std::function<void(std::vector<ViewerStats>)> done;
+    void finish_one(std::vector<ViewerStats> part) {
+      {
+        const std::lock_guard lock(mutex);
+        viewers.insert(viewers.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+        if (--left > 0) return;
+      }
+      done(std::move(viewers));
+    }
+  };
+  auto pending = std::make_shared<Pending>();
+  pending->left = shards_.size();
+  pending->done = std::move(done);
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    const bool posted = shards_[i]->loop().post([anchor = anchors_[i], pending] {
+      std::vector<ViewerStats> part;
+      if (const std::shared_ptr<ShardAnchor> here = anchor.lock()) here->shard->collect(part);
+      pending->finish_one(std::move(part));
+    });
+    if (!posted) pending->finish_one({});
+  }
+}
+
+std::vector<ViewerStats> RtspServer::viewers_blocking() {
+  std::vector<ViewerStats> out;
+  for (const auto& shard : shards_) shard->loop().run_blocking([&] { shard->collect(out); });
+  return out;
+}
+
+ServerCounters RtspServer::counters() const {
+  ServerCounters out;
+  out.connections_accepted = shared_->connections.load(std::memory_order_relaxed);
+  out.connections_open = shared_->connections_open.load(std::memory_order_relaxed);
+  out.half_open = shared_->admission.half_open();
+  out.half_open_evicted = shared_->half_open_evicted.load(std::memory_order_relaxed);
+  out.sessions_open = shared_->admission.sessions();
+  out.refused_admission = shared_->refused_admission.load(std::memory_order_relaxed);
+  out.refused_authentication = shared_->refused_authentication.load(std::memory_order_relaxed);
+  out.accept_pauses = shared_->accept_pauses.load(std::memory_order_relaxed);
+  return out;
+}
+
+void RtspServer::close_blocking() {
+  if (std::exchange(closed_, true)) return;
+  listeners_.clear();
+  for (const auto& shard : shards_) {
+    // Loops that have ended take no more callbacks, so this thread may then close what is left.
+    if (!shard->loop().run_blocking([&] { shard->close(); })) shard->close();
+  }
+}
+
+}  // namespace vigie::sink

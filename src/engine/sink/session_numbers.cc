@@ -1,0 +1,46 @@
+#include "sink/session_numbers.h"
+
+#include <algorithm>
+
+namespace vigie::sink {
+
+void SessionNumbers::begin_catch_up(const fanout::LogEntry& first, const fanout::LogEntry& edge) {
+  const AccessUnit& edge_unit = edge.unit.unit();
+  const int64_t units = static_cast<int64_t>(edge.number - first.number);
+  edge_ = edge.number;
+  edge_timestamp_ = edge.rtp.timestamp;
+  edge_decoding_ = edge_timestamp_ - static_cast<uint32_t>(edge_unit.presentation_offset.count());
+  interval_ = units > 0 ? (edge_unit.pts - first.unit.unit().pts).count() / units : 0;
+  spacing_ = units > 0 ? static_cast<uint32_t>(std::clamp<int64_t>(kMaxSpanTicks / units, 1, kSpacingTicks))
+                       : kSpacingTicks;
+  shift_ = 0;
+  if (!started_) return;
+  const auto over = static_cast<int32_t>(last_timestamp_ - catch_up_timestamp(first));
+  if (over >= 0) shift_ = static_cast<uint32_t>(over) + 1;
+}
+
+uint32_t SessionNumbers::catch_up_timestamp(const fanout::LogEntry& entry) const {
+  if (entry.number == edge_) return edge_timestamp_ + shift_;
+  int64_t offset = entry.unit.unit().presentation_offset.count();
+  if (interval_ > spacing_) offset = offset * spacing_ / interval_;
+  return edge_decoding_ - static_cast<uint32_t>(edge_ - entry.number) * spacing_ + static_cast<uint32_t>(offset) +
+         shift_;
+}
+
+SessionNumbers::Mapped SessionNumbers::preview(const fanout::LogEntry& entry) const {
+  Mapped mapped;
+  mapped.first_sequence = started_ ? next_sequence_ : entry.rtp.first_sequence;
+  mapped.timestamp = entry.number <= edge_ ? catch_up_timestamp(entry) : entry.rtp.timestamp;
+  mapped.shared = mapped.first_sequence == entry.rtp.first_sequence && mapped.timestamp == entry.rtp.timestamp;
+  return mapped;
+}
+
+SessionNumbers::Mapped SessionNumbers::take(const fanout::LogEntry& entry) {
+  const Mapped mapped = preview(entry);
+  started_ = true;
+  next_sequence_ = static_cast<uint16_t>(mapped.first_sequence + entry.rtp.packet_count);
+  last_timestamp_ = mapped.timestamp;
+  return mapped;
+}
+
+}  // namespace vigie::sink
