@@ -9,7 +9,7 @@ namespace {
 
 std::string join(std::initializer_list<std::string_view> parts) {
   std::string out;
-  for (std::string_view part : parts) {
+  for (const std::string_view& part : parts) {
     if (&part != parts.begin()) out.push_back(':');
     out.append(part);
   }

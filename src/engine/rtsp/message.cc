@@ -81,11 +81,8 @@ void append_header(std::string& out, std::string_view name, std::string_view val
   out.append(name).append(": ").append(single_line(value)).append("\r\n");
 }
 
-// Names: what is no token character would end or forge the name.
-std::string header_name(std::string_view name) {
-  std::string out(name);
-  std::erase_if(out, [](char c) { return !is_token_char(c); });
-  return out;
+bool is_header_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), is_token_char);
 }
 
 std::string serialise(std::string start_line, const HeaderList& headers, std::string_view body) {
@@ -97,8 +94,7 @@ std::string serialise(std::string start_line, const HeaderList& headers, std::st
   }
   for (const Header& header : headers) {
     if (iequals(header.name, "CSeq") || iequals(header.name, "Content-Length")) continue;
-    const std::string name = header_name(header.name);
-    if (!name.empty()) append_header(out, name, header.value);
+    if (is_header_name(header.name)) append_header(out, header.name, header.value);
   }
   if (!body.empty()) append_header(out, "Content-Length", std::to_string(body.size()));
   out.append("\r\n").append(body);

@@ -91,8 +91,8 @@ struct Response {
 using Message = std::variant<Request, Response>;
 
 // Bytes for the wire. CSeq goes first and is spelled exactly so (A9); Content-Length follows from the body and replaces
-// any in the list; CR, LF and other control characters in names, values, method, URI or reason become blanks, so that
-// no value can add a line.
+// any in the list. Control characters in values and reason become blanks, those and blanks in method and URI "%20", and
+// a header whose name is no token is left out: nothing given can add a line.
 std::string serialise(const Request& request);
 std::string serialise(const Response& response);
 

@@ -212,7 +212,8 @@ Result<SessionDescription> parse_sdp(std::string_view text) {
   MediaDescription* media = nullptr;
   bool any = false;
   for (size_t lines = 0; !text.empty() && lines < kMaxLines; ++lines) {
-    const std::string_view line = trim(cut(text, '\n'));  // B7
+    const std::string clean = single_line(cut(text, '\n'));  // B7; and no control character gets into a value
+    const std::string_view line = trim(clean);
     if (line.size() < 2 || line[1] != '=') continue;
     std::string_view value = trim(line.substr(2));
     switch (line[0]) {

@@ -193,13 +193,15 @@ Result<SessionHeader> parse_session(std::string_view value) {
 }
 
 std::string format_session(const SessionHeader& session) {
-  std::string out = bare(session.id);
+  std::string out = session.id;  // to the letter, except for what would end it
+  std::erase_if(out, [](char c) { return is_control(c) || c == ' ' || c == ';'; });
   if (session.timeout_given) out.append(";timeout=").append(std::to_string(session.timeout_s));
   return out;
 }
 
 Result<RangeHeader> parse_range(std::string_view value) {
-  value = trim(value);
+  const std::string clean = single_line(value);  // control characters could hide or show a unit
+  value = trim(clean);
   RangeHeader range;
   std::string_view rest = value.substr(0, value.find(';'));  // ";time=…" does not concern us
   const std::string_view unit = trim(cut(rest, '='));
@@ -251,7 +253,8 @@ std::vector<RtpInfo> parse_rtp_info(std::string_view value) {
       std::string_view field = trim(cut(entry, ';'));
       const std::string_view key = trim(cut(field, '='));
       if (iequals(key, "url")) {
-        info.url = unquote(field);
+        info.url = trim(field);
+        std::erase(info.url, '"');
       } else if (iequals(key, "seq")) {
         info.seq = parse_number<uint16_t>(field);
       } else if (iequals(key, "rtptime")) {

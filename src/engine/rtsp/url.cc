@@ -191,7 +191,7 @@ Result<Url> Url::parse(std::string_view text) {
     found = read_authority(rest.substr(0, end), url);
   }
   if (!found) return bad_url("host or port are missing or impossible; expected rtsp://host[:port]/path");
-  url.path = rest.substr(end, rest.find('#', end) - end);
+  url.path = trim(rest.substr(end, rest.find('#', end) - end));
   return url;
 }
 
