@@ -1,0 +1,170 @@
+"""The sub-commands and their options."""
+
+import importlib
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Locals in a traceback would show passwords.
+app = typer.Typer(
+    name="vigie",
+    help="Video engine for supervision centres: takes cameras in, hides private places, serves every viewer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Files = Annotated[
+    list[Path],
+    typer.Option("--file", "-f", help="YAML file, or folder of YAML files; may be repeated.", show_default=False),
+]
+ServerName = Annotated[
+    str | None, typer.Option("--server", help="Which Server to run, where several are declared.", show_default=False)
+]
+
+
+def run() -> None:
+    """Runs the command line; every error of vigie is one line and exit code 1."""
+    from vigie.errors import Error
+
+    try:
+        app()
+    except Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # `vigie … | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@app.command()
+def serve(
+    files: Files,
+    check: Annotated[bool, typer.Option("--check", help="Only check the files.")] = False,
+    server: ServerName = None,
+    shards: Annotated[int, typer.Option(min=1, max=256, help="I/O threads: one per core given.")] = 1,
+    pin: Annotated[
+        str | None, typer.Option(help="CPUs for the I/O threads, such as 0,2 or 0-3.", show_default=False)
+    ] = None,
+    stats_interval: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds between two lines of figures.", show_default=False)
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="A table of the cameras that is kept current.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Events and figures as one JSON object a line.")] = False,
+) -> None:
+    """Takes the cameras in and serves viewers, until SIGTERM or Ctrl-C. SIGHUP reads the files again.
+
+    A reload touches only what changed; with any mistake in the files the running policy stays.
+    """
+    from vigie.cli import configuration
+    from vigie.cli.service import Options, Service
+
+    if check:
+        raise typer.Exit(configuration.check(files, server))
+    cpus = _cpus(pin)
+    options = Options(files, server, shards, cpus, stats_interval, live, as_json)
+    raise typer.Exit(Service(options).run())
+
+
+@app.command()
+def check(files: Files, server: ServerName = None) -> None:
+    """Checks the files and says every mistake: file, line, field, what is wrong and what would be right."""
+    from vigie.cli import configuration
+
+    raise typer.Exit(configuration.check(files, server))
+
+
+class SchemaName(StrEnum):
+    """What `vigie schema` prints."""
+
+    snapshot = "snapshot"
+    server = "server"
+    camera = "camera"
+    agent = "agent"
+
+
+@app.command()
+def schema(
+    name: Annotated[SchemaName, typer.Argument(help="The engine's policy snapshot, or a kind of the YAML.")] = (
+        SchemaName.snapshot
+    ),
+) -> None:
+    """Prints a JSON Schema."""
+    from vigie.policy.objects import KINDS
+    from vigie.schema import policy_snapshot
+
+    kind = KINDS.get(name.value.capitalize())
+    print(json.dumps(policy_snapshot() if kind is None else kind.model_json_schema(), indent=2))
+
+
+@app.command()
+def version() -> None:
+    """Prints the versions of the package and of its native core."""
+    from importlib import metadata
+
+    try:
+        package = metadata.version("vigie")
+    except metadata.PackageNotFoundError:
+        package = "from source"
+    try:
+        core = importlib.import_module("vigie._core").version()
+    except ImportError as error:
+        core = f"not built ({error})"
+    print(f"vigie {package}, core {core}")
+
+
+@app.command()
+def demo(
+    clip: Annotated[Path | None, typer.Option(help="Every camera plays this clip.", show_default=False)] = None,
+    url: Annotated[str | None, typer.Option(help="A real camera joins: rtsp://….", show_default=False)] = None,
+    username: Annotated[str | None, typer.Option(help="Of that camera.", show_default=False)] = None,
+    password: Annotated[
+        str | None, typer.Option(help="Of that camera: env:NAME or file:PATH.", show_default=False)
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long the town runs.")] = 30,
+    cameras: Annotated[int, typer.Option(min=1, max=64, help="How many simulated cameras.")] = 12,
+    out: Annotated[Path, typer.Option(help="Folder for the contact sheet and the summary.")] = Path("demo-out"),
+) -> None:
+    """Runs a small simulated town with viewers, and leaves a contact sheet of what a viewer received."""
+    from vigie.demo.town import DemoOptions, run_demo
+
+    raise typer.Exit(run_demo(DemoOptions(clip, url, username, password, seconds, cameras, out)))
+
+
+def _pass_on(name: str, module: str, help_text: str) -> None:
+    """Adds a sub-command whose own typer app is imported only when it is called."""
+
+    @app.command(
+        name,
+        help=help_text,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def call(context: typer.Context) -> None:
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            print(f"error: vigie {name} is not part of this installation ({error})", file=sys.stderr)
+            raise typer.Exit(1) from None
+        found.app(args=context.args, prog_name=f"vigie {name}")
+
+
+_pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")
+_pass_on("load", "vigie.load", "Simulated viewers that check continuity and measure latency.")
+_pass_on("bench", "vigie.bench.cli", "Measures how many streams this machine carries.")
+
+
+def _cpus(text: str | None) -> list[int]:
+    """`0,2` or `0-3` as a list."""
+    cpus: list[int] = []
+    for part in (text or "").split(","):
+        first, dash, last = part.strip().partition("-")
+        if not part.strip() and not text:
+            continue
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise typer.BadParameter(f"{text!r} is not a list of CPUs; right would be 0,2 or 0-3", param_hint="--pin")
+        cpus.extend(range(int(first), int(last if dash else first) + 1))
+    return cpus

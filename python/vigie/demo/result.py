@@ -1,0 +1,125 @@
+"""What a run of the demo measured, and whether that is good."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# A viewer of ours must have found none of these.
+FAULTS = (
+    "missing_units",
+    "repeated_units",
+    "out_of_order_units",
+    "damaged_units",
+    "wrong_camera_units",
+    "lost_packets",
+    "timestamps_not_following",
+)
+
+
+@dataclass
+class Result:
+    """The figures of one run; `complaints` is empty when all is well."""
+
+    cameras: int = 0
+    playing: int = 0
+    units_in: int = 0
+    units_published: int = 0
+    units_offered: int = 0
+    units_sent: int = 0
+    units_waiting: int = 0
+    units_dropped: int = 0
+    packets_lost_before_us: int = 0
+    viewers_seen: int = 0
+    units_checked: int = 0
+    latency_ms: dict[str, Any] = field(default_factory=dict)
+    first_picture_ms: dict[str, Any] = field(default_factory=dict)
+    ffmpeg_viewers: int = 0
+    ffmpeg_frames: int = 0
+    ffmpeg_errors: list[str] = field(default_factory=list)
+    stills: int = 0
+    server_cpu_cores: float = 0.0
+    contact_sheet: str = ""
+    complaints: list[str] = field(default_factory=list)
+
+    def take_stats(self, stats: Mapping[str, Any], shown: Sequence[str]) -> None:
+        """Figures of the engine while all viewers watched. `shown`: the cameras that must play."""
+        self.cameras = len(stats["cameras"])
+        for name, camera in stats["cameras"].items():
+            for stream in camera.get("streams", {}).values():
+                self.playing += stream["state"] == "playing"
+                self.units_in += stream["units"]
+                self.units_published += stream["published_units"]
+                self.packets_lost_before_us += stream["lost_packets"]
+                if stream["state"] != "playing":
+                    self.complaints.append(f"{name} is {stream['state']}: {stream['fault'] or 'no reason given'}")
+                elif name in shown and stream["units"] != stream["published_units"]:
+                    self.complaints.append(
+                        f"{name}: {stream['units']} units came in, {stream['published_units']} went on"
+                    )
+        for viewer in stats["viewers"]:
+            self.viewers_seen += 1
+            dropped = sum(viewer["units_dropped"].values())
+            self.units_offered += viewer["units_offered"]
+            self.units_sent += viewer["units_sent"]
+            self.units_waiting += viewer["units_waiting"]
+            self.units_dropped += dropped
+        if self.units_dropped:
+            self.complaints.append(f"{self.units_dropped} units were dropped")
+        if self.packets_lost_before_us:
+            self.complaints.append(f"{self.packets_lost_before_us} packets were lost before the engine")
+
+    def take_load(self, name: str, load: Mapping[str, Any]) -> None:
+        """What viewers of ours found."""
+        if not load:
+            self.complaints.append(f"{name} gave no result")
+            return
+        self.units_checked += load["units"]
+        if not self.latency_ms:
+            self.latency_ms = dict(load["latency_ms"])
+            self.first_picture_ms = dict(load["first_picture_ms"])
+        if not load["all_ready"]:
+            self.complaints.append(f"{name}: {load['with_picture']} of {load['viewers']} viewers had a picture")
+        if not load["units"]:
+            self.complaints.append(f"{name} received nothing")
+        for fault in FAULTS:
+            if load[fault]:
+                self.complaints.append(f"{name}: {load[fault]} {fault.replace('_', ' ')}")
+        if load["failures"] or load["disconnects"]:
+            self.complaints.append(f"{name}: {load['disconnects']} disconnects, {load['last_failure'] or 'no reason'}")
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The summary, one row a figure."""
+        rows = [
+            ("cameras playing", f"{self.playing} of {self.cameras}"),
+            ("access units in -> published", f"{self.units_in} -> {self.units_published}"),
+            (
+                "offered to viewers -> sent",
+                f"{self.units_offered} -> {self.units_sent} ({self.units_waiting} under way, "
+                f"{self.units_dropped} dropped)",
+            ),
+            ("checked by our viewers", f"{self.units_checked} units, one after the other"),
+        ]
+        if self.latency_ms:
+            rows.append(
+                ("camera to viewer", f"p50 {self.latency_ms['p50']:.2f} ms, p99 {self.latency_ms['p99']:.2f} ms")
+            )
+            rows.append(
+                (
+                    "first picture",
+                    f"p50 {self.first_picture_ms['p50']:.1f} ms, worst {self.first_picture_ms['max']:.1f} ms",
+                )
+            )
+        rows.append(
+            (
+                "FFmpeg's viewers",
+                f"{self.ffmpeg_viewers} watched, {self.ffmpeg_frames} pictures decoded, "
+                f"{len(self.ffmpeg_errors)} complaints",
+            )
+        )
+        rows.append(("server's CPU", f"{self.server_cpu_cores:.2f} core"))
+        rows.append(("contact sheet", self.contact_sheet or "none"))
+        return rows
+
+    def as_json(self) -> dict[str, Any]:
+        """For `summary.json`."""
+        return asdict(self)
