@@ -1,0 +1,37 @@
+"""CPU time and memory of a process, from /proc."""
+
+import os
+from pathlib import Path
+
+from vigie.errors import NotFoundError
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8")
+    except OSError:
+        raise NotFoundError("no such process, or it has ended", f"process {pid}") from None
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads of a process so far, to the kernel's tick (10 ms)."""
+    fields = _read(pid, "stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory."""
+    for line in _read(pid, "status").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def cpus_of(pid: int) -> set[int]:
+    """The CPUs a process may use."""
+    try:
+        return os.sched_getaffinity(pid)
+    except ProcessLookupError:
+        raise NotFoundError("no such process, or it has ended", f"process {pid}") from None
