@@ -1,0 +1,69 @@
+// Any text as a session description: what is parsed survives being written and parsed again, stays within the limits,
+// and parameter sets that were found are found again in what the server would write for them.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "rtsp/sdp_video.h"
+
+namespace {
+
+using namespace vigie;
+using namespace vigie::rtsp;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+void check_limits(const SessionDescription& session) {
+  require(session.medias.size() <= 64 && session.attributes.size() <= 256);
+  for (const MediaDescription& media : session.medias) {
+    require(media.payload_types.size() <= 128 && media.attributes.size() <= 256);
+    require(media.rtpmaps.size() <= 256 && media.fmtps.size() <= 256);
+    for (uint8_t payload_type : media.payload_types) require(payload_type <= 127);
+  }
+}
+
+void check_video(const VideoMedia& video, const SessionDescription& session) {
+  require(video.media_index < session.medias.size());
+  require(video.clock_rate != 0 && video.payload_type <= 127);
+  const SpropSets& sprop = video.sprop;
+  require(sprop.vps.size() + sprop.sps.size() + sprop.pps.size() <= 32);
+  const bool h264 = video.codec == Codec::h264;
+  for (const auto& sps : sprop.sps) {
+    require(sps.size() >= 2 && sps.size() <= 16384);
+    require((h264 ? h264_nal_type(sps[0]) == h264::kSps : h265_nal_type(sps[0]) == h265::kSps));
+  }
+
+  const Ref<ParameterSets> sets = make_ref<ParameterSets>();
+  sets->codec = video.codec;
+  sets->vps = sprop.vps;
+  sets->sps = sprop.sps;
+  sets->pps = sprop.pps;
+  SessionDescription ours;
+  ours.medias.push_back(describe_video(*sets, 96, "trackID=0", video.framerate));
+  const auto back = parse_sdp(format_sdp(ours));
+  require(back.ok());
+  const auto again = pick_video(*back);
+  require(again.ok() && again->codec == video.codec && again->control == "trackID=0");
+  if (sets->complete()) {
+    require(again->sprop.vps == sprop.vps && again->sprop.sps == sprop.sps && again->sprop.pps == sprop.pps);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const auto session = parse_sdp(as_text({data, size}));
+  if (!session) return 0;
+  check_limits(*session);
+  if (const auto video = pick_video(*session)) check_video(*video, *session);
+  if (size > 16 * 1024) return 0;  // what is written may be a little longer, and must still be readable
+  // Writing replaces control characters; from then on nothing may change any more.
+  const auto once = parse_sdp(format_sdp(*session));
+  require(once.ok());
+  const auto twice = parse_sdp(format_sdp(*once));
+  require(twice.ok() && *twice == *once);
+  require(once->medias.size() == session->medias.size());
+  return 0;
+}
