@@ -93,15 +93,15 @@ Status PushPort::push(const PushedPicture& picture) {
   return {};
 }
 
+void PushPort::close() {
+  const std::lock_guard guard(shared_->mutex);
+  shared_->loop = nullptr;
+}
+
 PushSource::PushSource(std::shared_ptr<PushPort> port, AttemptEvents& events)
     : port_(std::move(port)), events_(events) {}
 
-PushSource::~PushSource() {
-  PushPort::Shared& shared = *port_->shared_;
-  shared.source = nullptr;
-  const std::lock_guard guard(shared.mutex);
-  shared.loop = nullptr;
-}
+PushSource::~PushSource() { port_->shared_->source = nullptr; }
 
 void PushSource::start() {
   port_->shared_->source = this;

@@ -51,6 +51,8 @@ class PushPort {
   // the next one accepted is marked as after a gap).
   // Thread: any; pictures of several threads are taken one after the other.
   Status push(const PushedPicture& picture);
+  // The stream goes: every later push says `closed`. Thread: home shard; waits for a push that is under way.
+  void close();
   // Pictures refused for `limit_exceeded`. Thread: any.
   uint64_t overflows() const { return overflows_.load(std::memory_order_relaxed); }
 

@@ -42,6 +42,7 @@ StreamSupervisor::StreamSupervisor(SourceShard& shard, StreamKey key, policy::St
 }
 
 StreamSupervisor::~StreamSupervisor() {
+  if (push_port_) push_port_->close();
   for (const net::TimerId timer : {timer_, linger_timer_, reap_timer_, done_timer_}) loop_.cancel_timer(timer);
 }
 
@@ -95,6 +96,7 @@ void StreamSupervisor::stop(Task done) {
     return;
   }
   stopping_ = true;
+  if (push_port_) push_port_->close();
   pass_.give_back();
   clear_timer();
   loop_.cancel_timer(std::exchange(linger_timer_, {}));
