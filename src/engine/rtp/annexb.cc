@@ -58,7 +58,7 @@ void AnnexbSplitter::scan() {
     const size_t code = find_start_code(all, scan_);
     if (code == all.size()) {
       // A start code may be half in; keep its bytes for the next scan.
-      const size_t safe = all.size() - std::min<size_t>(all.size(), 2);
+      const size_t safe = all.size() - std::min<size_t>(all.size(), 3);
       scan_ = std::max(scan_, safe);
       if (!synced_) {
         dropped_bytes_ += scan_ - begin_;
