@@ -160,11 +160,9 @@ _pass_on("bench", "vigie.bench.cli", "Measures how many streams this machine car
 def _cpus(text: str | None) -> list[int]:
     """`0,2` or `0-3` as a list."""
     cpus: list[int] = []
-    for part in (text or "").split(","):
+    for part in text.split(",") if text else []:
         first, dash, last = part.strip().partition("-")
-        if not part.strip() and not text:
-            continue
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
             raise typer.BadParameter(f"{text!r} is not a list of CPUs; right would be 0,2 or 0-3", param_hint="--pin")
-        cpus.extend(range(int(first), int(last if dash else first) + 1))
+        cpus.extend(range(int(first), int(last or first) + 1))
     return cpus

@@ -207,6 +207,7 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
   reader.text("name", stream.name, kMaxName);
   reader.word("kind", stream.kind, kKinds);
   reader.text("url", stream.url, kMaxUrl);
+  if (stream.kind == SourceKind::push && stream.url == "push:") stream.url.clear();  // the same in other words
   reader.text("backup_url", stream.backup_url, kMaxUrl);
   reader.word("transport", stream.transport, kTransports);
   reader.word("pull", stream.pull, kPulls);

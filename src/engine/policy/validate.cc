@@ -101,7 +101,7 @@ Status check_stream(const StreamPolicy& stream, const std::string& where) {
   }
   switch (stream.kind) {
     case SourceKind::push:
-      if (!stream.url.empty()) return wrong("url", "a pushed stream has none; right would be to leave it out");
+      if (!stream.url.empty()) return wrong("url", "a pushed stream has none; right would be push: or to leave it out");
       break;
     case SourceKind::file:
       if (stream.url.empty()) return wrong("url", "missing; right would be the file's path");

@@ -1,0 +1,106 @@
+"""What the tests of the command line share."""
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+import vigie
+
+SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
+
+
+def camera(name: str, fields: str = "") -> str:
+    """A camera whose pictures a host would push."""
+    return f'kind: Camera\nname: {name}\nspec: {{{fields}streams: {{main: {{url: "push:"}}}}}}\n'
+
+
+@pytest.fixture
+def core() -> None:
+    """Needs the native core; where it must be there (VIGIE_REQUIRE_CORE=1), its lack is a failure."""
+    try:
+        importlib.import_module("vigie._core")
+    except ImportError as error:
+        if os.environ.get("VIGIE_REQUIRE_CORE") == "1":
+            pytest.fail(f"the native core is not built: {error}")
+        pytest.skip(f"the native core is not built: {error}")
+
+
+class Command:
+    """One running `vigie …`; its lines are kept as they come."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        environ = {**os.environ, "PYTHONPATH": str(Path(vigie.__file__).parents[1]), "NO_COLOR": "1"}
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "vigie", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environ,
+        )
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    def wait_line(self, part: str, timeout_s: float = 20) -> str:
+        """The first line that holds `part`; fails the test when it does not come."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            ended = self.process.poll() is not None and not self._thread.is_alive()
+            for line in list(self.lines):
+                if part in line:
+                    return line
+            if ended or time.monotonic() > deadline:
+                pytest.fail(f"no line with {part!r} in:\n" + "\n".join(self.lines))
+            self._thread.join(0.02)
+
+    def wait_end(self, timeout_s: float = 20) -> int:
+        """The exit code."""
+        code = self.process.wait(timeout_s)
+        self._thread.join(5)
+        return code
+
+    def text(self) -> str:
+        """All it has printed."""
+        return "\n".join(self.lines)
+
+
+@pytest.fixture
+def vigie_command() -> Iterator[Callable[..., Command]]:
+    """Starts `vigie …` in a process of its own and ends it with the test."""
+    started: list[Command] = []
+
+    def start(*arguments: str | Path) -> Command:
+        command = Command([str(argument) for argument in arguments])
+        started.append(command)
+        return command
+
+    yield start
+    for command in started:
+        if command.process.poll() is None:
+            command.process.kill()
+            command.process.wait()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Callable[..., Path]:
+    """Writes documents into `town.yaml` and returns its path."""
+
+    def write(*documents: str) -> Path:
+        path = tmp_path / "town.yaml"
+        path.write_text("---\n".join(documents), encoding="utf-8")
+        return path
+
+    return write
