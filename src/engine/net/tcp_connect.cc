@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -108,10 +109,9 @@ size_t outgoing_bytes(int fd) {
 }
 
 void discard_input(int fd) {
-  constexpr size_t kStep = size_t{64} << 10;
-  constexpr int kSteps = 16;
-  uint8_t byte = 0;  // MSG_TRUNC: TCP throws the bytes away without copying them anywhere
-  for (int i = 0; i < kSteps && recv(fd, &byte, kStep, MSG_TRUNC | MSG_DONTWAIT) > 0; ++i) {
+  constexpr int kSteps = 64;
+  std::array<uint8_t, size_t{16} << 10> waste;
+  for (int i = 0; i < kSteps && recv(fd, waste.data(), waste.size(), MSG_DONTWAIT) > 0; ++i) {
   }
 }
 

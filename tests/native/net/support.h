@@ -33,7 +33,7 @@ inline bool run_until(EventLoop& loop, const std::function<bool()>& done) {
 }
 
 // Reads all that comes and remembers it.
-struct Recorder : StreamHandler {
+struct Recorder final : StreamHandler {
   std::unique_ptr<Stream> stream;
   std::string got;
   int opens = 0;
