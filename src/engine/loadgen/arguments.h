@@ -29,7 +29,8 @@ class Arguments {
     for (size_t i = 0; i < words_.size();) {
       if (words_[i] == name && i + 1 < words_.size()) {
         values.push_back(words_[i + 1]);
-        words_.erase(words_.begin() + static_cast<std::ptrdiff_t>(i), words_.begin() + static_cast<std::ptrdiff_t>(i) + 2);
+        words_.erase(words_.begin() + static_cast<std::ptrdiff_t>(i),
+                     words_.begin() + static_cast<std::ptrdiff_t>(i) + 2);
       } else if (words_[i].starts_with(with_equals)) {
         values.push_back(words_[i].substr(with_equals.size()));
         words_.erase(words_.begin() + static_cast<std::ptrdiff_t>(i));

@@ -15,8 +15,8 @@ constexpr size_t kRtpHeader = 12;
 uint8_t* grow(UnitTrain& train, size_t payload_size) {
   const size_t at = train.bytes.size();
   train.bytes.resize(at + kInterleavedHeader + kRtpHeader + payload_size);
-  train.packets.push_back({static_cast<uint32_t>(at + kInterleavedHeader),
-                           static_cast<uint32_t>(kRtpHeader + payload_size)});
+  train.packets.push_back(
+      {static_cast<uint32_t>(at + kInterleavedHeader), static_cast<uint32_t>(kRtpHeader + payload_size)});
   return train.bytes.data() + at + kInterleavedHeader + kRtpHeader;
 }
 

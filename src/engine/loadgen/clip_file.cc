@@ -119,7 +119,8 @@ Status apply_timing(Clip& clip, const FileOptions& options) {
   int64_t pts = 0, dts = 0;
   for (; read < count && file >> pts >> dts; ++read) {
     if (read > 0 && dts <= clip.units[read - 1].dts_ticks) {
-      return make_error(Code::invalid_argument, options.timing, "dts must strictly follow, line " + std::to_string(read + 1));
+      return make_error(Code::invalid_argument, options.timing,
+                        "dts must strictly follow, line " + std::to_string(read + 1));
     }
     clip.units[read].pts_ticks = pts;
     clip.units[read].dts_ticks = dts;

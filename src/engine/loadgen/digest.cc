@@ -14,10 +14,8 @@ namespace {
 // Hex digest of the parts joined by colons.
 std::string hash(bool sha256, std::initializer_list<std::string_view> parts) {
   std::string text;
-  for (const std::string_view part : parts) {
-    if (&part != parts.begin()) text += ':';
-    text += part;
-  }
+  for (const std::string_view part : parts) text.append(part).append(1, ':');
+  text.pop_back();
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   EVP_Digest(text.data(), text.size(), digest, &size, sha256 ? EVP_sha256() : EVP_md5(), nullptr);
@@ -99,7 +97,8 @@ std::string answer_challenge(std::string_view challenge, std::string_view method
   const bool sha256 = algorithm == "SHA-256";
   const std::string realm = auth_parameter(challenge, "realm"), nonce = auth_parameter(challenge, "nonce");
   const bool with_qop = auth_parameter(challenge, "qop").find("auth") != std::string::npos;
-  std::string text = "Digest username=\"" + credentials.user + "\", realm=\"" + realm + "\", nonce=\"" + nonce + "\", uri=\"";
+  std::string text =
+      "Digest username=\"" + credentials.user + "\", realm=\"" + realm + "\", nonce=\"" + nonce + "\", uri=\"";
   text.append(uri).append("\", response=\"");
   text += response(sha256, credentials, realm, nonce, method, uri, with_qop ? "auth" : "", "00000001", cnonce) + "\"";
   if (!algorithm.empty()) text += ", algorithm=" + algorithm;

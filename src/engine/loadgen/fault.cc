@@ -43,7 +43,8 @@ template <class T>
 bool number(const Json& object, const char* name, T& value) {
   const auto found = object.find(name);
   if (found == object.end()) return true;
-  if (!found->is_number() || (found->is_number() && std::is_unsigned_v<T> && found->template get<double>() < 0)) return false;
+  if (!found->is_number() || (found->is_number() && std::is_unsigned_v<T> && found->template get<double>() < 0))
+    return false;
   value = found->template get<T>();
   return true;
 }
@@ -102,7 +103,8 @@ Status read_fault(const Json& object, Fault& fault) {
       if (fault.every == 0) return bad("every", "is needed: which packets");
       break;
     case FaultKind::sdp:
-      if (!one_of({"fps", "sprop", "no-sprop", "payload"})) return bad("text", "must be fps, sprop, no-sprop or payload");
+      if (!one_of({"fps", "sprop", "no-sprop", "payload"}))
+        return bad("text", "must be fps, sprop, no-sprop or payload");
       break;
     case FaultKind::huge_length:
       if (!one_of({"frame", "body"})) return bad("text", "must be frame or body");

@@ -48,7 +48,7 @@ struct Fault {
 struct ControlCommand {
   enum class Verb : uint8_t { fault, clear, stats, stop };
   Verb verb = Verb::stats;
-  Fault fault;              // for fault; for clear only its kind
+  Fault fault;  // for fault; for clear only its kind
   bool clear_all = false;
   std::vector<uint32_t> cameras;  // empty: by fraction
   double fraction = 1;

@@ -27,9 +27,12 @@ Status read_frame_header(ByteSpan body, Image& image) {
     return bad("RFC 2435 carries images of 1 to 2040 pixels a side");
   }
   const uint8_t sampling = body[7];
-  if (sampling == 0x21) image.type = 0;
-  else if (sampling == 0x22) image.type = 1;
-  else return bad("RFC 2435 carries 4:2:2 and 4:2:0 only");
+  if (sampling == 0x21)
+    image.type = 0;
+  else if (sampling == 0x22)
+    image.type = 1;
+  else
+    return bad("RFC 2435 carries 4:2:2 and 4:2:0 only");
   image.luma_table = body[8] & 3;
   image.chroma_table = body[11] & 3;
   return {};
@@ -56,10 +59,14 @@ Result<Image> read_image(ByteSpan bytes, size_t at) {
     const ByteSpan body = bytes.subspan(at + 4, length - 2);
     at += 2 + length;
     Status read;
-    if (marker == 0xc0) read = read_frame_header(body, image);
-    else if (marker == 0xc2) read = bad("progressive JPEG cannot be carried");
-    else if (marker == 0xdb) read = read_tables(body, image);
-    else if (marker == 0xdd && body.size() >= 2) image.restart_interval = load_be16(body.data());
+    if (marker == 0xc0)
+      read = read_frame_header(body, image);
+    else if (marker == 0xc2)
+      read = bad("progressive JPEG cannot be carried");
+    else if (marker == 0xdb)
+      read = read_tables(body, image);
+    else if (marker == 0xdd && body.size() >= 2)
+      image.restart_interval = load_be16(body.data());
     if (!read.ok()) return read.error();
     if (marker == 0xda) break;
   }

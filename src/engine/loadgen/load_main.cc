@@ -48,16 +48,22 @@ std::string fill_template(const std::string& text, uint32_t number) {
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto in_seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto in_seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return in_seconds(usage.ru_utime) + in_seconds(usage.ru_stime);
 }
 
 nlohmann::json summary(const LatencyHistogram& histogram) {
   const auto ms = [](auto ns) { return static_cast<double>(ns) / 1e6; };
-  return {{"count", histogram.count()},       {"min", ms(histogram.min())},
-          {"mean", ms(histogram.mean())},     {"p50", ms(histogram.quantile(0.5))},
-          {"p90", ms(histogram.quantile(0.9))}, {"p99", ms(histogram.quantile(0.99))},
-          {"p999", ms(histogram.quantile(0.999))}, {"max", ms(histogram.max())},
+  return {{"count", histogram.count()},
+          {"min", ms(histogram.min())},
+          {"mean", ms(histogram.mean())},
+          {"p50", ms(histogram.quantile(0.5))},
+          {"p90", ms(histogram.quantile(0.9))},
+          {"p99", ms(histogram.quantile(0.99))},
+          {"p999", ms(histogram.quantile(0.999))},
+          {"max", ms(histogram.max())},
           {"negative", histogram.negatives()}};
 }
 
@@ -112,41 +118,40 @@ class LoadRun {
       stalled += viewer->options().stalled;
     }
     say("window-end");
-    const nlohmann::json result{
-        {"viewers", viewers_.size()},
-        {"stalled_viewers", stalled},
-        {"playing", playing},
-        {"with_picture", with_picture},
-        {"all_ready", all_ready_},
-        {"ramp_to_all_pictures_s", ready_after_s_},
-        {"window_s", shared_.measuring ? window : 0},
-        {"cpu_cores", window > 0 ? (cpu_seconds() - window_cpu_) / window : 0},
-        {"units", counts.units},
-        {"keyframes", counts.keyframes},
-        {"stamped_units", counts.stamped_units},
-        {"packets", counts.packets},
-        {"bytes", counts.bytes},
-        {"mbit_per_s", window > 0 ? static_cast<double>(counts.bytes) * 8 / window / 1e6 : 0},
-        {"missing_units", counts.missing_units},
-        {"repeated_units", counts.repeated_units},
-        {"out_of_order_units", counts.out_of_order_units},
-        {"damaged_units", counts.damaged_units},
-        {"wrong_camera_units", counts.wrong_camera_units},
-        {"lost_packets", counts.lost_packets},
-        {"reordered_packets", counts.reordered_packets},
-        {"repeated_packets", counts.repeated_packets},
-        {"timestamps_not_following", counts.timestamps_not_following},
-        {"units_without_marker", counts.units_without_marker},
-        {"ssrc_changes", counts.sequence_restarts},
-        {"began_without_keyframe", shared_.began_without_keyframe},
-        {"connects", shared_.connects},
-        {"failures", shared_.failures},
-        {"disconnects", shared_.disconnects},
-        {"last_failure", shared_.last_failure},
-        {"latency_ms", summary(shared_.latency)},
-        {"first_picture_ms", summary(shared_.first_picture)},
-        {"connect_to_picture_ms", summary(shared_.connect_to_picture)},
-        {"live_edge_lag_ms", summary(shared_.live_edge)}};
+    const nlohmann::json result{{"viewers", viewers_.size()},
+                                {"stalled_viewers", stalled},
+                                {"playing", playing},
+                                {"with_picture", with_picture},
+                                {"all_ready", all_ready_},
+                                {"ramp_to_all_pictures_s", ready_after_s_},
+                                {"window_s", shared_.measuring ? window : 0},
+                                {"cpu_cores", window > 0 ? (cpu_seconds() - window_cpu_) / window : 0},
+                                {"units", counts.units},
+                                {"keyframes", counts.keyframes},
+                                {"stamped_units", counts.stamped_units},
+                                {"packets", counts.packets},
+                                {"bytes", counts.bytes},
+                                {"mbit_per_s", window > 0 ? static_cast<double>(counts.bytes) * 8 / window / 1e6 : 0},
+                                {"missing_units", counts.missing_units},
+                                {"repeated_units", counts.repeated_units},
+                                {"out_of_order_units", counts.out_of_order_units},
+                                {"damaged_units", counts.damaged_units},
+                                {"wrong_camera_units", counts.wrong_camera_units},
+                                {"lost_packets", counts.lost_packets},
+                                {"reordered_packets", counts.reordered_packets},
+                                {"repeated_packets", counts.repeated_packets},
+                                {"timestamps_not_following", counts.timestamps_not_following},
+                                {"units_without_marker", counts.units_without_marker},
+                                {"ssrc_changes", counts.sequence_restarts},
+                                {"began_without_keyframe", shared_.began_without_keyframe},
+                                {"connects", shared_.connects},
+                                {"failures", shared_.failures},
+                                {"disconnects", shared_.disconnects},
+                                {"last_failure", shared_.last_failure},
+                                {"latency_ms", summary(shared_.latency)},
+                                {"first_picture_ms", summary(shared_.first_picture)},
+                                {"connect_to_picture_ms", summary(shared_.connect_to_picture)},
+                                {"live_edge_lag_ms", summary(shared_.live_edge)}};
     std::printf("%s\n", result.dump().c_str());
     std::fflush(stdout);
     loop_.stop();
@@ -205,12 +210,10 @@ class LoadRun {
       with_picture += viewer->has_picture();
       units += viewer->counts().units;
     }
-    const nlohmann::json line{{"event", event},
-                              {"seconds", std::chrono::duration<double>(loop_.now() - started_).count()},
-                              {"playing", playing},
-                              {"with_picture", with_picture},
-                              {"units", units},
-                              {"last_failure", shared_.last_failure}};
+    const nlohmann::json line{
+        {"event", event},     {"seconds", std::chrono::duration<double>(loop_.now() - started_).count()},
+        {"playing", playing}, {"with_picture", with_picture},
+        {"units", units},     {"last_failure", shared_.last_failure}};
     std::fprintf(stderr, "%s\n", line.dump().c_str());
   }
 
@@ -240,7 +243,8 @@ int run(int count, char** values) {
   }
   LoadOptions options;
   options.url_template = arguments.text("--url-template", "");
-  if (options.url_template.empty()) Arguments::fail("--url-template is needed, such as rtsp://127.0.0.1:8554/cam{n:03d}");
+  if (options.url_template.empty())
+    Arguments::fail("--url-template is needed, such as rtsp://127.0.0.1:8554/cam{n:03d}");
   options.cameras = static_cast<uint32_t>(arguments.number("--cameras", 1));
   options.first = static_cast<uint32_t>(arguments.number("--first", 0));
   options.viewers = static_cast<uint32_t>(arguments.number("--viewers", 1));

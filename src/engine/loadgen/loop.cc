@@ -1,10 +1,10 @@
 #include "loadgen/loop.h"
 
-#include <csignal>
-#include <ctime>
 #include <sys/resource.h>
 
 #include <array>
+#include <csignal>
+#include <ctime>
 
 namespace vigie::loadgen {
 

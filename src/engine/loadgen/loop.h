@@ -11,8 +11,8 @@
 
 namespace vigie::loadgen {
 
-// What waits for a descriptor. Must not be destroyed inside on_ready of another handler of the same round: defer it with
-// Loop::after_round.
+// What waits for a descriptor. Must not be destroyed inside on_ready of another handler of the same round: defer it
+// with Loop::after_round.
 class Handler {
  public:
   virtual ~Handler() = default;

@@ -112,7 +112,7 @@ MonoTime SimCamera::step(UnitWriter& writer) {
   const bool hurry = now >= due_of(position_ + 1);
   size_t to = next_packet_;
   while (to < count && (hurry || packet_due(train, to) <= now)) to = chunk_end(train, to);
-  if (to == next_packet_) return packet_due(train, next_packet_);
+  if (to == next_packet_) return std::min(packet_due(train, next_packet_), due_of(position_ + 1));
 
   PatchValues values;
   values.first_sequence = sequence_;
@@ -130,7 +130,8 @@ MonoTime SimCamera::step(UnitWriter& writer) {
                 {number_, unit_number_, now.time_since_epoch().count(), planned.time_since_epoch().count()});
   }
   if (train.trailer_offset >= 0 && to == count) {
-    write_trailer(train.bytes.data() + train.trailer_offset, {unit_number_, clock_.now_mono().time_since_epoch().count()});
+    write_trailer(train.bytes.data() + train.trailer_offset,
+                  {unit_number_, clock_.now_mono().time_since_epoch().count()});
   }
   std::span<const uint32_t> order;
   if (packet_faults_.any()) {
@@ -141,7 +142,7 @@ MonoTime SimCamera::step(UnitWriter& writer) {
     writer.write_packets(*this, train, next_packet_, to, order, values);
   }
   next_packet_ = to;
-  if (to < count) return packet_due(train, to);
+  if (to < count) return std::min(packet_due(train, to), due_of(position_ + 1));
   sequence_ = static_cast<uint16_t>(sequence_ + count);
   sending_ = false;
   writer.end_unit(*this);

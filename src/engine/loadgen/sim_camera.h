@@ -59,7 +59,10 @@ class SimCamera {
   // Sends what is due; returns when to call again.
   MonoTime step(UnitWriter& writer);
   // Nobody watches any more: a unit half sent is forgotten.
-  void pause() { next_packet_ = 0; sending_ = false; }
+  void pause() {
+    next_packet_ = 0;
+    sending_ = false;
+  }
 
   // Faults that concern media.
   PacketFaults& packet_faults() { return packet_faults_; }
@@ -85,9 +88,9 @@ class SimCamera {
   uint16_t sequence_;
   uint32_t timestamp_base_;
   uint32_t last_timestamp_ = 0;
-  MonoTime epoch_;          // when position 0 of loop 0 was due
+  MonoTime epoch_;  // when position 0 of loop 0 was due
   int64_t loop_ = 0;
-  size_t position_ = 0;     // unit that is being sent or comes next
+  size_t position_ = 0;  // unit that is being sent or comes next
   uint64_t unit_number_ = 0;
   bool sending_ = false;
   size_t next_packet_ = 0;

@@ -150,8 +150,8 @@ void SimConnection::answer(const RtspText& request, int status, std::string_view
 bool SimConnection::authorized(const RtspText& request, const SimServer::CameraSlot& camera) {
   const SimOptions& options = server_.options_;
   if (options.credentials.empty() && !camera.refuse_credentials) return true;
-  if (!camera.refuse_credentials && digest_accepts(request.header("Authorization"), request.first, kRealm,
-                                                   server_.nonce_, options.credentials)) {
+  if (!camera.refuse_credentials &&
+      digest_accepts(request.header("Authorization"), request.first, kRealm, server_.nonce_, options.credentials)) {
     return true;
   }
   std::string headers;
@@ -165,7 +165,8 @@ bool SimConnection::authorized(const RtspText& request, const SimServer::CameraS
 void SimConnection::handle(const RtspText& request) {
   ++server_.counts_.requests;
   if (request.first == "OPTIONS") {
-    return answer(request, 200, "OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN\r\n");
+    return answer(request, 200, "OK",
+                  "Public: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN\r\n");
   }
   SimServer::CameraSlot* camera = server_.find_camera(request.second);
   if (camera == nullptr) return answer(request, 404, "Not Found");
@@ -218,7 +219,8 @@ void SimConnection::setup(const RtspText& request, SimServer::CameraSlot& camera
   std::snprintf(ssrc, sizeof ssrc, "%08X", camera.camera->ssrc());
   std::string reply;
   if (tcp) {
-    const auto pair = read_pair(list_parameter(transport, "interleaved")).value_or(std::pair(audio ? 2 : 0, audio ? 3 : 1));
+    const auto pair =
+        read_pair(list_parameter(transport, "interleaved")).value_or(std::pair(audio ? 2 : 0, audio ? 3 : 1));
     if (!audio) channel_ = static_cast<uint8_t>(pair.first);
     reply = "RTP/AVP/TCP;unicast;interleaved=" + std::to_string(pair.first) + "-" + std::to_string(pair.second);
   } else {
@@ -234,8 +236,8 @@ void SimConnection::setup(const RtspText& request, SimServer::CameraSlot& camera
   if (!audio) udp_ = !tcp;
   const auto timeout_s = std::chrono::duration_cast<std::chrono::seconds>(server_.options_.session_timeout).count();
   answer(request, 200, "OK",
-         "Transport: " + reply + ";ssrc=" + ssrc + "\r\nSession: " + session_ + ";timeout=" +
-             std::to_string(timeout_s) + "\r\n");
+         "Transport: " + reply + ";ssrc=" + ssrc + "\r\nSession: " + session_ +
+             ";timeout=" + std::to_string(timeout_s) + "\r\n");
 }
 
 void SimConnection::play(const RtspText& request, SimServer::CameraSlot& camera) {
@@ -249,9 +251,9 @@ void SimConnection::play(const RtspText& request, SimServer::CameraSlot& camera)
   std::string url = request.second;
   if (!url.ends_with('/')) url += '/';
   answer(request, 200, "OK",
-         "Session: " + session_ + "\r\nRange: npt=now-\r\nRTP-Info: url=" + url + "trackID=0;seq=" +
-             std::to_string(camera.camera->next_sequence()) + ";rtptime=" +
-             std::to_string(camera.camera->next_timestamp()) + "\r\n");
+         "Session: " + session_ + "\r\nRange: npt=now-\r\nRTP-Info: url=" + url +
+             "trackID=0;seq=" + std::to_string(camera.camera->next_sequence()) +
+             ";rtptime=" + std::to_string(camera.camera->next_timestamp()) + "\r\n");
 }
 
 }  // namespace vigie::loadgen

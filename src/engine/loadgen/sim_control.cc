@@ -8,12 +8,14 @@
 namespace vigie::loadgen {
 namespace {
 
-constexpr FaultKind kAllKinds[] = {FaultKind::loss,   FaultKind::reorder,     FaultKind::duplicate,
-                                   FaultKind::silence, FaultKind::restart,    FaultKind::sdp,
-                                   FaultKind::auth,   FaultKind::status,      FaultKind::slow,
+constexpr FaultKind kAllKinds[] = {FaultKind::loss,        FaultKind::reorder,     FaultKind::duplicate,
+                                   FaultKind::silence,     FaultKind::restart,     FaultKind::sdp,
+                                   FaultKind::auth,        FaultKind::status,      FaultKind::slow,
                                    FaultKind::huge_length, FaultKind::endless_unit};
 
-double seconds_of(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 }  // namespace
 

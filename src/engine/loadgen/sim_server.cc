@@ -137,17 +137,20 @@ std::string SimServer::describe(const CameraSlot& slot, const std::string& base)
     sps = encode(make_synthetic_clip(other).sps);
   }
   std::string sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=simulated camera " + std::to_string(slot.camera->number()) +
-                    "\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\nm=video 0 RTP/AVP " + type + "\r\n";
+                    "\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\nm=video 0 RTP/AVP " + type +
+                    "\r\n";
   const bool sprop = slot.sdp_lie != "no-sprop";
   sdp += "a=rtpmap:" + type + " " + std::string(codec_name(clip.codec)) + "/90000\r\n";
   if (clip.codec == Codec::h264) {
     char profile[8] = "42C028";
-    if (clip.sps.size() > 3) std::snprintf(profile, sizeof profile, "%02X%02X%02X", clip.sps[1], clip.sps[2], clip.sps[3]);
+    if (clip.sps.size() > 3)
+      std::snprintf(profile, sizeof profile, "%02X%02X%02X", clip.sps[1], clip.sps[2], clip.sps[3]);
     sdp += "a=fmtp:" + type + " packetization-mode=1;profile-level-id=" + profile;
     if (sprop) sdp += ";sprop-parameter-sets=" + sps + "," + encode(clip.pps);
     sdp += "\r\n";
   } else if (clip.codec == Codec::h265 && sprop) {
-    sdp += "a=fmtp:" + type + " sprop-vps=" + encode(clip.vps) + ";sprop-sps=" + sps + ";sprop-pps=" + encode(clip.pps) + "\r\n";
+    sdp += "a=fmtp:" + type + " sprop-vps=" + encode(clip.vps) + ";sprop-sps=" + sps +
+           ";sprop-pps=" + encode(clip.pps) + "\r\n";
   }
   char fps[32];
   std::snprintf(fps, sizeof fps, "%g", slot.sdp_lie == "fps" ? 120.0 : clip.fps);
@@ -244,8 +247,8 @@ void SimServer::end_unit(SimCamera& camera) {
 void SimServer::send_report(CameraSlot& slot) {
   // Sender report and a CNAME (RFC 3550 6.4.1, 6.5.1): NTP and RTP time of the same instant of the camera's clock.
   uint8_t rtcp[28 + 20] = {};
-  const int64_t wall_ns = loop_.clock().now_wall().time_since_epoch().count() +
-                          static_cast<int64_t>(slot.wall_offset_seconds * 1e9);
+  const int64_t wall_ns =
+      loop_.clock().now_wall().time_since_epoch().count() + static_cast<int64_t>(slot.wall_offset_seconds * 1e9);
   rtcp[0] = 0x80;
   rtcp[1] = 200;
   store_be16(rtcp + 2, 6);

@@ -50,7 +50,8 @@ void SimServer::UdpSockets::on_ready(uint32_t) {
     for (;;) {
       sockaddr_storage from{};
       socklen_t size = sizeof from;
-      const ssize_t got = ::recvfrom(fd, buffer, sizeof buffer, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &size);
+      const ssize_t got =
+          ::recvfrom(fd, buffer, sizeof buffer, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &size);
       if (got < 0) break;
       if (fd == rtcp_.get()) on_control_({buffer, static_cast<size_t>(got)}, from);
     }

@@ -2,8 +2,8 @@
 // The stamp a simulated camera puts into every access unit, so that a viewer can tell what arrived and how late.
 //
 // Layout: 16 bytes of UUID, then fixed-width numbers, six bits a byte with the top bit set. So no byte is 0x00 or 0xFF:
-// the same bytes are legal inside an SEI NAL unit, a slice and a JPEG scan without any escaping, and can be rewritten in
-// place without changing a length.
+// the same bytes are legal inside an SEI NAL unit, a slice and a JPEG scan without any escaping, and can be rewritten
+// in place without changing a length.
 #include <cstddef>
 #include <cstdint>
 #include <optional>

@@ -53,12 +53,12 @@ constexpr unsigned kFrameNumBits = 8;
 
 std::vector<uint8_t> h264_sps(uint32_t width, uint32_t height) {
   BitWriter w;
-  w.bits(66, 8);    // constrained baseline: no B pictures
+  w.bits(66, 8);  // constrained baseline: no B pictures
   w.bits(0xc0, 8);
-  w.bits(40, 8);    // level 4.0
+  w.bits(40, 8);  // level 4.0
   w.ue(0);
   w.ue(kFrameNumBits - 4);
-  w.ue(2);          // picture order = decoding order
+  w.ue(2);  // picture order = decoding order
   w.ue(1);
   w.bits(0, 1);
   const uint32_t mbs_wide = (width + 15) / 16, mbs_high = (height + 15) / 16;
@@ -290,7 +290,8 @@ Clip make_synthetic_clip(const SyntheticOptions& options) {
       std::vector<uint8_t> slice = hevc ? h265_slice_start(key, i) : h264_slice_start(key, i);
       const size_t header = hevc ? 2 : 1;
       const size_t fixed = sei.size() + slice.size() + kTrailerBytes;
-      append_random(slice, std::max<size_t>(8, static_cast<size_t>(wanted) > fixed ? static_cast<size_t>(wanted) - fixed : 0),
+      append_random(slice,
+                    std::max<size_t>(8, static_cast<size_t>(wanted) > fixed ? static_cast<size_t>(wanted) - fixed : 0),
                     random);
       // The trailer is never cut in two by the fragmentation.
       const size_t tail = (slice.size() + kTrailerBytes - header) % fragment;

@@ -29,14 +29,25 @@ bool UnitChecker::shows_keyframe(ByteSpan payload) const {
   if (payload.size() < 6) return false;
   if (codec_ == Codec::h265) {
     uint8_t type = h265_nal_type(payload[0]);
-    if (type == 49) type = payload[2] & 0x3f;               // FU
-    else if (type == 48) type = h265_nal_type(payload[4]);  // AP: its first
+    if (type == 49)
+      type = payload[2] & 0x3f;  // FU
+    else if (type == 48)
+      type = h265_nal_type(payload[4]);  // AP: its first
     return h265::is_irap(type) || type == h265::kVps || type == h265::kSps;
   }
   uint8_t type = h264_nal_type(payload[0]);
-  if (type == 28) type = payload[1] & 0x1f;       // FU-A
-  else if (type == 24) type = payload[3] & 0x1f;  // STAP-A: its first
+  if (type == 28)
+    type = payload[1] & 0x1f;  // FU-A
+  else if (type == 24)
+    type = payload[3] & 0x1f;  // STAP-A: its first
   return type == h264::kIdr || type == h264::kSps;
+}
+
+size_t UnitChecker::fragment_header(ByteSpan payload) const {
+  if (codec_ == Codec::mjpeg) return 8;
+  if (payload.size() < 3) return 0;
+  if (codec_ == Codec::h265) return h265_nal_type(payload[0]) == 49 ? 3 : 0;
+  return h264_nal_type(payload[0]) == 28 ? 2 : 0;
 }
 
 void UnitChecker::on_late_packet(uint16_t sequence, uint32_t timestamp, ByteSpan payload) {
@@ -114,14 +125,15 @@ void UnitChecker::on_packet(ByteSpan rtp, int64_t now_ns) {
   }
   if (!unit_key_ && unit_packets_ <= 6) unit_key_ = shows_keyframe(payload);
   // The trailer may be cut in two by whoever made the packets anew.
-  const size_t keep = std::min(payload.size(), kTrailerBytes);
+  const ByteSpan data = payload.subspan(std::min(payload.size(), fragment_header(payload)));
+  const size_t keep = std::min(data.size(), kTrailerBytes);
   if (keep == kTrailerBytes) {
     tail_size_ = 0;
   } else if (tail_size_ + keep > tail_.size()) {
     std::memmove(tail_.data(), tail_.data() + tail_size_ - kTrailerBytes, kTrailerBytes);
     tail_size_ = kTrailerBytes;
   }
-  std::memcpy(tail_.data() + tail_size_, payload.data() + payload.size() - keep, keep);
+  std::memcpy(tail_.data() + tail_size_, data.data() + data.size() - keep, keep);
   tail_size_ += keep;
   if (marker) finish_unit(now_ns, true);
 }

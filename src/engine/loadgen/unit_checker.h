@@ -19,7 +19,7 @@ struct CheckCounts {
   uint64_t repeated_packets = 0;   // had come before, or came too late to tell
   uint64_t damaged_units = 0;      // with a hole inside
   uint64_t stamped_units = 0;
-  uint64_t missing_units = 0;      // holes in the unit numbers
+  uint64_t missing_units = 0;  // holes in the unit numbers
   uint64_t repeated_units = 0;
   uint64_t out_of_order_units = 0;
   uint64_t wrong_camera_units = 0;
@@ -35,8 +35,8 @@ class UnitChecker {
   // Lag of a player that shows each unit as its timestamp says, measured this long after the first unit.
   static constexpr int64_t kLiveEdgeNs = 5'000'000'000;
 
-  // `expected_camera`: what the stamps must say; -1: anything. Units that the camera sent before `joined_ns` come out of
-  // a server's memory: their age is no latency and is not recorded.
+  // `expected_camera`: what the stamps must say; -1: anything. Units that the camera sent before `joined_ns` come out
+  // of a server's memory: their age is no latency and is not recorded.
   UnitChecker(Codec codec, int64_t expected_camera, int64_t joined_ns, LatencyHistogram* latency)
       : codec_(codec), expected_camera_(expected_camera), joined_ns_(joined_ns), latency_(latency) {}
 
@@ -59,13 +59,15 @@ class UnitChecker {
   void check_stamp(int64_t now_ns);
   void on_late_packet(uint16_t sequence, uint32_t timestamp, ByteSpan payload);
   bool shows_keyframe(ByteSpan payload) const;
+  // Bytes before the data of a packet that carries a part of a NAL unit or image.
+  size_t fragment_header(ByteSpan payload) const;
 
   Codec codec_;
   int64_t expected_camera_;
   int64_t joined_ns_;
   LatencyHistogram* latency_;
   CheckCounts counts_;
-  bool started_ = false;      // a packet was seen
+  bool started_ = false;  // a packet was seen
   uint32_t ssrc_ = 0;
   uint16_t next_sequence_ = 0;
   bool in_unit_ = false;

@@ -233,9 +233,12 @@ bool Viewer::read_description(const RtspText& response) {
       found = in_video;
       if (in_video && line.ends_with(" 26")) codec_ = Codec::mjpeg;
     } else if (in_video && line.starts_with("a=rtpmap:")) {
-      if (line.find("H265") != std::string_view::npos) codec_ = Codec::h265;
-      else if (line.find("H264") != std::string_view::npos) codec_ = Codec::h264;
-      else if (line.find("JPEG") != std::string_view::npos) codec_ = Codec::mjpeg;
+      if (line.find("H265") != std::string_view::npos)
+        codec_ = Codec::h265;
+      else if (line.find("H264") != std::string_view::npos)
+        codec_ = Codec::h264;
+      else if (line.find("JPEG") != std::string_view::npos)
+        codec_ = Codec::mjpeg;
     } else if (in_video && line.starts_with("a=control:")) {
       track_url_ = line.substr(10);
     }
@@ -248,7 +251,8 @@ bool Viewer::read_description(const RtspText& response) {
 
 void Viewer::send_setup() {
   if (!options_.udp) return request("SETUP", track_url_, "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
-  udp_ = std::make_unique<UdpPair>(shared_.loop, shared_.buffer, [this](ByteSpan rtp, int64_t now_ns) { on_media(rtp, now_ns); });
+  udp_ = std::make_unique<UdpPair>(shared_.loop, shared_.buffer,
+                                   [this](ByteSpan rtp, int64_t now_ns) { on_media(rtp, now_ns); });
   if (!udp_->open(address_, address_size_)) return fail("no pair of UDP ports");
   request("SETUP", track_url_,
           "Transport: RTP/AVP;unicast;client_port=" + std::to_string(udp_->port()) + "-" +

@@ -32,9 +32,9 @@ struct ViewerShared {
   std::vector<uint8_t> buffer;
   LatencyHistogram latency, first_picture, connect_to_picture, live_edge;
   bool measuring = false;
-  CheckCounts finished;         // of connections that ended while measuring
+  CheckCounts finished;  // of connections that ended while measuring
   uint64_t connects = 0, began_without_keyframe = 0, failures = 0, disconnects = 0;
-  std::string last_failure;     // newest, in words
+  std::string last_failure;  // newest, in words
 };
 
 // Thread: one owner (the loop's).

@@ -11,8 +11,10 @@ namespace {
 
 void set_port(sockaddr_storage& address, int port) {
   const in_port_t value = htons(static_cast<uint16_t>(port));
-  if (address.ss_family == AF_INET6) reinterpret_cast<sockaddr_in6*>(&address)->sin6_port = value;
-  else reinterpret_cast<sockaddr_in*>(&address)->sin_port = value;
+  if (address.ss_family == AF_INET6)
+    reinterpret_cast<sockaddr_in6*>(&address)->sin6_port = value;
+  else
+    reinterpret_cast<sockaddr_in*>(&address)->sin_port = value;
 }
 
 }  // namespace
