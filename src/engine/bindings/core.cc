@@ -85,9 +85,9 @@ py::object next_event(Engine& engine, int64_t timeout_ms) {
 }
 
 py::capsule capsule(const std::shared_ptr<Engine>& engine) {
-  return {vigie::capi::wrap_engine(engine), "vigie.engine", [](PyObject* object) {
-            delete static_cast<vigie_engine*>(PyCapsule_GetPointer(object, "vigie.engine"));
-          }};
+  return py::capsule(vigie::capi::wrap_engine(engine), "vigie.engine", [](PyObject* object) {
+    delete static_cast<vigie_engine*>(PyCapsule_GetPointer(object, "vigie.engine"));
+  });
 }
 
 }  // namespace

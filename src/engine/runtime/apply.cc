@@ -183,6 +183,12 @@ void Engine::Impl::set_privacy(const policy::CameraPolicy& camera, uint64_t revi
     on_home_blocking(*found->second,
                      [&] { found->second->decide(decision_of(camera, revision), [&] { emptied.done(); }); });
   }
+  const mask::PrivacyDecision decision = decision_of(camera, revision);
+  if (decision.state != PrivacyState::clear_by_decision) {
+    for_each_subscription([&](const std::string& name, UnitQueue& queue) {
+      if (name == camera.name) queue.end(make_error(Code::withheld, name, "the policy no longer lets it be shown"));
+    });
+  }
   // Acknowledged only once no log holds a unit of the former decision.
   emptied.wait_blocking();
 }

@@ -101,11 +101,22 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
   if (!ran) return make_error(Code::closed, "engine", "the engine was closed");
   if (!status.ok()) return std::move(status).error();
   const std::lock_guard lock(subscriptions_mutex_);
-  std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
-  subscriptions_.push_back(queue);
+  std::erase_if(subscriptions_, [](const Subscribed& subscribed) { return subscribed.queue.expired(); });
+  subscriptions_.push_back({pipeline->key().camera, queue});
   // The host's reference is the handle: when the last copy of it goes, the subscription ends on its shard.
   UnitQueue* handle = queue.get();
   return std::shared_ptr<UnitQueue>(handle, [queue = std::move(queue)](UnitQueue*) { queue->close(); });
+}
+
+void Engine::Impl::for_each_subscription(const std::function<void(const std::string& camera, UnitQueue& queue)>& step) {
+  std::vector<std::pair<std::string, std::shared_ptr<UnitQueue>>> live;
+  {
+    const std::lock_guard lock(subscriptions_mutex_);
+    for (const Subscribed& subscribed : subscriptions_) {
+      if (auto queue = subscribed.queue.lock()) live.emplace_back(subscribed.camera, std::move(queue));
+    }
+  }
+  for (const auto& [camera, queue] : live) step(camera, *queue);
 }
 
 void Engine::Impl::close() {
@@ -115,13 +126,7 @@ void Engine::Impl::close() {
   if (!shards_) return;  // make() failed half-way
   const Error reason = make_error(Code::closed, "engine", "the engine was closed");
   if (server_) server_->close_blocking();
-  {
-    const std::lock_guard subscriptions_lock(subscriptions_mutex_);
-    for (const auto& weak : subscriptions_) {
-      if (const auto queue = weak.lock()) queue->close();
-    }
-    subscriptions_.clear();
-  }
+  for_each_subscription([](const std::string&, UnitQueue& queue) { queue.close(); });
   while (!pipelines_.empty()) remove_stream(pipelines_.begin()->first, reason);
   stopping_.wait_blocking(kStopLimit);
   if (viewing_) viewing_->publish(make_directory(make_ref<policy::PolicySnapshot>(), {}));

@@ -82,6 +82,8 @@ class Engine::Impl {
   void put_in_force(const Ref<const policy::PolicySnapshot>& snapshot);
 
   void on_home_blocking(StreamPipeline& pipeline, std::function<void()> step);
+  // Calls `step` for every live subscription.
+  void for_each_subscription(const std::function<void(const std::string& camera, UnitQueue& queue)>& step);
   void arm_flush_timer();
 
   const pid_t pid_;
@@ -101,7 +103,11 @@ class Engine::Impl {
   Countdown stopping_;  // pipelines on their way out
 
   std::mutex subscriptions_mutex_;
-  std::vector<std::weak_ptr<UnitQueue>> subscriptions_;
+  struct Subscribed {
+    std::string camera;
+    std::weak_ptr<UnitQueue> queue;
+  };
+  std::vector<Subscribed> subscriptions_;
   std::atomic<bool> closed_{false};
 };
 

@@ -93,12 +93,12 @@ Json server_json(const sink::ServerCounters& server) {
           {"accept_pauses", server.accept_pauses}};
 }
 
-Json subscription_json(const UnitQueueStats& queue) {
+Json subscription_json(const std::string& camera, const UnitQueueStats& queue) {
   Json dropped = Json::object();
   for (size_t i = 0; i < queue.dropped.size(); ++i) {
     if (queue.dropped[i] != 0) dropped[std::string(drop_reason_name(static_cast<DropReason>(i)))] = queue.dropped[i];
   }
-  return {{"units_offered", queue.offered}, {"units_taken", queue.taken}, {"units_dropped", std::move(dropped)}};
+  return {{"camera", camera}, {"units_offered", queue.offered}, {"units_taken", queue.taken}, {"units_dropped", std::move(dropped)}};
 }
 
 }  // namespace
@@ -148,12 +148,9 @@ Result<std::string> Engine::Impl::stats() {
   Json& viewers = out["viewers"] = Json::array();
   for (const sink::ViewerStats& viewer : server_->viewers_blocking()) viewers.push_back(viewer_json(viewer));
   Json& subscriptions = out["subscriptions"] = Json::array();
-  {
-    const std::lock_guard subscriptions_lock(subscriptions_mutex_);
-    for (const auto& weak : subscriptions_) {
-      if (const auto queue = weak.lock()) subscriptions.push_back(subscription_json(queue->stats()));
-    }
-  }
+  for_each_subscription([&](const std::string& camera, UnitQueue& queue) {
+    subscriptions.push_back(subscription_json(camera, queue.stats()));
+  });
   // Names come from a validated policy, peers from the kernel; a stray byte must still not throw.
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -46,6 +46,7 @@ void UnitQueue::drop_queued(DropReason reason) {
 }
 
 void UnitQueue::on_log_emptied() {
+  if (subscription_) subscription_->wait_for_keyframe();
   const std::lock_guard lock(waitable_.mutex());
   drop_queued(DropReason::log_evicted);
   waitable_.set_ready(ended_.has_value());

@@ -32,7 +32,8 @@ std::vector<uint8_t> picture(bool keyframe, uint8_t fill) {
 }
 
 Json camera(const std::string& name, const std::string& privacy, const std::string& reason) {
-  Json out{{"name", name}, {"privacy", privacy}, {"streams", {{{"name", "main"}, {"kind", "push"}, {"url", "push:"}}}}};
+  const Json stream{{"name", "main"}, {"kind", "push"}, {"url", "push:"}};
+  Json out{{"name", name}, {"privacy", privacy}, {"streams", Json::array({stream})}};
   if (!reason.empty()) out["privacy_reason"] = reason;
   return out;
 }
@@ -128,7 +129,8 @@ TEST_F(EngineTest, AnInvalidSnapshotChangesNothing) {
   };
   Json no_reason = snapshot(6, {camera("a", "clear", "")});
   Json busy = snapshot(6, {});
-  busy["listeners"] = {{{"name", "x"}, {"listen", "203.0.113.7:1"}, {"access", "open"}, {"trusted", true}}};
+  const Json listener{{"name", "x"}, {"listen", "203.0.113.7:1"}, {"access", "open"}, {"trusted", true}};
+  busy["listeners"] = Json::array({listener});
   const Case cases[] = {
       {"clear without a reason", no_reason, Code::policy_field},
       {"an old revision", snapshot(5, {}), Code::policy_revision},

@@ -1,6 +1,7 @@
 """An engine with one pushed camera, and real coded pictures to push."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -34,7 +35,7 @@ def pictures() -> list[bytes]:
     """Thirty H.264 access units in Annex B, a keyframe every ten, encoded from moving noise."""
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = 320, 240, "yuv420p"
-    codec.framerate, codec.time_base = 25, "1/25"
+    codec.framerate, codec.time_base = 25, Fraction(1, 25)
     codec.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "keyint=10:min-keyint=10:scenecut=0"}
     noise = np.random.default_rng(7)
     out = []
