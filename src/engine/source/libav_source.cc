@@ -4,6 +4,7 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/dict.h>
+#include <libavutil/log.h>
 #include <libavutil/mathematics.h>
 }
 
@@ -128,6 +129,9 @@ bool LibavReader::put(MediaPacket packet) {
 }
 
 void LibavReader::run() {
+  // The library would print to the host's terminal; what matters comes back as an Error. A host that has chosen a level
+  // of its own keeps it.
+  if (av_log_get_level() == AV_LOG_INFO) av_log_set_level(AV_LOG_QUIET);
   std::optional<Error> end;
   while (!end) {
     end = read_once();

@@ -1,0 +1,273 @@
+// Supervisor, RTSP source, machine and receiver together, over real sockets on loopback and a clock turned by hand.
+#include "source/rtsp_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "../net/test_certificates.h"
+#include "source/supervisor.h"
+#include "tiny_server.h"
+
+namespace {
+// How often memory was taken from the heap, by whatever thread. The replaced operators cover the whole test program.
+std::atomic<size_t> heap_calls{0};
+}  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(VIGIE_NO_HEAP_COUNT)
+#define VIGIE_HEAP_COUNT 1
+void* operator new(size_t size) {
+  heap_calls.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#endif
+
+namespace vigie::source {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::TinyServer;
+
+struct Observer : SourceObserver {
+  void on_track(const TrackInfo&) override {}
+  void on_unit(Ref<const AccessUnit> unit) override {
+    ++count;
+    if (keep) units.push_back(std::move(unit));
+  }
+  void on_state(StreamState, StreamState to, const Error* fault, std::string_view reason) override {
+    states.push_back(to);
+    reasons.emplace_back(reason);
+    if (fault) codes.push_back(fault->code);
+  }
+  void on_fault(const Error& fault) override { faults.push_back(fault); }
+  bool keep = true;
+  size_t count = 0;
+  std::vector<Ref<const AccessUnit>> units;
+  std::vector<StreamState> states;
+  std::vector<std::string> reasons;
+  std::vector<Code> codes;
+  std::vector<Error> faults;
+};
+
+class RtspSourceTest : public ::testing::Test {
+ protected:
+  RtspSourceTest() {
+    net::EventLoopOptions options;
+    options.clock = &clock;
+    loop = net::EventLoop::make(options).value();
+    StartGateOptions gate;
+    gate.spread = 0ms;
+    shard = std::make_unique<SourceShard>(*loop, resolver, nullptr, gate);
+    server = std::make_unique<TinyServer>(*loop);
+  }
+  void connect(policy::StreamPolicy policy = {}) {
+    policy.url = server->url();
+    supervisor = std::make_unique<StreamSupervisor>(*shard, StreamKey{"town", "main"}, policy, observer);
+    supervisor->start();
+  }
+  template <class Done>
+  bool run_until(Done done) {
+    for (int i = 0; i < 3000 && !done(); ++i) loop->run_once(1ms);
+    return done();
+  }
+  bool playing() {
+    return run_until([&] { return server->playing() && supervisor->state() == StreamState::waiting; });
+  }
+  void settle() {
+    for (int i = 0; i < 20; ++i) loop->run_once(0ms);
+  }
+  void picture(int packets = 1) {
+    server->send_picture(packets);
+    clock.advance(40ms);
+    settle();
+  }
+  void expect_strictly_increasing() {
+    for (size_t i = 1; i < observer.units.size(); ++i) {
+      EXPECT_GT(observer.units[i]->pts, observer.units[i - 1]->pts) << i;
+    }
+  }
+
+  ManualClock clock;
+  net::Resolver resolver;
+  std::unique_ptr<net::EventLoop> loop;
+  std::unique_ptr<SourceShard> shard;
+  Observer observer;
+  std::unique_ptr<TinyServer> server;
+  std::unique_ptr<StreamSupervisor> supervisor;
+};
+
+TEST_F(RtspSourceTest, PlaysOverTcpAndSaysGoodbye) {
+  connect();
+  ASSERT_TRUE(playing());
+  for (int i = 0; i < 30; ++i) picture();
+  EXPECT_GE(observer.units.size(), 26u);
+  expect_strictly_increasing();
+  EXPECT_EQ(supervisor->state(), StreamState::playing);
+  EXPECT_EQ(supervisor->counters().lost_packets, 0u);
+  EXPECT_EQ(supervisor->counters().malformed, 0u);
+  clock.advance(5s);
+  settle();
+  EXPECT_FALSE(server->reports.empty()) << "receiver reports";
+  bool done = false;
+  supervisor->stop([&] { done = true; });
+  ASSERT_TRUE(run_until([&] { return done; }));
+  EXPECT_THAT(server->methods, ElementsAre("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN"));
+}
+
+TEST_F(RtspSourceTest, PutsFramesTogetherThatComeInPieces) {
+  connect();
+  ASSERT_TRUE(playing());
+  std::string stream;
+  for (uint16_t i = 0; i < 6; ++i) {
+    const std::string packet = testing::packet(i, i * 3600u, testing::slice(i == 0, 300));
+    stream += std::string({'$', 0, static_cast<char>(packet.size() >> 8), static_cast<char>(packet.size())}) + packet;
+  }
+  for (size_t at = 0; at < stream.size(); at += 7) {
+    server->write(stream.substr(at, 7));
+    loop->run_once(5ms);
+  }
+  settle();
+  EXPECT_EQ(supervisor->counters().packets, 6u);
+  EXPECT_GE(observer.units.size(), 5u);
+  for (const auto& unit : observer.units) EXPECT_EQ(unit->payload.size(), 304u);
+}
+
+TEST_F(RtspSourceTest, ComesBackWhenTheCameraIsCut) {
+  connect();
+  ASSERT_TRUE(playing());
+  for (int i = 0; i < 10; ++i) picture();
+  const size_t before = observer.units.size();
+  server->cut();
+  ASSERT_TRUE(run_until([&] { return supervisor->state() == StreamState::backing_off; }));
+  EXPECT_THAT(observer.codes, Contains(Code::connection_lost));
+  clock.advance(1s);
+  ASSERT_TRUE(playing());
+  for (int i = 0; i < 10; ++i) picture();
+  EXPECT_GT(observer.units.size(), before + 6);
+  expect_strictly_increasing();
+  EXPECT_EQ(supervisor->counters().connects, 2u);
+}
+
+TEST_F(RtspSourceTest, SaysWhenNobodyListens) {
+  server->close_listener();
+  connect();
+  ASSERT_TRUE(run_until([&] { return supervisor->state() == StreamState::backing_off; }));
+  EXPECT_THAT(observer.codes, ElementsAre(Code::connect_failed));
+  EXPECT_THAT(observer.reasons.back(), HasSubstr("127.0.0.1:" + std::to_string(server->port)));
+}
+
+TEST_F(RtspSourceTest, PlaysOverUdp) {
+  policy::StreamPolicy policy;
+  policy.transport = policy::Transport::udp;
+  connect(policy);
+  ASSERT_TRUE(playing());
+  for (int i = 0; i < 30; ++i) picture();
+  EXPECT_GE(observer.units.size(), 26u);
+  EXPECT_THAT(observer.reasons, Contains("RTSP over UDP"));
+  expect_strictly_increasing();
+  // F13: once the sender is known, nobody else is listened to.
+  const uint64_t packets = supervisor->counters().packets;
+  net::UdpOptions options;
+  options.bind = net::SocketAddress::parse_ip("127.0.0.2", 0).value();
+  net::UdpSocket stranger = net::UdpSocket::open(options).value();
+  std::swap(*server->udp_rtp, stranger);
+  for (int i = 0; i < 30; ++i) picture();
+  EXPECT_EQ(supervisor->counters().packets, packets);
+}
+
+TEST_F(RtspSourceTest, TakesUdpFromAnotherAddressAfterAWhileAndSaysSo) {  // F13
+  policy::StreamPolicy policy;
+  policy.transport = policy::Transport::udp;
+  server->udp_source_override = net::SocketAddress::parse_ip("127.0.0.3", 0).value();
+  connect(policy);
+  ASSERT_TRUE(playing());
+  for (int i = 0; i < 10; ++i) picture();
+  EXPECT_EQ(observer.count, 0u);
+  for (int i = 0; i < 20; ++i) picture();
+  EXPECT_GT(observer.count, 5u);
+  ASSERT_EQ(observer.faults.size(), 1u);
+  EXPECT_THAT(observer.faults[0].where, HasSubstr("127.0.0.3"));
+}
+
+TEST_F(RtspSourceTest, FallsBackToTcpWhenUdpBringsNothing) {
+  policy::StreamPolicy policy;
+  policy.transport = policy::Transport::udp;
+  connect(policy);
+  ASSERT_TRUE(playing());
+  clock.advance(3s);
+  ASSERT_TRUE(run_until([&] { return server->methods.size() >= 9; }));
+  ASSERT_TRUE(playing());
+  for (int i = 0; i < 10; ++i) picture();
+  EXPECT_THAT(observer.reasons, Contains("no packet came over UDP; trying TCP"));
+  EXPECT_THAT(observer.reasons, Contains("RTSP over TCP"));
+  EXPECT_EQ(supervisor->state(), StreamState::playing);
+}
+
+TEST_F(RtspSourceTest, TakesNoMemoryPerPacket) {
+#ifndef VIGIE_HEAP_COUNT
+  GTEST_SKIP() << "the sanitizer owns the heap";
+#else
+  observer.keep = false;
+  connect();
+  ASSERT_TRUE(playing());
+  for (int i = 0; i < 20; ++i) picture(50);  // everything finds its size
+  // Two runs of twenty pictures, of 10 and of 100 packets each: what one unit takes may count, packets must not.
+  const auto taken_by = [&](int packets) {
+    const size_t before_units = observer.count;
+    size_t calls = 0;
+    for (int i = 0; i < 20; ++i) {
+      server->send_picture(packets);
+      clock.advance(40ms);
+      const size_t before = heap_calls.load();
+      settle();
+      calls += heap_calls.load() - before;
+    }
+    EXPECT_GE(observer.count - before_units, 19u);
+    return calls;
+  };
+  const size_t few = taken_by(10);
+  const size_t many = taken_by(100);
+  // A unit's table of NAL units doubles a few times more with ten times the slices; 1800 packets more do not show.
+  EXPECT_LT(many, few + 20 * 8) << few << " and " << many;
+#endif
+}
+
+TEST_F(RtspSourceTest, PlaysOverTlsAndRefusesAStrangersCertificate) {
+  const net::TestCertificates certificates;
+  net::TlsServerOptions options;
+  options.certificate_file = certificates.certificate("good");
+  options.key_file = certificates.key("good");
+  server = std::make_unique<TinyServer>(*loop, net::TlsServerContext::make(options).value());
+  connect();
+  ASSERT_TRUE(run_until([&] { return supervisor->state() == StreamState::backing_off; }));
+  EXPECT_THAT(observer.codes, ElementsAre(Code::tls_failed));
+  supervisor.reset();
+  observer = Observer();
+  policy::StreamPolicy policy;
+  policy.tls_ca_file = certificates.certificate("ca");
+  connect(policy);
+  ASSERT_TRUE(playing()) << (observer.reasons.empty() ? "" : observer.reasons.back());
+  for (int i = 0; i < 10; ++i) picture();
+  EXPECT_GE(observer.count, 5u);
+}
+
+TEST_F(RtspSourceTest, GoingAwayAtAnyMomentIsSafe) {
+  for (int turns = 0; turns < 40; ++turns) {
+    connect();
+    for (int i = 0; i < turns; ++i) loop->run_once(0ms);
+    if (server->playing()) server->send_picture();
+    supervisor.reset();
+  }
+  settle();
+}
+
+}  // namespace
+}  // namespace vigie::source
