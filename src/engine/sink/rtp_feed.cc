@@ -20,8 +20,8 @@ rtp::TrainParams params_for(const AccessUnit& unit, uint16_t packet_bytes) {
 }  // namespace
 
 RtpFeed::RtpFeed(uint32_t packet_bytes)
-    : packet_bytes_(static_cast<uint16_t>(
-          std::clamp<uint32_t>(packet_bytes, rtp::kMinPacketBytes, rtp::kMaxPacketBytes))) {
+    : packet_bytes_(
+          static_cast<uint16_t>(std::clamp<uint32_t>(packet_bytes, rtp::kMinPacketBytes, rtp::kMaxPacketBytes))) {
   const uint64_t random = secure_random_u64();
   ssrc_ = static_cast<uint32_t>(random);
   timestamp_offset_ = static_cast<uint32_t>(random >> 32);

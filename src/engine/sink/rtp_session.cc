@@ -11,9 +11,12 @@ namespace vigie::sink {
 
 std::string_view viewer_transport_name(ViewerTransport transport) {
   switch (transport) {
-    case ViewerTransport::tcp: return "tcp";
-    case ViewerTransport::tls: return "tls";
-    case ViewerTransport::udp: return "udp";
+    case ViewerTransport::tcp:
+      return "tcp";
+    case ViewerTransport::tls:
+      return "tls";
+    case ViewerTransport::udp:
+      return "udp";
   }
   return "unknown";
 }
@@ -238,8 +241,8 @@ void RtpSession::emit_drops() {
   if (drops_to_tell_ == 0) return;
   last_drop_event_ = loop_.now();
   emit(EventKind::viewer_dropped, std::string(drop_reason_name(drop_to_tell_)), 0,
-       std::to_string(std::exchange(drops_to_tell_, 0)) + " units passed over: " +
-           std::string(drop_reason_name(drop_to_tell_)));
+       std::to_string(std::exchange(drops_to_tell_, 0)) +
+           " units passed over: " + std::string(drop_reason_name(drop_to_tell_)));
 }
 
 // Takes over what the log itself passed over for this cursor.
@@ -369,8 +372,7 @@ void RtpSession::finish(const std::string& why, uint16_t code, bool bye) {
   for (const uint64_t units : dropped_) dropped += units;
   emit(EventKind::viewer_closed, "closed", code,
        why + "; units=" + std::to_string(units_sent_) + " dropped=" + std::to_string(dropped) + " bytes=" +
-           std::to_string(bytes_sent_) + " first_unit=" + utc_text(first_unit_) + " last_unit=" +
-           utc_text(last_unit_));
+           std::to_string(bytes_sent_) + " first_unit=" + utc_text(first_unit_) + " last_unit=" + utc_text(last_unit_));
 }
 
 void RtpSession::emit(EventKind kind, std::string state, uint16_t code, std::string text) {

@@ -45,8 +45,8 @@ struct SessionSetup {
   std::string track_url;  // as the client wrote it in SETUP, for RTP-Info
 };
 
-// Life of a unit here:  on_unit -> pump: peek -> keep up? (lag: jump) -> shared train -> numbers -> one send -> advance.
-// Thread: its shard.
+// Life of a unit here:  on_unit -> pump: peek -> keep up? (lag: jump) -> shared train -> numbers -> one send ->
+// advance. Thread: its shard.
 class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public RtcpHandler {
  public:
   // Kept units smaller than this are finished when their viewer lags; of larger ones only the packet begun.
@@ -133,7 +133,7 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
   bool took_data_ = false;  // the transport took bytes since the last tick
   SessionNumbers numbers_;
   uint64_t paused_at_ = 0;       // number of the unit that would have been next at PAUSE; 0 = none
-  MonoTime catch_up_arrival_{};    // units older than this count as having arrived then: they were history at PLAY
+  MonoTime catch_up_arrival_{};  // units older than this count as having arrived then: they were history at PLAY
   MonoTime next_kernel_check_{};
   MonoTime kept_arrival_{};
   MonoTime last_life_{};

@@ -21,10 +21,10 @@ namespace vigie::sink {
 
 // What a request's URI asks for.
 struct Target {
-  std::string path;  // "/camera/stream", decoded, without query, track or slash at the end
-  std::string base;  // the presentation's URI as the client wrote it, without query, track or slash at the end
-  bool track = false;      // addressed by its control, "…/trackID=0"
-  bool next_key = false;   // ?start=next-key
+  std::string path;       // "/camera/stream", decoded, without query, track or slash at the end
+  std::string base;       // the presentation's URI as the client wrote it, without query, track or slash at the end
+  bool track = false;     // addressed by its control, "…/trackID=0"
+  bool next_key = false;  // ?start=next-key
 };
 // Errors: invalid_argument (no such track, broken escapes, unknown start). "*" gives an empty path.
 Result<Target> parse_target(std::string_view uri);

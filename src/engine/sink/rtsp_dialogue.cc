@@ -29,12 +29,17 @@ rtsp::MethodSet served_methods() {
 int status_of(const Error& error) {
   switch (error.code) {
     case Code::not_found:
-    case Code::invalid_argument: return 404;
+    case Code::invalid_argument:
+      return 404;
     case Code::withheld:
-    case Code::not_authorized: return 403;
-    case Code::admission_refused: return 453;
-    case Code::internal: return 500;
-    default: return 503;  // the camera's side has no picture now; it may have one soon
+    case Code::not_authorized:
+      return 403;
+    case Code::admission_refused:
+      return 453;
+    case Code::internal:
+      return 500;
+    default:
+      return 503;  // the camera's side has no picture now; it may have one soon
   }
 }
 
@@ -134,14 +139,19 @@ void RtspConnection::dispatch(const rtsp::Request& request, Method method) {
       return answer(std::move(response));
     }
     case Method::redirect:
-    case Method::other: return answer_status(request, 501);
-    default: break;
+    case Method::other:
+      return answer_status(request, 501);
+    default:
+      break;
   }
   if (!authenticated(request, method)) return;
   switch (method) {
-    case Method::describe: return describe(request);
-    case Method::setup: return setup(request);
-    default: return session_request(request, method);
+    case Method::describe:
+      return describe(request);
+    case Method::setup:
+      return setup(request);
+    default:
+      return session_request(request, method);
   }
 }
 
@@ -183,8 +193,11 @@ bool RtspConnection::authenticated(const rtsp::Request& request, Method method) 
       agent_ = given->user;
       granted();
       return true;
-    case rtsp::ServerAuth::Verdict::stale: challenge(request, true); return false;
-    case rtsp::ServerAuth::Verdict::refused: break;
+    case rtsp::ServerAuth::Verdict::stale:
+      challenge(request, true);
+      return false;
+    case rtsp::ServerAuth::Verdict::refused:
+      break;
   }
   shard_.shared().refused_authentication.fetch_add(1, std::memory_order_relaxed);
   shard_.emit(EventKind::viewer_refused, "listener " + listener_->policy().name, "authentication",
@@ -382,10 +395,18 @@ void RtspConnection::answer_setup(const rtsp::Request& request, OpenedStream str
 void RtspConnection::session_request(const rtsp::Request& request, Method method) {
   SessionCall call;
   switch (method) {
-    case Method::play: call.kind = SessionCall::Kind::play; break;
-    case Method::pause: call.kind = SessionCall::Kind::pause; break;
-    case Method::teardown: call.kind = SessionCall::Kind::teardown; break;
-    default: call.kind = SessionCall::Kind::touch; break;
+    case Method::play:
+      call.kind = SessionCall::Kind::play;
+      break;
+    case Method::pause:
+      call.kind = SessionCall::Kind::pause;
+      break;
+    case Method::teardown:
+      call.kind = SessionCall::Kind::teardown;
+      break;
+    default:
+      call.kind = SessionCall::Kind::touch;
+      break;
   }
   if (request.headers.has("Session")) {
     const Result<rtsp::SessionHeader> session = rtsp::parse_session(request.headers.get("Session"));
@@ -426,9 +447,8 @@ void RtspConnection::answer_session(const rtsp::Request& request, Method method,
   const bool parameter = method == Method::get_parameter || method == Method::set_parameter;
   rtsp::Response response = make_response(request, parameter && !request.body.empty() ? 451 : 200);
   rtsp::SessionHeader session;
-  session.id = request.headers.has("Session")
-                   ? rtsp::parse_session(request.headers.get("Session")).value().id
-                   : session_id_;
+  session.id =
+      request.headers.has("Session") ? rtsp::parse_session(request.headers.get("Session")).value().id : session_id_;
   response.headers.add("Session", rtsp::format_session(session));
   if (method == Method::play) {
     response.headers.add("Range", range_answer(request));

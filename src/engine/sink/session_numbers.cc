@@ -11,8 +11,8 @@ void SessionNumbers::begin_catch_up(const fanout::LogEntry& first, const fanout:
   edge_timestamp_ = edge.rtp.timestamp;
   edge_decoding_ = edge_timestamp_ - static_cast<uint32_t>(edge_unit.presentation_offset.count());
   interval_ = units > 0 ? (edge_unit.pts - first.unit.unit().pts).count() / units : 0;
-  spacing_ = units > 0 ? static_cast<uint32_t>(std::clamp<int64_t>(kMaxSpanTicks / units, 1, kSpacingTicks))
-                       : kSpacingTicks;
+  spacing_ =
+      units > 0 ? static_cast<uint32_t>(std::clamp<int64_t>(kMaxSpanTicks / units, 1, kSpacingTicks)) : kSpacingTicks;
   shift_ = 0;
   if (!started_) return;
   const auto over = static_cast<int32_t>(last_timestamp_ - catch_up_timestamp(first));

@@ -18,11 +18,11 @@ namespace vigie::sink {
 
 // A viewer's request, as far as the answer may depend on it.
 struct ViewRequest {
-  std::string listener;   // name of the listener it came through
-  std::string agent;      // authenticated user name; empty on an open listener
-  std::string path;       // "/camera", "/camera/stream", percent-decoded, without query
-  std::string peer;       // "192.0.2.7:51234"
-  size_t shard_index = 0; // shard of the caller
+  std::string listener;    // name of the listener it came through
+  std::string agent;       // authenticated user name; empty on an open listener
+  std::string path;        // "/camera", "/camera/stream", percent-decoded, without query
+  std::string peer;        // "192.0.2.7:51234"
+  size_t shard_index = 0;  // shard of the caller
 };
 
 // A granted view. While it lives the stream is held open (pulled on demand); dropping it lets go.
@@ -33,7 +33,7 @@ class StreamHold {
 };
 struct OpenedStream {
   StreamKey key;
-  TrackInfo track;                       // parameter_sets known (first picture seen, or complete in the SDP)
+  TrackInfo track;  // parameter_sets known (first picture seen, or complete in the SDP)
   std::shared_ptr<fanout::Hub> hub;
   std::shared_ptr<StreamHold> hold;
   std::optional<WallTime> right_ends;

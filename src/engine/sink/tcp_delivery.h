@@ -56,7 +56,7 @@ class TcpDelivery final : public Delivery {
   rtsp::ChannelPair channels_{0, 1};
   bool waiting_ = false;  // write interest is on
   bool failed_ = false;
-  std::string control_;   // released when empty
+  std::string control_;  // released when empty
   size_t control_sent_ = 0;
   uint64_t written_ = 0;
   KernelLag lag_;

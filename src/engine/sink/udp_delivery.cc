@@ -10,8 +10,8 @@ using net::IoState;
 Result<std::unique_ptr<UdpDelivery>> UdpDelivery::open(net::EventLoop& loop, SendScratch& scratch,
                                                        net::UdpReceiveBatch& batch, net::SocketAddress local,
                                                        net::SocketAddress peer, rtsp::PortPair ports, int dscp,
-                                                       const std::string& interface,
-                                                       DeliveryOwner& owner, RtcpHandler& rtcp) {
+                                                       const std::string& interface, DeliveryOwner& owner,
+                                                       RtcpHandler& rtcp) {
   net::UdpOptions options;
   options.bind = local.unmapped();
   options.bind.set_port(0);
@@ -26,8 +26,7 @@ Result<std::unique_ptr<UdpDelivery>> UdpDelivery::open(net::EventLoop& loop, Sen
   if (Status status = pair->rtp.connect(peer); !status.ok()) return std::move(status).error();
   peer.set_port(ports.rtcp);
   if (Status status = pair->rtcp.connect(peer); !status.ok()) return std::move(status).error();
-  std::unique_ptr<UdpDelivery> delivery(
-      new UdpDelivery(loop, scratch, batch, std::move(pair).value(), owner, rtcp));
+  std::unique_ptr<UdpDelivery> delivery(new UdpDelivery(loop, scratch, batch, std::move(pair).value(), owner, rtcp));
   if (Status status = loop.add_fd(delivery->sockets_.rtcp.fd(), net::kReadable, *delivery); !status.ok()) {
     return std::move(status).error();
   }

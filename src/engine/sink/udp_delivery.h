@@ -34,8 +34,8 @@ class UdpDelivery final : public Delivery, private net::FdHandler {
   static Result<std::unique_ptr<UdpDelivery>> open(net::EventLoop& loop, SendScratch& scratch,
                                                    net::UdpReceiveBatch& batch, net::SocketAddress local,
                                                    net::SocketAddress peer, rtsp::PortPair ports, int dscp,
-                                                   const std::string& interface,
-                                                   DeliveryOwner& owner, RtcpHandler& rtcp);
+                                                   const std::string& interface, DeliveryOwner& owner,
+                                                   RtcpHandler& rtcp);
   ~UdpDelivery() override;
 
   rtsp::PortPair server_ports() const;

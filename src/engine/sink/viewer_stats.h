@@ -22,7 +22,7 @@ struct ViewerStats {
   uint64_t viewer = 0;  // number of this viewer since the server began; the "viewer N" of events
   std::string session;  // first characters of the session id only: the whole would be a key to it
   std::string peer;
-  std::string agent;    // empty on an open listener
+  std::string agent;  // empty on an open listener
   std::string listener;
   StreamKey key;
   ViewerTransport transport = ViewerTransport::tcp;
@@ -42,8 +42,8 @@ struct ViewerStats {
   size_t kernel_bytes = 0;  // taken by the kernel and not acknowledged by the viewer's
   Nanos kernel_time{};      // how old the oldest of them is, as media
 
-  WallTime since{};          // SETUP
-  WallTime first_unit{};     // capture time of the first and last unit given to the kernel (L-35); epoch = none
+  WallTime since{};       // SETUP
+  WallTime first_unit{};  // capture time of the first and last unit given to the kernel (L-35); epoch = none
   WallTime last_unit{};
   Nanos first_picture_delay{-1};  // PLAY -> first unit written; negative before it
 
