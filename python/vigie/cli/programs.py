@@ -3,12 +3,13 @@
 import shutil
 from pathlib import Path
 
+import vigie
 from vigie.errors import NotFoundError
 
 
 def native_program(name: str) -> str:
     """The path of a native program of this package. Raises: NotFoundError when it was not built."""
-    inside = Path(__file__).resolve().parent.parent / "bin" / name
+    inside = Path(vigie.__file__).parent / "bin" / name
     if inside.exists():
         return str(inside)
     found = shutil.which(name)

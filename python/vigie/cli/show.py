@@ -1,10 +1,12 @@
 """Events and figures as lines and tables. Nothing here holds a credential: the core's texts never do."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 STATE_STYLE = {"playing": "green", "idle": "dim", "stopped": "dim", "silent": "red", "backing_off": "red"}
@@ -110,19 +112,28 @@ def stats_line(stats: Mapping[str, Any]) -> str:
 def live_table(stats: Mapping[str, Any], title: str = "") -> Table:
     """The table of `--live`: one row a stream, the sum at the foot."""
     rows = stream_rows(stats)
-    table = Table(title=title or None, caption=stats_line(stats), caption_justify="left", title_justify="left")
+    table = Table(
+        title=title or None,
+        caption=stats_line(stats),
+        caption_justify="left",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    streams = Counter(row.camera for row in rows)
     for name in ("camera", "state", "picture"):
         table.add_column(name, no_wrap=True)
-    for name in ("fps", "Mbit/s", "viewers", "lost", "dropped", "lag ms"):
+    for name in ("fps", "Mbit/s", "view", "lost", "drop", "lag ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         style = STATE_STYLE.get(row.state, "yellow")
         state = row.state if row.privacy == "clear" else f"{row.state}, {row.privacy}"
         table.add_row(
-            f"{row.camera}/{row.stream}",
+            f"{row.camera}/{row.stream}" if streams[row.camera] > 1 else row.camera,
             f"[{style}]{state}[/]",
             f"{row.codec} {row.width}x{row.height}" if row.width else row.codec,
-            f"{row.fps:.1f}",
+            f"{row.fps:.0f}",
             f"{row.bitrate_bps / 1e6:.2f}",
             str(row.viewers),
             _alarm(row.lost_packets),

@@ -28,6 +28,7 @@ class Result:
     units_sent: int = 0
     units_waiting: int = 0
     units_dropped: int = 0
+    drop_reasons: dict[str, int] = field(default_factory=dict)
     packets_lost_before_us: int = 0
     viewers_seen: int = 0
     units_checked: int = 0
@@ -63,8 +64,13 @@ class Result:
             self.units_sent += viewer["units_sent"]
             self.units_waiting += viewer["units_waiting"]
             self.units_dropped += dropped
+            for reason, count in viewer["units_dropped"].items():
+                if count:
+                    key = f"{viewer['transport']} {viewer['camera']} {reason}"
+                    self.drop_reasons[key] = self.drop_reasons.get(key, 0) + count
         if self.units_dropped:
-            self.complaints.append(f"{self.units_dropped} units were dropped")
+            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.drop_reasons.items()))
+            self.complaints.append(f"{self.units_dropped} units were dropped: {reasons}")
         if self.packets_lost_before_us:
             self.complaints.append(f"{self.packets_lost_before_us} packets were lost before the engine")
 

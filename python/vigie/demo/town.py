@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Server:
     def __init__(self, children: Children, town: Path, environ: dict[str, str]) -> None:
         self.stats: dict[str, Any] | None = None
         self.port: int | None = None
-        self.events: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.events: deque[str] = deque(maxlen=200)
         command = [sys.executable, "-m", "vigie", "serve", "-f", str(town), "--json", "--stats-interval", "0.5"]
         self.child: Child = children.start("vigie serve", command, on_line=self._on_line, environ=environ)
 
@@ -65,20 +66,27 @@ class Server:
         if message.get("type") == "stats":
             self.stats = message
         elif message.get("type") == "event":
-            self.events.put(f"{message['kind']} {message['object']}: {message['text']}")
+            self.events.append(f"{message['kind']} {message['object']}: {message['text']}")
             if message["kind"] == "listener_state" and (found := re.search(r":(\d+)$", message["text"])):
                 self.port = int(found[1])
 
     def wait_playing(self, count: int, timeout_s: float) -> None:
-        """Until `count` streams play. Raises: NoFirstPictureError, with what the server said last."""
+        """Until `count` streams play and have given a keyframe, where a viewer can begin.
+
+        Raises: NoFirstPictureError, with what the server said last.
+        """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.child.running():
             if self.port is not None and self.stats is not None:
-                rows = show.stream_rows(self.stats)
-                if sum(row.state == "playing" for row in rows) >= count:
+                streams = [camera["streams"]["main"] for camera in self.stats["cameras"].values()]
+                if sum(stream["state"] == "playing" and stream["keyframes"] > 0 for stream in streams) >= count:
                     return
             time.sleep(0.1)
-        raise NoFirstPictureError(f"not every camera plays after {timeout_s:.0f} s; {self.child.last_words()}", "demo")
+        rows = show.stream_rows(self.stats) if self.stats is not None else []
+        absent = ", ".join(f"{row.camera} {row.state}" for row in rows if row.state != "playing")
+        said = " | ".join([*self.events][-3:])
+        what = f"not every camera plays after {timeout_s:.0f} s: {absent or self.child.last_words()}; {said}"
+        raise NoFirstPictureError(what, "demo")
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -269,7 +277,9 @@ def _ffmpeg_choice(names: list[str]) -> list[tuple[str, str]]:
 def _ffmpeg_command(url: str, transport: str, seconds: float) -> list[str]:
     return [
         *("ffmpeg", "-nostdin", "-loglevel", "warning", "-threads", "1", "-rtsp_transport", transport),
-        *("-i", url, "-t", f"{seconds:.1f}", "-progress", "pipe:1", "-f", "null", "-"),
+        # Pictures keep their own times: what counts here is decoding, not ffmpeg's conversion of the frame rate.
+        *("-i", url, "-t", f"{seconds:.1f}", "-progress", "pipe:1"),
+        *("-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "null", "-"),
     ]
 
 

@@ -1,0 +1,66 @@
+"""The demo itself, small and short: real cameras, server and viewers, judged by its own summary and by the picture."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from vigie.cli.programs import native_program
+from vigie.errors import NotFoundError
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def programs(core: None) -> None:
+    """Needs ffmpeg and the native programs; `core` says when their lack is a failure."""
+    try:
+        native_program("vigie-sim")
+        native_program("vigie-load")
+    except NotFoundError as error:
+        pytest.fail(str(error))
+    if shutil.which("ffmpeg") is None:
+        pytest.fail("ffmpeg is not installed")
+
+
+def picture(path: Path) -> Any:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("programs")
+def test_demo_ends_well_and_leaves_real_pictures(tmp_path: Path, vigie_command: Start) -> None:
+    out = tmp_path / "out"
+    running = vigie_command("demo", "--cameras", "4", "--seconds", "10", "--out", out)
+    assert running.wait_end(200) == 0, running.text()
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["complaints"] == []
+    assert summary["playing"] == summary["cameras"] == summary["stills"] == 4
+    assert summary["units_in"] == summary["units_published"] > 4 * 25 * 3
+    assert summary["units_offered"] == summary["units_sent"] + summary["units_waiting"]
+    assert summary["units_checked"] > 0
+    assert summary["ffmpeg_frames"] > 0
+    sheet = picture(out / "contact-sheet.png")
+    tiles = [sheet[20:-20, 6 + i * 486 : 486 + i * 486] for i in range(4)]
+    # Content, not one grey: every tile varies, and no two are alike.
+    assert all(tile.std() > 10 for tile in tiles)
+    for i in range(4):
+        for j in range(i):
+            assert np.abs(tiles[i].astype(int) - tiles[j].astype(int)).mean() > 5
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("programs")
+def test_demo_of_what_is_no_clip(tmp_path: Path, vigie_command: Start) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"this is no video" * 100)
+    running = vigie_command("demo", "--clip", bad, "--seconds", "5", "--out", tmp_path / "out")
+    assert running.wait_end(60) == 1
+    assert "The file cannot be read as video" in running.text()
+    assert "Traceback" not in running.text()
