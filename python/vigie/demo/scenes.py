@@ -52,6 +52,7 @@ class Clip:
     codec: str
     fps: float = FPS
     timing: Path | None = None
+    reordered: bool = False  # has B pictures: shown in another order than sent
 
 
 def font_file() -> str | None:
@@ -114,13 +115,15 @@ def make_clip(source: Path, folder: Path) -> Clip:
     _run([*command, "-c:v", "copy", "-f", "hevc" if codec == "h265" else "h264", str(path)], str(source))
     ticks = Fraction(stream["time_base"]) * 90000
     times = [(packet.get("pts"), packet.get("dts")) for packet in found.get("packets", [])]
-    timing = None
+    timing, reordered = None, False
     if times and all(pts is not None and dts is not None for pts, dts in times):
         timing = folder / "clip.timing"
         first = min(dts for _, dts in times)
         lines = [f"{round((pts - first) * ticks)} {round((dts - first) * ticks)}\n" for pts, dts in times]
         timing.write_text("".join(lines), encoding="ascii")
-    return Clip(path, source.stem, codec, fps, timing)
+        shown = [pts for pts, _ in times]
+        reordered = shown != sorted(shown)
+    return Clip(path, source.stem, codec, fps, timing, reordered)
 
 
 def _run(command: list[str], what: str) -> str:

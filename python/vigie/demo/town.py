@@ -105,7 +105,7 @@ def run_demo(options: DemoOptions) -> int:
         server = Server(children, town, environ)
         server.wait_playing(options.cameras, 30)
         console.print(f"watch along: ffplay -rtsp_transport tcp rtsp://127.0.0.1:{server.port}/cam000", highlight=False)
-        _watch(options, children, server, work, console, result)
+        _watch(options, children, server, work, console, result, any(clip.reordered for clip in clips))
         if (code := server.child.stop(10)) != 0:
             result.complaints.append(f"vigie serve ended with {code}: {server.child.last_words()}")
         sim.stop()
@@ -209,7 +209,13 @@ def _camera(name: str, number: int, title: str, stream: dict[str, Any]) -> dict[
 
 
 def _watch(
-    options: DemoOptions, children: Children, server: Server, work: Path, console: Console, result: Result
+    options: DemoOptions,
+    children: Children,
+    server: Server,
+    work: Path,
+    console: Console,
+    result: Result,
+    reordered: bool,
 ) -> None:
     """Viewers come, the table runs, stills are taken, viewers go."""
     url = f"rtsp://127.0.0.1:{server.port}"
@@ -253,7 +259,7 @@ def _watch(
     stills.finish(20)
     for load in loads:
         load.wait(20)
-        result.take_load(load.name, load.json_result())
+        result.take_load(load.name, load.json_result(), reordered)
     for watcher in watchers:
         if watcher.wait(20) is None:
             result.complaints.append(f"{watcher.name} did not end")

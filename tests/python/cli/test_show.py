@@ -143,3 +143,12 @@ def test_every_fault_is_a_complaint() -> None:
     result.take_load("ours", LOAD | {"missing_units": 2, "all_ready": False, "with_picture": 1, "units": 0})
     result.take_load("others", {})
     assert len(result.complaints) == 8, result.complaints
+
+
+def test_times_that_go_back_are_no_fault_of_a_clip_with_b_pictures() -> None:
+    odd = LOAD | {"timestamps_not_following": 5}
+    by_right, wrong = Result(), Result()
+    by_right.take_load("ours", odd, reordered=True)
+    wrong.take_load("ours", odd)
+    assert by_right.complaints == []
+    assert len(wrong.complaints) == 1
