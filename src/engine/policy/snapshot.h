@@ -39,12 +39,12 @@ struct StreamPolicy {
   Pull pull = Pull::always;
   std::string username;
   Secret password;
-  std::string tls_ca_file;   // for rtsps; empty = the system's store
+  std::string tls_ca_file;  // for rtsps; empty = the system's store
   bool tls_verify = true;
   Nanos first_picture_deadline = 10s;
   Nanos silence_limit = 5s;
-  Nanos linger = 10s;        // on demand: how long it is kept after the last viewer left
-  bool file_loop = true;     // file: starts again at its end
+  Nanos linger = 10s;                   // on demand: how long it is kept after the last viewer left
+  bool file_loop = true;                // file: starts again at its end
   size_t log_bytes = size_t{16} << 20;  // cap of the track log
   friend bool operator==(const StreamPolicy&, const StreamPolicy&) = default;
 };
@@ -65,7 +65,7 @@ enum class Access : uint8_t { digest, open };
 
 struct ListenerPolicy {
   std::string name;
-  std::string listen;     // "host:port", "[v6]:port", or "%interface:port"
+  std::string listen;  // "host:port", "[v6]:port", or "%interface:port"
   bool tls = false;
   std::string tls_certificate, tls_key;  // files, PEM
   Access access = Access::digest;
@@ -87,15 +87,15 @@ struct AgentPolicy {
 };
 
 struct LimitsPolicy {
-  uint32_t sessions = 4096;             // playing sessions in all; beyond: 453
-  uint32_t sessions_per_peer = 1024;    // from one address
+  uint32_t sessions = 4096;           // playing sessions in all; beyond: 453
+  uint32_t sessions_per_peer = 1024;  // from one address
   uint32_t sessions_per_stream = 2048;
-  uint32_t half_open = 1024;            // connections that have not authenticated or set up yet
+  uint32_t half_open = 1024;  // connections that have not authenticated or set up yet
   Nanos half_open_timeout = 10s;
-  Nanos session_timeout = 60s;          // announced; without sign of life
-  Nanos lag_limit = 1s;                 // a viewer further behind jumps to the newest keyframe
+  Nanos session_timeout = 60s;  // announced; without sign of life
+  Nanos lag_limit = 1s;         // a viewer further behind jumps to the newest keyframe
   uint32_t send_buffer_bytes = 512 << 10;
-  uint32_t packet_bytes = 1400;         // RTP packet size, header included
+  uint32_t packet_bytes = 1400;  // RTP packet size, header included
   uint32_t header_bytes = 16 << 10;
   friend bool operator==(const LimitsPolicy&, const LimitsPolicy&) = default;
 };
@@ -113,10 +113,10 @@ struct PolicySnapshot : RefCounted<PolicySnapshot> {
 inline constexpr size_t kMaxSnapshotBytes = size_t{64} << 20;
 
 // Parses and validates a snapshot (JSON, UTF-8; the schema is python/vigie/schema/policy_snapshot.json). Unknown and
-// repeated fields are errors: a misspelt "privacy" must not pass. Cross checks: names unique and well-formed, open access
-// only on loopback or trusted listeners, clear only with a reason, cleartext only where trusted or loopback, agents'
-// cameras exist. Not checked: that files exist, that names resolve, that addresses can be bound.
-// Errors: policy_syntax (byte position), policy_field (where = JSON pointer such as /cameras/3/streams/0/url).
+// repeated fields are errors: a misspelt "privacy" must not pass. Cross checks: names unique and well-formed, open
+// access only on loopback or trusted listeners, clear only with a reason, cleartext only where trusted or loopback,
+// agents' cameras exist. Not checked: that files exist, that names resolve, that addresses can be bound. Errors:
+// policy_syntax (byte position), policy_field (where = JSON pointer such as /cameras/3/streams/0/url).
 Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json);
 
 // The cross checks alone, for a snapshot that was not made by parse_snapshot.
@@ -129,13 +129,13 @@ bool listens_on_loopback(std::string_view listen);
 // One step from the old snapshot to the new one.
 struct Action {
   enum class Kind : uint8_t {
-    end_rights,        // agents gone, shortened or changed: sessions must be checked again
+    end_rights,  // agents gone, shortened or changed: sessions must be checked again
     close_listener,
-    remove_stream,     // camera or stream gone
-    change_privacy,    // the camera's decision or its reason changed
-    restart_stream,    // the way to get it changed: url, transport, credentials …
-    update_stream,     // only limits that need no new connection
-    update_camera,     // title, number or the order of streams: nothing that a picture or a right hangs on
+    remove_stream,   // camera or stream gone
+    change_privacy,  // the camera's decision or its reason changed
+    restart_stream,  // the way to get it changed: url, transport, credentials …
+    update_stream,   // only limits that need no new connection
+    update_camera,   // title, number or the order of streams: nothing that a picture or a right hangs on
     add_stream,
     open_listener,
     change_limits,
@@ -145,10 +145,10 @@ struct Action {
   friend bool operator==(const Action&, const Action&) = default;
 };
 
-// The smallest ordered list of actions: rights and pictures are taken away first, given last. Kinds come in the order of
-// the enumeration, except that a change_privacy which newly shows a camera comes after its streams are those of the new
-// snapshot (after add_stream), so that no decision ever covers another stream's pictures. `old` may be null.
-// A new agent, and the order of listeners, agents and cameras, need no action: rights are read from the new snapshot.
+// The smallest ordered list of actions: rights and pictures are taken away first, given last. Kinds come in the order
+// of the enumeration, except that a change_privacy which newly shows a camera comes after its streams are those of the
+// new snapshot (after add_stream), so that no decision ever covers another stream's pictures. `old` may be null. A new
+// agent, and the order of listeners, agents and cameras, need no action: rights are read from the new snapshot.
 std::vector<Action> diff(const PolicySnapshot* old_snapshot, const PolicySnapshot& new_snapshot);
 
 }  // namespace vigie::policy
