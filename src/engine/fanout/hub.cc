@@ -119,6 +119,8 @@ std::unique_ptr<Subscription> Hub::subscribe(size_t shard_index, Subscriber& sub
 
 void Hub::activate(size_t shard_index) {
   if (closed_) return;  // close() has told every shard
+  // A shard that emptied and filled several times within one round trip has asked several times.
+  if (active_[shard_index]) return;
   active_[shard_index] = true;
   const TrackLog& log = feeds_[home_shard_]->log;
   std::vector<LogEntry> entries;

@@ -50,11 +50,12 @@ void RtpSession::open(std::unique_ptr<UdpDelivery> delivery) {
 }
 
 void RtpSession::subscribe() {
-  subscription_.reset();
   evicted_seen_ = 0;
   skipped_seen_ = 0;
-  subscription_ = setup_.stream.hub->subscribe(
+  // The new one before the old one goes, so that a shard with one viewer does not fetch the log again.
+  auto subscription = setup_.stream.hub->subscribe(
       setup_.request.shard_index, *this, setup_.next_key ? fanout::Start::next_keyframe : fanout::Start::last_keyframe);
+  subscription_ = std::move(subscription);
 }
 
 // --- RTSP ---------------------------------------------------------------------------------------------------------

@@ -140,6 +140,45 @@ TEST_F(Shards, ViewersOfBothShardsGetEveryUnit) {
   }
 }
 
+// Viewers that leave and join within one round trip between the shards: the log is fetched once, numbers stay whole.
+TEST_F(Shards, QuickChangesOfTheOnlyViewer) {
+  struct Taker final : fanout::Subscriber {
+    void on_unit() override {
+      while (const fanout::LogEntry* entry = subscription->peek()) {
+        numbers.push_back(entry->number);
+        subscription->advance();
+      }
+    }
+    void on_log_emptied() override {}
+    void on_hub_closed(const Error&) override {}
+    bool wants_derived() const override { return true; }
+    std::unique_ptr<fanout::Subscription> subscription;
+    std::vector<uint64_t> numbers;
+  } taker;
+  net::EventLoop& shard = pool_->shard(1);
+  const auto rejoin = [&] {
+    taker.subscription.reset();
+    taker.subscription = hub_->subscribe(1, taker, fanout::Start::last_keyframe);
+  };
+  publish(3);
+  for (int round = 0; round < 200; ++round) {
+    shard.run_blocking([&] {
+      for (int i = 0; i < 3; ++i) rejoin();
+      taker.numbers.clear();
+    });
+    publish(1);
+    ASSERT_TRUE(until([&] {
+      bool there = false;
+      shard.run_blocking([&] { there = !taker.numbers.empty() && taker.numbers.back() == published_; });
+      return there;
+    })) << round;
+    shard.run_blocking([&] {
+      for (size_t i = 1; i < taker.numbers.size(); ++i) EXPECT_EQ(taker.numbers[i], taker.numbers[i - 1] + 1);
+    });
+  }
+  shard.run_blocking([&] { taker.subscription.reset(); });
+}
+
 TEST_F(Shards, AUdpSessionIsSteeredFromAnyShard) {
   publish(3);
   net::UdpOptions udp;
