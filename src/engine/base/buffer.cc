@@ -18,6 +18,7 @@ constexpr size_t kMaxClassLog2 = 24;
 constexpr size_t kStepsPerDoubling = 4;
 constexpr size_t kClasses = (kMaxClassLog2 - kMinClassLog2) * kStepsPerDoubling + 1;
 constexpr uint32_t kNoClass = UINT32_MAX;
+constexpr size_t kCachedShareOfUse = 8;
 
 size_t class_capacity(uint32_t index) {
   const size_t base = size_t{1} << (kMinClassLog2 + index / kStepsPerDoubling);
@@ -112,8 +113,10 @@ struct BufferPool::Core {
 
   void give_back(Buffer::Block* block) {
     in_use.fetch_sub(block->capacity, std::memory_order_relaxed);
+    // Logs give whole GOPs back at once and take them again within seconds: a part of what is in use may wait.
+    const size_t may_wait = std::max(cached_limit, in_use.load(std::memory_order_relaxed) / kCachedShareOfUse);
     const bool keep = block->size_class != kNoClass && !closed.load(std::memory_order_relaxed) &&
-                      cached.load(std::memory_order_relaxed) + block->capacity <= cached_limit;
+                      cached.load(std::memory_order_relaxed) + block->capacity <= may_wait;
     if (keep) {
       cached.fetch_add(block->capacity, std::memory_order_relaxed);
       Buffer::Block* head = returned.load(std::memory_order_relaxed);

@@ -59,7 +59,8 @@ class Buffer {
 // Thread: `make` only on the home thread; release from anywhere, without a lock.
 class BufferPool {
  public:
-  // `cached_bytes_limit`: free blocks kept for reuse; beyond it blocks go back to the heap.
+  // `cached_bytes_limit`: free blocks kept for reuse; beyond it, and beyond an eighth of the bytes in use, blocks go
+  // back to the heap.
   explicit BufferPool(size_t cached_bytes_limit = size_t{32} << 20);
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;

@@ -16,6 +16,8 @@ class Hub::Feed {
   void append(LogEntry entry) {
     log.append(std::move(entry));
     for_each([](Subscriber& s) { s.on_unit(); });
+    // Whoever has not sent all of it holds it; for the rest it goes back at once, still warm for the next unit.
+    if (const LogEntry* newest = log.newest()) newest->derived = nullptr;
   }
   void add(Subscriber* subscriber) { subscribers.push_back(subscriber); }
   // A subscriber may leave while the list is being walked: its place is emptied and swept after the walk.

@@ -16,13 +16,13 @@ void TrackLog::append(LogEntry entry) {
   if (count_ == 0) first_ = entry.number;
   assert(entry.number == next_number());
   if (count_ == ring_.size()) grow();
+  if (count_ > 0) at(count_ - 1).derived = nullptr;
   const MonoTime now = entry.unit.unit().last_arrival;
   bytes_ += entry.unit.unit().payload.size();
   if (entry.unit.unit().keyframe) keyframe_ = entry.number;
   ring_[(head_ + count_) & (ring_.size() - 1)] = std::move(entry);
   ++count_;
 
-  if (count_ > limits_.derived_kept) at(count_ - 1 - limits_.derived_kept).derived = nullptr;
   // What lies before the newest keyframe serves only sessions that lag; it goes by age.
   while (first_ < keyframe_ && at(0).unit.unit().last_arrival + limits_.keep_for < now) pop_front();
   // The byte cap is absolute, but the newest unit always stays: it is about to be sent.

@@ -12,7 +12,6 @@ namespace vigie::fanout {
 struct TrackLogLimits {
   size_t bytes = size_t{16} << 20;  // payload bytes kept; beyond it the oldest go, the last GOP's head included
   Nanos keep_for = 1500ms;          // units of older GOPs stay this long for sessions that lag within their limit
-  uint32_t derived_kept = 8;        // newest units that keep their derived form
 };
 
 // Thread: one shard.
@@ -21,7 +20,8 @@ class TrackLog {
   explicit TrackLog(TrackLogLimits limits);
 
   // Takes a unit that follows the newest one (number = last + 1, or any number when empty), then evicts what is over
-  // the limits: units before the newest keyframe that are older than `keep_for`, and the oldest beyond `bytes`.
+  // the limits: units before the newest keyframe that are older than `keep_for`, and the oldest beyond `bytes`. Only the
+  // newest unit may keep its derived form.
   void append(LogEntry entry);
   // Drops every unit, keeping the numbering (mask change, withdrawal).
   void drop_all();

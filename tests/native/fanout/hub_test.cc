@@ -281,7 +281,7 @@ TEST_F(HubTest, ALaggardMayWaitForTheNextKeyframe) {
 }
 
 TEST_F(HubTest, EvictionIsCountedAndGoesOnAtAKeyframe) {
-  make_hub({.bytes = 1000, .keep_for = 10s, .derived_kept = 8});
+  make_hub({.bytes = 1000, .keep_for = 10s});
   publish(true);
   Viewer viewer;
   viewer.taking = false;

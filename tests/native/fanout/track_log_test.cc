@@ -33,7 +33,7 @@ TEST_F(TrackLogTest, NumbersWithoutHolesAndFindsByNumber) {
 }
 
 TEST_F(TrackLogTest, KeepsTheLastGopAndYoungUnitsBeforeIt) {
-  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 400ms, .derived_kept = 8});
+  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 400ms});
   for (int i = 0; i < 51; ++i) add(log, i % 50 == 0);
   EXPECT_EQ(log.newest_keyframe(), 51U);
   EXPECT_EQ(log.first_number(), 41U) << "400 ms of the former GOP stay for those who lag";
@@ -42,7 +42,7 @@ TEST_F(TrackLogTest, KeepsTheLastGopAndYoungUnitsBeforeIt) {
 }
 
 TEST_F(TrackLogTest, TheByteCapCutsIntoAVeryLongGop) {
-  TrackLog log({.bytes = 1000, .keep_for = 1s, .derived_kept = 8});
+  TrackLog log({.bytes = 1000, .keep_for = 1s});
   add(log, true);
   for (int i = 0; i < 30; ++i) add(log, false);
   EXPECT_EQ(log.payload_bytes(), 1000U);
@@ -65,14 +65,14 @@ TEST_F(TrackLogTest, DropAllKeepsTheNumbering) {
   EXPECT_EQ(log.newest()->number, 6U);
 }
 
-TEST_F(TrackLogTest, DerivedFormsGoAfterAFewUnits) {
+TEST_F(TrackLogTest, OnlyTheNewestUnitKeepsItsDerivedForm) {
   struct Train : Derived {};
-  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 10s, .derived_kept = 3});
+  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 10s});
   for (int i = 0; i < 10; ++i) {
     at_ += 40ms;
     log.append({log.next_number(), test::publish({i == 0, 100, at_}), {}, Ref<const Derived>::adopt(new Train)});
   }
-  for (uint64_t n = 1; n <= 10; ++n) EXPECT_EQ(static_cast<bool>(log.find(n)->derived), n > 7) << n;
+  for (uint64_t n = 1; n <= 10; ++n) EXPECT_EQ(static_cast<bool>(log.find(n)->derived), n == 10) << n;
 }
 
 }  // namespace
