@@ -1,30 +1,22 @@
 #include "loadgen/digest.h"
 
-#include <openssl/evp.h>
 #include <strings.h>
 
 #include <initializer_list>
 
 #include "base/base64.h"
 #include "base/bytes.h"
+#include "rtsp/digest_hash.h"
 
 namespace vigie::loadgen {
 namespace {
 
-// Hex digest of the parts joined by colons.
+// Hex digest of the parts joined by colons. Only the hash function itself is shared with the engine.
 std::string hash(bool sha256, std::initializer_list<std::string_view> parts) {
   std::string text;
   for (const std::string_view part : parts) text.append(part).append(1, ':');
   text.pop_back();
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  EVP_Digest(text.data(), text.size(), digest, &size, sha256 ? EVP_sha256() : EVP_md5(), nullptr);
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    hex += "0123456789abcdef"[digest[i] >> 4];
-    hex += "0123456789abcdef"[digest[i] & 15];
-  }
-  return hex;
+  return rtsp::hash_hex(sha256 ? rtsp::DigestAlgorithm::sha256 : rtsp::DigestAlgorithm::md5, text);
 }
 
 std::string response(bool sha256, const Credentials& credentials, std::string_view realm, std::string_view nonce,

@@ -42,6 +42,7 @@ void write_trailer(uint8_t* out, const UnitTrailer& trailer) {
 
 std::optional<UnitStamp> find_stamp(ByteSpan payload) {
   const size_t searched = payload.size() < kStampSearchBytes ? payload.size() : kStampSearchBytes;
+  if (searched < kStampBytes) return std::nullopt;
   const void* found = ::memmem(payload.data(), searched, kStampUuid, 16);
   if (found == nullptr) return std::nullopt;
   const auto* at = static_cast<const uint8_t*>(found);

@@ -133,7 +133,7 @@ void UnitChecker::on_packet(ByteSpan rtp, int64_t now_ns) {
     std::memmove(tail_.data(), tail_.data() + tail_size_ - kTrailerBytes, kTrailerBytes);
     tail_size_ = kTrailerBytes;
   }
-  std::memcpy(tail_.data() + tail_size_, data.data() + data.size() - keep, keep);
+  std::copy(data.end() - static_cast<std::ptrdiff_t>(keep), data.end(), tail_.data() + tail_size_);
   tail_size_ += keep;
   if (marker) finish_unit(now_ns, true);
 }
