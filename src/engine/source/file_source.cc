@@ -21,8 +21,7 @@ bool is_sps(Codec codec, ByteSpan nal) {
 
 FileSource::FileSource(SourceShard& shard, std::string where, std::string path, bool loop, FileMemory& memory,
                        AttemptEvents& events)
-    : shard_(shard),
-      loop_(shard.loop()),
+    : loop_(shard.loop()),
       where_(std::move(where)),
       path_(std::move(path)),
       loop_file_(loop),

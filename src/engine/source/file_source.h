@@ -36,7 +36,6 @@ class FileSource final : public Attempt {
   void end(const Error& reason);
   MonoTime due(Ticks90k media_time) const;
 
-  SourceShard& shard_;
   net::EventLoop& loop_;
   const std::string where_;
   const std::string path_;

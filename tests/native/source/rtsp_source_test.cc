@@ -12,13 +12,18 @@
 #include "source/supervisor.h"
 #include "tiny_server.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define VIGIE_SANITIZED 1
+#endif
+#endif
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(VIGIE_SANITIZED)
+#define VIGIE_HEAP_COUNT 1
 namespace {
 // How often memory was taken from the heap, by whatever thread. The replaced operators cover the whole test program.
 std::atomic<size_t> heap_calls{0};
 }  // namespace
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(VIGIE_NO_HEAP_COUNT)
-#define VIGIE_HEAP_COUNT 1
 void* operator new(size_t size) {
   heap_calls.fetch_add(1, std::memory_order_relaxed);
   if (void* memory = std::malloc(size ? size : 1)) return memory;

@@ -19,7 +19,7 @@
 
 namespace vigie::source::testing {
 
-class TinyServer : private net::AcceptHandler {
+class TinyServer final : private net::AcceptHandler {
  public:
   TinyServer(net::EventLoop& loop, Ref<net::TlsServerContext> tls = nullptr) : loop_(loop), tls_(std::move(tls)) {
     net::ListenOptions options;
@@ -75,7 +75,7 @@ class TinyServer : private net::AcceptHandler {
   bool send_udp_pictures = true;
 
  private:
-  struct Connection : net::StreamHandler {
+  struct Connection final : net::StreamHandler {
     explicit Connection(TinyServer& s) : server(s) {}
     void on_stream_readable() override { server.on_readable(*this); }
     void on_stream_failed(const Error&) override { stream.reset(); }
