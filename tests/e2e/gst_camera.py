@@ -1,0 +1,63 @@
+"""Starts gst_server.py and follows what it prints."""
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Self
+
+from e2e.viewers import DEBIAN_PYTHON, HERE
+
+
+class GstCamera:
+    """GStreamer's RTSP server with one clip a mount; a context manager. `clips`: mount -> (codec, elementary stream)."""
+
+    def __init__(self, clips: dict[str, tuple[str, Path]]) -> None:
+        mounts = [f"{mount}={codec}:{path}" for mount, (codec, path) in clips.items()]
+        self._process = subprocess.Popen(
+            [DEBIAN_PYTHON, str(HERE / "gst_server.py"), *mounts], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        words = self._process.stdout.readline().split()
+        assert words[:1] == ["ready"], "GStreamer's RTSP server did not start"
+        self.port = int(words[1])
+        self._changed = threading.Condition()
+        self._keyframes: dict[str, int] = {}
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def url(self, mount: str) -> str:
+        """Where a mount is."""
+        return f"rtsp://127.0.0.1:{self.port}/{mount}"
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            kind, mount, number = line.split()
+            if kind == "key":
+                with self._changed:
+                    self._keyframes[mount] = int(number)
+                    self._changed.notify_all()
+
+    def wait_keyframe(self, mount: str, timeout_s: float = 20) -> int:
+        """Waits for the next keyframe; its number."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            before = self._keyframes.get(mount)
+            while self._keyframes.get(mount) == before:
+                left = deadline - time.monotonic()
+                assert left > 0, f"no keyframe of {mount} within {timeout_s} s"
+                self._changed.wait(left)
+            return self._keyframes[mount]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._thread.join(10)
