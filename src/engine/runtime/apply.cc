@@ -107,8 +107,6 @@ void Engine::Impl::run_action(const policy::Action& action, const policy::Policy
       break;  // rights and names are read from the snapshot in force
     case Kind::close_listener:
       server_->close_listener_blocking(action.name);
-      events_.push({.seq = 0, .at = {}, .kind = EventKind::listener_state, .object = "listener " + action.name,
-                    .state = "closed", .code = 0, .text = "closed by policy", .merged = 0});
       break;
     case Kind::remove_stream:
       remove_stream(key, make_error(Code::not_found, key.text(), "removed by policy"));
@@ -129,15 +127,13 @@ void Engine::Impl::run_action(const policy::Action& action, const policy::Policy
       add_stream(*camera, *stream, next);
       break;
     case Kind::open_listener: {
-      const policy::ListenerPolicy& listener = *find_listener(next, action.name);
-      Status status;
-      if (!server_->listener_address(action.name).ok()) status = server_->open_listener_blocking(listener);
+      if (server_->listener_address(action.name).ok()) break;  // new ones were opened before anything changed
+      const Status status = server_->open_listener_blocking(*find_listener(next, action.name));
+      if (status.ok()) break;
+      // It could be opened a moment ago, in its trial: somebody else took the address since.
       events_.push({.seq = 0, .at = {}, .kind = EventKind::listener_state, .object = "listener " + action.name,
-                    .state = status.ok() ? "open" : "failed",
-                    .code = status.ok() ? uint16_t{0} : static_cast<uint16_t>(status.error().code),
-                    .text = status.ok() ? "listening on " + server_->listener_address(action.name)->text()
-                                        : status.error().text(),
-                    .merged = 0});
+                    .state = "failed", .code = static_cast<uint16_t>(status.error().code),
+                    .text = status.error().text(), .merged = 0});
       break;
     }
     case Kind::change_limits:

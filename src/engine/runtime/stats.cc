@@ -134,6 +134,13 @@ Result<std::string> Engine::Impl::stats() {
                       {"pool_bytes_cached", loop.pool().bytes_cached()}});
   }
   out["server"] = server_json(server_->counters());
+  Json& listeners = out["listeners"] = Json::object();
+  if (snapshot_) {
+    for (const policy::ListenerPolicy& listener : snapshot_->listeners) {
+      const auto address = server_->listener_address(listener.name);
+      listeners[listener.name] = address.ok() ? Json(address->text()) : Json(nullptr);
+    }
+  }
   Json& cameras = out["cameras"] = Json::object();
   for (const StreamStats& stream : streams) {
     cameras[stream.key.camera]["streams"][stream.key.stream] = stream_json(stream);
