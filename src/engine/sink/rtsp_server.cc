@@ -52,13 +52,11 @@ RtspServer::RtspServer(RtspServerOptions options) : shared_(std::make_shared<Ser
   shared_->provider = options.provider;
   shared_->helpers = options.helpers;
   secure_random(shared_->nonce_key);
-  std::vector<std::pair<net::EventLoop*, std::weak_ptr<ShardAnchor>>> peers;
   for (size_t i = 0; i < options.shards.size(); ++i) {
     shards_.push_back(std::make_unique<ServerShard>(shared_, *options.shards[i], i, options.limits));
-    anchors_.push_back(shards_.back()->anchor());
-    peers.emplace_back(options.shards[i], anchors_.back());
+    peers_.emplace_back(options.shards[i], shards_.back()->anchor());
   }
-  for (const auto& shard : shards_) shard->set_peers(peers);
+  for (const auto& shard : shards_) shard->set_peers(peers_);
 }
 
 RtspServer::~RtspServer() { close_blocking(); }
@@ -129,10 +127,10 @@ void RtspServer::recheck_rights(Task done) {
     Task done;
   };
   auto pending = std::make_shared<Pending>();
-  pending->left = shards_.size();
+  pending->left = peers_.size();
   pending->done = std::move(done);
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    const bool posted = shards_[i]->loop().post([anchor = anchors_[i], pending] {
+  for (const auto& [loop, shard_anchor] : peers_) {
+    const bool posted = loop->post([anchor = shard_anchor, pending] {
       if (const std::shared_ptr<ShardAnchor> here = anchor.lock()) here->shard->recheck();
       if (pending->left.fetch_sub(1) == 1 && pending->done) pending->done();
     });
@@ -160,10 +158,10 @@ void RtspServer::collect_viewers(std::function<void(std::vector<ViewerStats>)> d
     }
   };
   auto pending = std::make_shared<Pending>();
-  pending->left = shards_.size();
+  pending->left = peers_.size();
   pending->done = std::move(done);
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    const bool posted = shards_[i]->loop().post([anchor = anchors_[i], pending] {
+  for (const auto& [loop, shard_anchor] : peers_) {
+    const bool posted = loop->post([anchor = shard_anchor, pending] {
       std::vector<ViewerStats> part;
       if (const std::shared_ptr<ShardAnchor> here = anchor.lock()) here->shard->collect(part);
       pending->finish_one(std::move(part));
@@ -194,10 +192,17 @@ ServerCounters RtspServer::counters() const {
 void RtspServer::close_blocking() {
   if (std::exchange(closed_, true)) return;
   listeners_.clear();
-  for (const auto& shard : shards_) {
-    // Loops that have ended take no more callbacks, so this thread may then close what is left.
-    if (!shard->loop().run_blocking([&] { shard->close(); })) shard->close();
+  for (auto& shard : shards_) {
+    // On its own thread to the last: the loop may still know it as a hook. A loop that has ended takes no callbacks,
+    // and then any thread may do it.
+    const auto end = [&] {
+      shard->close();
+      shard.reset();
+    };
+    net::EventLoop& loop = shard->loop();
+    if (!loop.run_blocking(end)) end();
   }
+  shards_.clear();
 }
 
 }  // namespace vigie::sink

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -62,7 +63,7 @@ class RtspServer {
   void set_limits_blocking(const policy::LimitsPolicy& limits);
 
   // Asks the provider again for every session and cuts those refused; call it after each policy revision. `done` runs
-  // on a shard once every shard has done so (at once when there is none).
+  // on a shard once every shard has done so, or at once on this thread when they have ended.
   void recheck_rights(Task done);
   void recheck_rights_blocking();
 
@@ -78,7 +79,8 @@ class RtspServer {
   struct Listener;
   std::shared_ptr<ServerShared> shared_;
   std::vector<std::unique_ptr<ServerShard>> shards_;
-  std::vector<std::weak_ptr<ShardAnchor>> anchors_;  // by shard, fixed; for calls from any thread
+  // By shard and fixed, for calls from any thread; the anchor says whether the shard's part still lives.
+  std::vector<std::pair<net::EventLoop*, std::weak_ptr<ShardAnchor>>> peers_;
   std::vector<Listener> listeners_;
   bool closed_ = false;
 };
