@@ -218,6 +218,8 @@ cdef class Subscription:
         vigie_subscribe_options_init(&options)
         camera_utf8 = camera.encode()
         stream_utf8 = stream.encode()
+        if b"\0" in camera_utf8 or b"\0" in stream_utf8:
+            raise make_error(101, "camera" if b"\0" in camera_utf8 else "stream", "the name holds a zero byte")
         options.camera = camera_utf8
         options.stream = stream_utf8
         options.start = 1 if from_next_keyframe else 0

@@ -1,0 +1,332 @@
+"""A camera without a decision is visible on no exit. Each exit is tried, and the search is shown to find what is there."""
+
+import inspect
+import json
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e import nal
+from e2e.raw_rtsp import RawClient
+from vigie import errors
+
+import vigie
+
+from privacy.world import DECISIONS, MARKER, NEVER, PASSWORD, World, camera, make_world
+
+TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
+# Each public method of the engine and the test that shows what it gives of a withheld camera. A new method fails here.
+ENGINE_EXITS = {
+    "apply": "test_the_engine_gives_nothing",
+    "push_access_unit": "test_the_engine_gives_nothing",
+    "subscribe": "test_the_engine_gives_nothing",
+    "events": "test_the_engine_gives_nothing",
+    "next_event": "test_the_engine_gives_nothing",
+    "events_async": "the same queue as events",
+    "event_fileno": "a descriptor that polls; test_the_engine_gives_nothing reads it",
+    "stats": "test_the_engine_gives_nothing",
+    "close": "gives nothing back",
+}
+# Each method the RTSP server says it has.
+RTSP_EXITS = {
+    "OPTIONS",
+    "DESCRIBE",
+    "SETUP",
+    "PLAY",
+    "PAUSE",
+    "TEARDOWN",
+    "GET_PARAMETER",
+    "SET_PARAMETER",
+}
+# And those of the standard that it must not serve.
+OTHER_METHODS = ("ANNOUNCE", "RECORD", "REDIRECT", "GET", "POST", "PULL")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One world for all: nothing here changes it."""
+    with make_world(tmp_path_factory.mktemp("world"), shards=2) as made:
+        yield made
+
+
+def spellings(name: str) -> list[str]:
+    """Paths by which somebody may hope to reach a camera."""
+    quoted = "".join(f"%{ord(letter):02x}" for letter in name)
+    twice = quoted.replace("%", "%25")
+    found = [name, f"{name}/main", f"{name}/sub", f"{name}/", f"{name}//", f"/{name}", f"//{name}/main//", f"./{name}"]
+    found += [name.upper(), name.title(), quoted, twice, f"{quoted}/main", f"%2f{name}", f"{name}%2fmain", f"{name}%00"]
+    found += [f"seen/../{name}", f"seen/%2e%2e/{name}", f"../{name}", f"seen/{name}", f"{name}/../{name}", f"{name}/."]
+    found += [f"seen/../{name}/main", f"seen%2f..%2f{name}", f"{name};seen", f"{name}#seen", f"seen#{name}", f"{name}\\main"]
+    found += [f"{name}?start=next-key", f"{name}?camera=seen", f"seen?camera={name}&stream=main", f"{name}@seen", f"@{name}"]
+    found += [f"{name}/trackID=0", f"{name}/main/trackID=0", f"{name}/trackID=1", f"{name}/streamid=0", f"{name}%20", f" {name}"]
+    found += [f"{name}.", f"{name}/raw", f"{name}/main/raw", f"*/{name}", f"{name}*", "*", "", "/", "*/main"]
+    return found
+
+
+def unmarked(client: RawClient) -> bool:
+    """No marker, and no packet of pictures, in all that came."""
+    return MARKER not in client.received and not any(packet.channel == 0 for packet in client.packets)
+
+
+def names_another(path: str) -> bool:
+    """Whether a spelling leads to the camera that is clear, by the rules of paths (queries and fragments do not count)."""
+    return path.partition("?")[0].strip("/") == "seen"
+
+
+def test_every_exit_of_the_engine_is_in_the_table() -> None:
+    public = {name for name, _ in inspect.getmembers(vigie.Engine, inspect.isfunction) if not name.startswith("_")}
+    assert public == set(ENGINE_EXITS), "a method of the engine is new or gone: say here how it is tested"
+
+
+def test_every_method_of_the_server_is_in_the_table(world: World) -> None:
+    with RawClient(world.ports["open"]) as client:
+        offered = client.ask("OPTIONS", "*").header("Public")
+    assert {method.strip() for method in offered.split(",")} == RTSP_EXITS
+    assert set(world.ports) == {"open", "digest", "tls"}
+
+
+@pytest.mark.parametrize("listener", ["open", "digest", "tls"])
+def test_the_search_finds_a_clear_camera(world: World, listener: str) -> None:
+    user = {} if listener == "open" else {"user": "all", "password": PASSWORD}
+    with RawClient(world.ports[listener], tls=listener == "tls", **user) as client:
+        assert client.watch("seen").status == 200
+        client.read_for(0.5)
+    assert client.received.count(MARKER) > 5
+    assert not unmarked(client)
+
+
+@pytest.mark.parametrize("listener", ["open", "digest", "tls"])
+@pytest.mark.parametrize("name", NEVER)
+def test_describe_says_why_and_nothing_follows(world: World, name: str, listener: str) -> None:
+    user = {} if listener == "open" else {"user": "all", "password": PASSWORD}
+    with RawClient(world.ports[listener], tls=listener == "tls", **user) as client:
+        reply = client.ask("DESCRIBE", client.url(name), Accept="application/sdp")
+        assert reply.status == 403
+        assert "withheld" in reply.reason
+        assert name.encode() in reply.body
+        assert b"m=video" not in reply.body
+        assert b"sprop" not in reply.body
+        assert client.ask("SETUP", client.url(f"{name}/trackID=0"), Transport=TCP).status == 403
+        assert client.ask("SETUP", client.url(name), Transport=TCP).status == 403
+        assert client.ask("PLAY", client.url(name)).status in (454, 455)
+        assert client.ask("PLAY", client.url(name), Session="12345678").status == 454
+        assert client.ask("PAUSE", client.url(name)).status in (454, 455)
+        assert client.ask("GET_PARAMETER", client.url(name)).body == b""
+        assert client.ask("SET_PARAMETER", client.url(name)).body == b""
+        client.ask("TEARDOWN", client.url(name))
+        client.read_for(0.2)
+    assert unmarked(client)
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_no_spelling_leads_there(world: World, name: str) -> None:
+    for path in spellings(name):
+        if names_another(path):
+            continue
+        for method in ("DESCRIBE", "SETUP"):
+            with RawClient(world.ports["open"]) as client:
+                try:
+                    reply = client.ask(method, client.url(path), Transport=TCP)
+                except ConnectionError:
+                    continue
+                assert reply.status != 200, f"{method} {path!r}"
+                assert b"m=video" not in client.received, f"{method} {path!r}"
+                assert unmarked(client)
+
+
+def test_a_query_does_not_change_the_camera(world: World) -> None:
+    with RawClient(world.ports["open"]) as client:
+        reply = client.ask("DESCRIBE", client.url("seen?camera=absent&stream=main"))
+        assert reply.status == 200
+        assert b"absent" not in reply.body
+
+
+@pytest.mark.parametrize("method", OTHER_METHODS)
+def test_other_methods_are_refused(world: World, method: str) -> None:
+    with RawClient(world.ports["open"]) as client:
+        assert client.ask(method, client.url("absent")).status in (400, 405, 501)
+        client.read_for(0.1)
+        assert unmarked(client)
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_a_session_of_another_camera_opens_nothing(world: World, name: str) -> None:
+    with RawClient(world.ports["open"]) as client, RawClient(world.ports["open"]) as other:
+        setup = client.ask("SETUP", client.url("seen/trackID=0"), Transport=TCP)
+        assert setup.status == 200
+        # A second SETUP in the same session, aggregate or not, and under the first one's URL.
+        for uri in (f"{name}/trackID=0", f"{name}", f"seen/../{name}/trackID=0"):
+            assert client.ask("SETUP", client.url(uri), Transport=TCP, Session=setup.session).status != 200
+            assert client.ask("SETUP", client.url(uri), Transport="RTP/AVP/TCP;unicast;interleaved=2-3").status != 200
+        # The session id in somebody else's hands.
+        assert other.ask("SETUP", other.url(f"{name}/trackID=0"), Transport=TCP, Session=setup.session).status != 200
+        assert other.ask("PLAY", other.url(name), Session=setup.session).status in (403, 454, 455, 459)
+        # PLAY with the other camera's URL plays the session's own camera or nothing.
+        published = world.engine.stats()["cameras"][name]["streams"]["main"]["viewers"]
+        assert published == 0
+        client.ask("PLAY", client.url(name), Session=setup.session)
+        client.read_for(0.3)
+        figures = world.engine.stats()
+    assert unmarked(other)
+    assert all(viewer["camera"] == "seen" for viewer in figures["viewers"])
+    assert all(stream["published_units"] == 0 for stream in figures["cameras"][name]["streams"].values())
+
+
+@pytest.mark.parametrize("name", ["seen", *NEVER])
+def test_udp(world: World, name: str) -> None:
+    """Over UDP a camera that is clear comes, the others do not."""
+    received = bytearray()
+    with socket.socket(type=socket.SOCK_DGRAM) as rtp, socket.socket(type=socket.SOCK_DGRAM) as rtcp:
+        for each in (rtp, rtcp):
+            each.bind(("127.0.0.1", 0))
+        ports = f"{rtp.getsockname()[1]}-{rtcp.getsockname()[1]}"
+        with RawClient(world.ports["open"]) as client:
+            uri = client.url(f"{name}/trackID=0")
+            reply = client.ask("SETUP", uri, Transport=f"RTP/AVP;unicast;client_port={ports}")
+            assert reply.status == (200 if name == "seen" else 403)
+            if reply.session:
+                client.ask("PLAY", client.url(name), Session=reply.session)
+            deadline = time.monotonic() + 0.5
+            while (left := deadline - time.monotonic()) > 0:
+                for each in select.select([rtp, rtcp], [], [], left)[0]:
+                    received += each.recv(65536)
+        received += client.received
+    assert (received.count(MARKER) > 5) == (name == "seen")
+    assert (MARKER in received) == (name == "seen")
+
+
+def test_an_agent_sees_its_own_cameras_only(world: World) -> None:
+    """Rights and privacy are two questions; both must be answered yes."""
+    with RawClient(world.ports["digest"], user="one", password=PASSWORD) as client:
+        assert client.watch("seen").status == 200
+    for name in NEVER:
+        for listener in ("digest", "tls"):
+            with RawClient(world.ports[listener], tls=listener == "tls", user="one", password=PASSWORD) as client:
+                assert client.watch(name).status == 403
+                assert unmarked(client)
+    for user, password in (("one", "wrong"), ("nobody", PASSWORD), ("", "")):
+        for name in DECISIONS:
+            with RawClient(world.ports["digest"], user=user, password=password) as client:
+                assert client.watch(name).status == 401
+                assert unmarked(client)
+    with RawClient(world.ports["tls"]) as client:
+        client.socket.sendall(f"DESCRIBE {client.url('seen')} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+        assert client.read_to_end(5) in ("end", "reset"), "cleartext on a TLS listener"
+        assert unmarked(client)
+
+
+@pytest.mark.parametrize("name", ["seen", *NEVER])
+# Inside TLS FFmpeg takes TCP, whatever it is told.
+@pytest.mark.parametrize(
+    ("listener", "transport"), [("open", "tcp"), ("open", "udp"), ("digest", "tcp"), ("digest", "udp"), ("tls", "tcp")]
+)
+def test_ffmpeg(world: World, listener: str, transport: str, name: str, tmp_path: Path) -> None:
+    scheme = "rtsps" if listener == "tls" else "rtsp"
+    who = "" if listener == "open" else f"all:{PASSWORD.replace(' ', '%20')}@"
+    out = tmp_path / "out"
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-rtsp_transport", transport, "-analyzeduration", "300000"]
+    command += ["-i", f"{scheme}://{who}127.0.0.1:{world.ports[listener]}/{name}", "-map", "0:v", "-c", "copy"]
+    command += ["-frames:v", "20", "-f", "data", str(out)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    got = out.read_bytes() if out.exists() else b""
+    if name == "seen":
+        assert got.count(MARKER) >= 10, done.stderr.decode()
+    else:
+        assert got == b""
+        assert done.returncode != 0
+        assert b"403" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["seen", *NEVER])
+def test_the_engine_gives_nothing(world: World, name: str) -> None:
+    engine = world.engine
+    clear = name == "seen"
+    for stream in ("", "main", "sub"):
+        if clear:
+            with engine.subscribe(name, stream) as units:
+                unit = units.next(5)
+                assert unit is not None
+                assert MARKER in bytes(unit)
+        else:
+            with pytest.raises(errors.WithheldError):
+                engine.subscribe(name, stream)
+    for spelling in (name.upper(), f"{name}/main", f"{name}/", f"{name}\0", f" {name}", f"seen/../{name}"):
+        with pytest.raises(errors.Error):
+            engine.subscribe(spelling)
+    figures = engine.stats()["cameras"][name]["streams"]
+    for stream in figures.values():
+        assert (stream["published_units"] > 0) == clear
+        assert (stream["log_units"] > 0) == clear
+        assert (stream["log_bytes"] > 0) == clear
+        assert (stream["withheld_units"] > 0) != clear
+    told = json.dumps(engine.stats()) + "".join(str(event) for event in engine.events(timeout=0.1))
+    assert MARKER.decode() not in told
+
+
+def test_clear_needs_a_reason() -> None:
+    """Neither an absent reason nor an empty one makes a camera clear, and the policy before it stays."""
+    with vigie.Engine() as engine:
+        engine.apply({"revision": 1, "cameras": [camera("cam", None)]})
+        for reason in ({}, {"privacy_reason": ""}, {"privacy_reason": "  "}, {"privacy_reason": None}):
+            entry = {**camera("cam", None), "privacy": "clear", **reason}
+            with pytest.raises(errors.PolicyFieldError):
+                engine.apply({"revision": 2, "cameras": [entry]})
+        for decision in ("CLEAR", "Clear", "", None, True, "clear "):
+            entry = {**camera("cam", None), "privacy": decision, "privacy_reason": "a test"}
+            with pytest.raises(errors.PolicyFieldError):
+                engine.apply({"revision": 2, "cameras": [entry]})
+        with pytest.raises(errors.WithheldError):
+            engine.subscribe("cam")
+        assert engine.stats()["revision"] == 1
+
+
+def test_what_came_before_a_decision_stays_hidden(tmp_path: Path) -> None:
+    """A decision for clear does not bring out pictures from before it."""
+    with make_world(tmp_path) as world:
+        before = world.number
+        while world.number < before + 60:
+            time.sleep(0.02)
+        decided = world.number  # the unit of this number may be on its way
+        world.apply(cameras={"absent": "clear"})
+        with world.engine.subscribe("absent") as units:
+            unit = units.next(5)
+            assert unit is not None
+            data = bytes(unit)
+        stamp = nal.find_stamp(data)
+        assert stamp is not None
+        assert stamp.number >= decided
+
+
+def test_many_at_once_find_no_gap(world: World) -> None:
+    """Twenty at a time ask for all cameras while a decision is taken back and given again; none gets a withheld one."""
+    found: list[bytes] = []
+    stop = threading.Event()
+
+    def hammer(path: str) -> None:
+        while not stop.is_set():
+            with RawClient(world.ports["open"]) as client:
+                try:
+                    client.watch(path)
+                    client.read_for(0.02)
+                except OSError:
+                    pass
+                if not unmarked(client):
+                    found.append(path.encode())
+
+    threads = [threading.Thread(target=hammer, args=(name,)) for name in NEVER for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        world.apply()
+        time.sleep(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert found == []
+
+
