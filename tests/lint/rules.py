@@ -4,6 +4,7 @@
 """
 
 import ast
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -291,7 +292,9 @@ def cmake_lists_every_source(files: Files) -> list[str]:
     """Every .cc is named in the CMakeLists.txt of its folder or of one above it, and every one named exists."""
     found = []
     for path in files:
-        if suffix(path) not in {".cc", ".pyx"} or not path.startswith(("src/", "tests/native/", "tests/fuzz/")):
+        if suffix(path) not in {".cc", ".pyx"} or not path.startswith(
+            ("src/", "tests/native/", "tests/fuzz/", "benchmarks/")
+        ):
             continue
         here = PurePosixPath(path)
         names = [here.name, here.stem] if path.startswith("tests/fuzz/") else [here.name]
@@ -303,10 +306,10 @@ def cmake_lists_every_source(files: Files) -> list[str]:
         ):
             found.append(f"{path}:1: no CMakeLists.txt builds it")
     for path, text in files.items():
-        if path.endswith("CMakeLists.txt") and path.startswith(("src/", "tests/native/")):
+        if path.endswith("CMakeLists.txt") and path.startswith(("src/", "tests/native/", "benchmarks/")):
             folder = PurePosixPath(path).parent
             for name in re.findall(r"(?<![\w./{}$])([\w./]+\.cc)\b", re.sub(r"#.*", "", text)):
-                if str(folder / name) not in files:
+                if posixpath.normpath(folder / name) not in files:
                     found.append(f"{path}:1: names {name}, which does not exist")
     return found
 

@@ -77,6 +77,7 @@ BAD = [
         {"src/engine/base/a.cc": "", "src/engine/base/CMakeLists.txt": "SOURCES b_a.cc\n"},
     ),
     (rules.cmake_lists_every_source, {"tests/native/base/t.cc": ""}),
+    (rules.cmake_lists_every_source, {"benchmarks/native/a_bench.cc": ""}),
     (
         rules.cmake_lists_every_source,
         {"tests/fuzz/sdp.cc": "", "tests/fuzz/CMakeLists.txt": "vigie_fuzz(sdp_x LINKS)\n"},
@@ -123,6 +124,14 @@ GOOD = [
             "src/engine/base/CMakeLists.txt": "vigie_layer(base SOURCES x/a.cc)\n",
             "tests/fuzz/sdp.cc": "",
             "tests/fuzz/CMakeLists.txt": "vigie_fuzz(sdp LINKS vigie_rtsp)\n",
+        },
+    ),
+    (
+        rules.cmake_lists_every_source,
+        {
+            "tests/native/net/certificates.cc": "",
+            "tests/native/net/CMakeLists.txt": "vigie_test(net SOURCES certificates.cc)\n",
+            "tests/native/source/CMakeLists.txt": "vigie_test(source SOURCES ../net/certificates.cc)\n",
         },
     ),
     (rules.plain_errors, {"src/engine/rtp/a.cc": "// never throw\nvoid f() noexcept;\n"}),
