@@ -23,8 +23,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from vigie._native import find_program
 from vigie.cli import show
-from vigie.cli.programs import native_program
 from vigie.demo.children import Child, Children
 from vigie.demo.result import Result
 from vigie.demo.scenes import Clip, font_file, make_clip, make_scene
@@ -138,7 +138,7 @@ def _start_sim(children: Children, clips: list[Clip], cameras: int, environ: dic
         if message.get("event") == "ready":
             ports.put(message["port"])
 
-    command = [native_program("vigie-sim"), "--cameras", str(cameras), "--fps", f"{clips[0].fps:.6g}"]
+    command = [find_program("vigie-sim"), "--cameras", str(cameras), "--fps", f"{clips[0].fps:.6g}"]
     for clip in clips:
         command += ["--file", str(clip.path)]
     if clips[0].timing is not None:
@@ -268,7 +268,7 @@ def _watch(
 
 def _load_command(url: str, cameras: int, transport: str, viewers: int, window: float) -> list[str]:
     return [
-        *(native_program("vigie-load"), "--url-template", f"{url}/cam{{n:03d}}", "--cameras", str(cameras)),
+        *(find_program("vigie-load"), "--url-template", f"{url}/cam{{n:03d}}", "--cameras", str(cameras)),
         *("--viewers", str(viewers), "--transport", transport, "--ramp", "0.5", "--warm-up", "1"),
         *("--duration", str(window - 1), "--ready-timeout", "10"),
     ]

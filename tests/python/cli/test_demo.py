@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from vigie.cli.programs import native_program
+from vigie._native import find_program
 from vigie.errors import NotFoundError
 
 Start = Callable[..., Any]
@@ -20,8 +20,8 @@ Start = Callable[..., Any]
 def programs(core: None) -> None:
     """Needs ffmpeg and the native programs; `core` says when their lack is a failure."""
     try:
-        native_program("vigie-sim")
-        native_program("vigie-load")
+        find_program("vigie-sim")
+        find_program("vigie-load")
     except NotFoundError as error:
         pytest.fail(str(error))
     if shutil.which("ffmpeg") is None:
