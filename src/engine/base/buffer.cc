@@ -36,28 +36,19 @@ uint32_t class_for(size_t capacity) {
 
 }  // namespace
 
-struct Buffer::Block {
-  std::atomic<uint32_t> refs{1};
-  uint32_t size_class = kNoClass;
-  size_t capacity = 0;
-  size_t size = 0;
-  BufferPool::Core* core = nullptr;
-  Block* next_free = nullptr;
-
-  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
-};
+using Block = internal::BufferBlock;
 
 // Shared between the pool and its outstanding blocks; freed by whoever is last.
-struct BufferPool::Core {
+struct internal::PoolCore {
   std::atomic<size_t> holders{1};  // the pool itself + each block in use
   std::atomic<size_t> in_use{0};
   std::atomic<size_t> cached{0};
   std::atomic<bool> closed{false};
-  std::atomic<Buffer::Block*> returned{nullptr};  // Treiber stack, pushed by any thread, taken whole by the home
+  std::atomic<Block*> returned{nullptr};  // Treiber stack, pushed by any thread, taken whole by the home
   size_t cached_limit = 0;
-  std::array<Buffer::Block*, kClasses> free{};
+  std::array<Block*, kClasses> free{};
 
-  static void destroy(Buffer::Block* block) {
+  static void destroy(Block* block) {
     block->~Block();
     std::free(block);
   }
@@ -65,34 +56,34 @@ struct BufferPool::Core {
   void drop_holder() {
     if (holders.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     take_returned();
-    for (Buffer::Block* head : free) {
+    for (Block* head : free) {
       while (head) destroy(std::exchange(head, head->next_free));
     }
     delete this;
   }
 
   void take_returned() {
-    Buffer::Block* block = returned.exchange(nullptr, std::memory_order_acquire);
+    Block* block = returned.exchange(nullptr, std::memory_order_acquire);
     while (block) {
-      Buffer::Block* next = block->next_free;
+      Block* next = block->next_free;
       block->next_free = free[block->size_class];
       free[block->size_class] = block;
       block = next;
     }
   }
 
-  static Buffer::Block* make_block(uint32_t size_class, size_t capacity) {
-    void* memory = std::malloc(sizeof(Buffer::Block) + capacity);
+  static Block* make_block(uint32_t size_class, size_t capacity) {
+    void* memory = std::malloc(sizeof(Block) + capacity);
     if (!memory) throw std::bad_alloc();
-    auto* block = new (memory) Buffer::Block;
+    auto* block = new (memory) Block;
     block->size_class = size_class;
     block->capacity = capacity;
     return block;
   }
 
-  Buffer::Block* make(size_t capacity) {
+  Block* make(size_t capacity) {
     const uint32_t size_class = class_for(capacity);
-    Buffer::Block* block = nullptr;
+    Block* block = nullptr;
     if (size_class != kNoClass) {
       if (!free[size_class]) take_returned();
       block = free[size_class];
@@ -111,7 +102,7 @@ struct BufferPool::Core {
     return block;
   }
 
-  void give_back(Buffer::Block* block) {
+  void give_back(Block* block) {
     in_use.fetch_sub(block->capacity, std::memory_order_relaxed);
     // Logs give whole GOPs back at once and take them again within seconds: a part of what is in use may wait.
     const size_t may_wait = std::max(cached_limit, in_use.load(std::memory_order_relaxed) / kCachedShareOfUse);
@@ -119,7 +110,7 @@ struct BufferPool::Core {
                       cached.load(std::memory_order_relaxed) + block->capacity <= may_wait;
     if (keep) {
       cached.fetch_add(block->capacity, std::memory_order_relaxed);
-      Buffer::Block* head = returned.load(std::memory_order_relaxed);
+      Block* head = returned.load(std::memory_order_relaxed);
       do {
         block->next_free = head;
       } while (!returned.compare_exchange_weak(head, block, std::memory_order_release, std::memory_order_relaxed));
@@ -130,7 +121,7 @@ struct BufferPool::Core {
   }
 };
 
-BufferPool::BufferPool(size_t cached_bytes_limit) : core_(new Core) { core_->cached_limit = cached_bytes_limit; }
+BufferPool::BufferPool(size_t cached_bytes_limit) : core_(new internal::PoolCore) { core_->cached_limit = cached_bytes_limit; }
 
 BufferPool::~BufferPool() {
   core_->closed.store(true, std::memory_order_relaxed);
@@ -142,27 +133,7 @@ size_t BufferPool::bytes_cached() const { return core_->cached.load(std::memory_
 
 Buffer BufferPool::make(size_t capacity) { return Buffer(core_->make(capacity)); }
 
-Buffer Buffer::make_heap(size_t capacity) { return Buffer(BufferPool::Core::make_block(kNoClass, capacity)); }
-
-Buffer::Buffer(const Buffer& other) : block_(other.block_) {
-  if (block_) block_->refs.fetch_add(1, std::memory_order_relaxed);
-}
-
-Buffer::Buffer(Buffer&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
-
-Buffer& Buffer::operator=(Buffer other) noexcept {
-  std::swap(block_, other.block_);
-  return *this;
-}
-
-Buffer::~Buffer() {
-  if (block_ && block_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) release(block_);
-}
-
-const uint8_t* Buffer::data() const { return block_ ? block_->bytes() : nullptr; }
-size_t Buffer::size() const { return block_ ? block_->size : 0; }
-size_t Buffer::capacity() const { return block_ ? block_->capacity : 0; }
-bool Buffer::unique() const { return block_ && block_->refs.load(std::memory_order_acquire) == 1; }
+Buffer Buffer::make_heap(size_t capacity) { return Buffer(internal::PoolCore::make_block(kNoClass, capacity)); }
 
 uint8_t* Buffer::mutable_data() {
   assert(unique());
@@ -203,7 +174,7 @@ void Buffer::release(Block* block) {
   if (block->core) {
     block->core->give_back(block);
   } else {
-    BufferPool::Core::destroy(block);
+    internal::PoolCore::destroy(block);
   }
 }
 

@@ -5,13 +5,31 @@
 //                                 ^------------- last release: back to the pool's free list ----------------+
 //
 // A buffer may outlive its pool's owner: the pool's core lives until the last buffer is gone.
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace vigie {
 
 class BufferPool;
+
+namespace internal {
+struct PoolCore;
+
+// What lies before a buffer's bytes.
+struct BufferBlock {
+  std::atomic<uint32_t> refs{1};
+  uint32_t size_class = 0;
+  size_t capacity = 0;
+  size_t size = 0;
+  PoolCore* core = nullptr;  // null: from the heap
+  BufferBlock* next_free = nullptr;
+
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
+};
+}  // namespace internal
 
 // One reference to a block of bytes. Copying adds a reference.
 // Ownership: writable only while this is the sole reference (`unique()`); hand over, then never write again.
@@ -22,18 +40,25 @@ class Buffer {
   Buffer() = default;
   // A unique buffer of `capacity` bytes from the heap, of no pool; any thread may make and grow it.
   static Buffer make_heap(size_t capacity);
-  Buffer(const Buffer& other);
-  Buffer(Buffer&& other) noexcept;
-  Buffer& operator=(Buffer other) noexcept;
-  ~Buffer();
+  Buffer(const Buffer& other) : block_(other.block_) {
+    if (block_) block_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  Buffer(Buffer&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~Buffer() {
+    if (block_ && block_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) release(block_);
+  }
 
-  const uint8_t* data() const;
-  size_t size() const;
-  size_t capacity() const;
+  const uint8_t* data() const { return block_ ? block_->bytes() : nullptr; }
+  size_t size() const { return block_ ? block_->size : 0; }
+  size_t capacity() const { return block_ ? block_->capacity : 0; }
   bool empty() const { return size() == 0; }
   explicit operator bool() const { return block_ != nullptr; }
   std::span<const uint8_t> bytes() const { return {data(), size()}; }
-  bool unique() const;
+  bool unique() const { return block_ && block_->refs.load(std::memory_order_acquire) == 1; }
 
   // Writable bytes [0, capacity). Only while unique() (asserted).
   uint8_t* mutable_data();
@@ -48,7 +73,7 @@ class Buffer {
 
  private:
   friend class BufferPool;
-  struct Block;
+  using Block = internal::BufferBlock;
   explicit Buffer(Block* block) : block_(block) {}
   void move_to(size_t capacity);
   static void release(Block* block);
@@ -73,9 +98,7 @@ class BufferPool {
   size_t bytes_cached() const;
 
  private:
-  friend class Buffer;
-  struct Core;
-  Core* core_;
+  internal::PoolCore* core_;
 };
 
 }  // namespace vigie
