@@ -141,8 +141,8 @@ def _watch(
         wanted = case.cameras
         wait_until(lambda: sim.stats()["playing"] >= wanted, None, load.ready_timeout, "not every camera is pulled")
         found.cameras_up_s = time.monotonic() - began
-        # One GOP, so that every camera's log is full before memory is read.
-        time.sleep(load.gop / load.fps + 0.5)
+        # Logs are as full as they get after two GOPs: what memory grows by from then on is the viewers'.
+        time.sleep(2 * load.gop / load.fps + 2)
     rss_cameras = rss_bytes(running.pid)
     begin: dict[str, Any] = {}
     end: dict[str, Any] = {}
