@@ -10,12 +10,18 @@ from e2e.viewers import DEBIAN_PYTHON, HERE
 
 
 class GstCamera:
-    """GStreamer's RTSP server with one clip a mount; a context manager. `clips`: mount -> (codec, elementary stream)."""
+    """GStreamer's RTSP server with one clip a mount; a context manager.
+
+    `clips`: mount -> (codec, elementary stream).
+    """
 
     def __init__(self, clips: dict[str, tuple[str, Path]]) -> None:
         mounts = [f"{mount}={codec}:{path}" for mount, (codec, path) in clips.items()]
         self._process = subprocess.Popen(
-            [DEBIAN_PYTHON, str(HERE / "gst_server.py"), *mounts], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [DEBIAN_PYTHON, str(HERE / "gst_server.py"), *mounts],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout is not None
         words = self._process.stdout.readline().split()

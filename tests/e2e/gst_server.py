@@ -2,8 +2,8 @@
 
     /usr/bin/python3 gst_server.py MOUNT=CODEC:CLIP…
 
-Prints "ready PORT", and "key MOUNT NUMBER" whenever a keyframe has been handed over. Every unit gets a stamp: its number
-(the clip's unit is number modulo length) and the moment. Ends with its standard input.
+Prints "ready PORT", and "key MOUNT NUMBER" whenever a keyframe has been handed over. Every unit gets a stamp: its
+number (the clip's unit is number modulo length) and the moment. Ends with its standard input.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     /usr/bin/python3 gst_viewer.py URL tcp|udp CODEC SECONDS
 
-Prints "U PTS_90K MONO_NS HEX" for each unit as it comes, "D PTS_NS MONO_NS" for each picture shown with "P PTS_90K PTS_NS"
+Prints "U PTS_90K MONO_NS HEX" for each unit as it comes, "D PTS_NS MONO_NS" for each picture shown, "P PTS_90K PTS_NS"
 as the link between both clocks, and "E TEXT" for each error or warning.
 """
 
@@ -22,7 +22,8 @@ def main() -> None:
     tls = "tls-validation-flags=0" if url.startswith("rtsps") else ""
     pipeline = Gst.parse_launch(
         f'rtspsrc location="{url}" protocols={transport} latency=0 {tls} ! rtp{codec}depay '
-        f"! video/x-{codec},stream-format=byte-stream,alignment=au ! identity name=units signal-handoffs=true silent=true "
+        f"! video/x-{codec},stream-format=byte-stream,alignment=au "
+        f"! identity name=units signal-handoffs=true silent=true "
         f"! {codec}parse ! avdec_{codec} ! fakesink name=screen sync=true signal-handoffs=true silent=true"
     )
     loop = GLib.MainLoop()

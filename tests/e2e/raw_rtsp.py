@@ -1,4 +1,4 @@
-"""An RTSP client that checks nothing, for tests that must see every byte: requests as text, replies and packets as they come."""
+"""An RTSP client that checks nothing and keeps every byte: requests as text, replies and packets as they come."""
 
 import hashlib
 import re
@@ -203,5 +203,5 @@ class RawClient:
             return None
         body = bytes(self._buffer[end + 4 : end + 4 + length])
         del self._buffer[: end + 4 + length]
-        _, status, reason = (head[0].split(" ", 2) + ["", ""])[:3]
+        _, status, reason = [*head[0].split(" ", 2), "", ""][:3]
         return Reply(int(status), reason, headers, body)

@@ -69,7 +69,9 @@ class Serve:
             while not (value := found()):
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._thread.is_alive():
-                    raise AssertionError(f"{what}: not seen.\n" + "\n".join([*self.notes, *map(str, self.events[-30:])]))
+                    raise AssertionError(
+                        f"{what}: not seen.\n" + "\n".join([*self.notes, *map(str, self.events[-30:])])
+                    )
                 self._changed.wait(left)
         return value
 

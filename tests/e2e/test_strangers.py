@@ -1,5 +1,6 @@
 """Cameras and players we did not write, over TCP and UDP: every access unit arrives, and soon."""
 
+import itertools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +67,7 @@ def check_units(viewer: viewers.Viewer, put_in: list[list[bytes]]) -> None:
     times = [unit.pts_90k for unit in viewer.units]
     if not viewer.name.startswith("gst"):
         del times[0]  # FFmpeg's parser gives the first packet no time, whatever the server; ffmpeg makes one up
-    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(times)]
     assert min(steps) > 0, f"{viewer.name}: times do not follow at unit {steps.index(min(steps))}: {min(steps)}"
     # After catch-up the times are those of the camera (rtspsrc replaces them by its own estimate).
     late = steps[len(steps) // 2 :]
@@ -116,4 +117,6 @@ def test_every_unit_arrives_at_every_player(
         assert came < LAG_LIMIT_MS, f"{viewer.name}: {came:.0f} ms behind after 5 s"
         shown_limit = LAG_LIMIT_MS + (0 if viewer.name.startswith("gst") else PROBE_LIMIT_MS)
         assert shown < shown_limit, f"{viewer.name}: shows {shown:.0f} ms late after 5 s"
-    assert all(viewer.decoded > SECONDS * clips.FPS * 0.7 for viewer in running if viewer.name.startswith(("gst", "pyav")))
+    assert all(
+        viewer.decoded > SECONDS * clips.FPS * 0.7 for viewer in running if viewer.name.startswith(("gst", "pyav"))
+    )

@@ -82,7 +82,8 @@ class Viewer:
         assert self.raw is not None
         units = nal.group_units(nal.split_nals(self.raw.read_bytes()), self.codec)
         form = "hevc" if self.codec == "h265" else "h264"
-        command = ["ffmpeg", "-v", "error", "-nostdin", "-f", form, "-i", str(self.raw), "-f", "rawvideo", "-y", "/dev/null"]
+        command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", form, "-i", str(self.raw)]
+        command += ["-f", "rawvideo", "/dev/null"]
         decoded = subprocess.run(command, capture_output=True, text=True, check=False)
         self.complaints += decoded.stderr.splitlines()
         if len(units) != len(self.times):
@@ -91,7 +92,7 @@ class Viewer:
             self.units.append(Unit(pts, came, nals))
 
     def _show(self) -> None:
-        """When each unit is shown: as seen where the player has a screen, else by a clock that starts with the first."""
+        """When each unit is shown: as seen where there is a screen, else by a clock that starts with the first unit."""
         first = next((unit for unit in self.units if unit.pts_90k != NO_TIME), None)
         for unit in self.units if first else []:
             due = first.came_ns + (unit.pts_90k - first.pts_90k) * 100_000 // 9

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from e2e import nal
 from e2e.raw_rtsp import RawClient
-from vigie import errors
-
 from privacy.world import MARKER, PASSWORD, World, make_units, make_world
+from vigie import errors
 
 BOUND_NS = 100_000_000
 # A moment in which this machine had other things to do is no finding: one of these tries must hold.
@@ -116,7 +116,7 @@ def _viewers(world: World) -> list[dict[str, Any]]:
     return [viewer for viewer in world.engine.stats()["viewers"] if viewer["camera"] == "seen"]
 
 
-@pytest.mark.parametrize("cut", [cut for cut in CUTS])
+@pytest.mark.parametrize("cut", list(CUTS))
 def test_udp_stops(world: World, cut: str) -> None:
     """No datagram with a picture from after the cut, and no session left."""
     world.units = make_units(25, 2_000)
@@ -172,32 +172,35 @@ def test_a_subscription_ends(world: World, cut: str) -> None:
         expected = errors.NotFoundError if cut == "camera removed" else errors.WithheldError
         assert isinstance(failed[0], expected)
         time.sleep(0.2)
-        with pytest.raises(expected):
+        try:
             while unit := lazy.next(1):
                 assert newest_ns(bytes(unit)) <= returned
+            pytest.fail("it did not end")
+        except expected:
+            pass
         with pytest.raises(expected):
             world.engine.subscribe("seen")
 
 
 def test_others_go_on(tmp_path: Path) -> None:
     """One agent's right is taken away; the other's viewer of the same camera loses nothing."""
-    with make_world(tmp_path) as world:
-        with (
-            connect(world, "digest") as cut,
-            RawClient(world.ports["digest"], user="one", password=PASSWORD) as kept,
-        ):
-            assert kept.watch("seen").status == 200
-            kept.read_for(0.3)
-            CUTS["agent removed"](world)
-            assert cut.read_to_end(5) in ("reset", "end")
-            kept.read_for(0.5)
-            at, numbers = 0, []
-            payload = b"".join(packet.data[12:] for packet in kept.packets if packet.channel == 0)
-            while (at := payload.find(MARKER, at)) >= 0:
-                numbers.append(int(payload[at + 16 : at + 28]))
-                at += 1
-            assert len(numbers) > 30
-            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    with (
+        make_world(tmp_path) as world,
+        connect(world, "digest") as cut,
+        RawClient(world.ports["digest"], user="one", password=PASSWORD) as kept,
+    ):
+        assert kept.watch("seen").status == 200
+        kept.read_for(0.3)
+        CUTS["agent removed"](world)
+        assert cut.read_to_end(5) in ("reset", "end")
+        kept.read_for(0.5)
+        at, numbers = 0, []
+        payload = b"".join(packet.data[12:] for packet in kept.packets if packet.channel == 0)
+        while (at := payload.find(MARKER, at)) >= 0:
+            numbers.append(int(payload[at + 16 : at + 28]))
+            at += 1
+        assert len(numbers) > 30
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 @pytest.mark.parametrize("reads", [True, False], ids=["reads", "does not read"])

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import vigie
 from e2e import nal
 from vigie.errors import Error
-
-import vigie
 
 MARKER = nal.STAMP_UUID
 PASSWORD = "correct horse"
