@@ -15,8 +15,15 @@ void SessionNumbers::begin_catch_up(const fanout::LogEntry& first, const fanout:
       units > 0 ? static_cast<uint32_t>(std::clamp<int64_t>(kMaxSpanTicks / units, 1, kSpacingTicks)) : kSpacingTicks;
   shift_ = 0;
   if (!started_) return;
-  const auto over = static_cast<int32_t>(last_timestamp_ - catch_up_timestamp(first));
-  if (over >= 0) shift_ = static_cast<uint32_t>(over) + 1;
+  const auto over = [&] { return static_cast<int32_t>(last_timestamp_ - catch_up_timestamp(first)); };
+  if (over() < 0) return;
+  // A part of them was sent before: closer still, into the time that is left before the edge, so that what follows it
+  // live is later than they are.
+  const auto room = static_cast<int32_t>(edge_timestamp_ - last_timestamp_);
+  if (units > 0) {
+    spacing_ = static_cast<uint32_t>(std::clamp<int64_t>(room / (units + 1), 1, static_cast<int64_t>(spacing_)));
+  }
+  if (const int32_t left = over(); left >= 0) shift_ = static_cast<uint32_t>(left) + 1;
 }
 
 uint32_t SessionNumbers::catch_up_timestamp(const fanout::LogEntry& entry) const {

@@ -92,6 +92,24 @@ TEST(SessionNumbers, RepeatedUnitsGoForward) {
   }
 }
 
+// A player that pauses and plays on at once gets a GOP again of which it has seen a part: what follows live must still
+// be later.
+TEST(SessionNumbers, RepeatedUnitsLeaveRoomForTheLiveOnes) {
+  for (const uint64_t missed : {0u, 1u, 2u, 5u}) {
+    SessionNumbers numbers;
+    numbers.begin_catch_up(entry(1), entry(1));
+    for (uint64_t n = 1; n <= 250; ++n) numbers.take(entry(n));
+    uint32_t last = entry(250).rtp.timestamp;
+    numbers.begin_catch_up(entry(1), entry(250 + missed));
+    for (uint64_t n = 1; n <= 260 + missed; ++n) {
+      const uint32_t timestamp = numbers.take(entry(n)).timestamp;
+      EXPECT_GT(static_cast<int32_t>(timestamp - last), 0) << missed << " missed, unit " << n;
+      last = timestamp;
+    }
+    EXPECT_EQ(last, entry(260 + missed).rtp.timestamp) << "and on the hub's time again";
+  }
+}
+
 // I P B B order: decoding order 0 3 1 2 in presentation.
 TEST(SessionNumbers, CatchUpKeepsThePresentationOrder) {
   const int64_t offsets[] = {3600, 3 * 3600, 0, 0};
