@@ -320,6 +320,26 @@ TEST_F(HubTest, EmptyingTheLogReachesEveryShardBeforeItIsDone) {
   EXPECT_EQ(far.got, range(4, 4));
 }
 
+// A shard that has just lost its last subscriber is not fed any more, and still has its log for a moment.
+TEST_F(HubTest, EmptyingTheLogWaitsForAShardThatIsBeingLeft) {
+  publish(true);
+  Viewer gone, late;
+  late.taking = false;
+  join(b_, 1, gone);
+  settle();
+  leave(b_, gone);
+  a_.run();
+  join(b_, 1, late);
+  bool done = false;
+  a_.as([&] { hub_->empty_log([&] { done = true; }); });
+  a_.run();
+  EXPECT_FALSE(done) << "shard b still holds the older unit";
+  settle();
+  EXPECT_TRUE(done);
+  b_.as([&] { late.take(); });
+  EXPECT_TRUE(late.got.empty());
+}
+
 TEST_F(HubTest, CloseTellsEverybodyNowAndLater) {
   Viewer near, far, late;
   join(a_, 0, near);
