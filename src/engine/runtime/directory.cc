@@ -4,7 +4,8 @@
 
 namespace vigie::runtime {
 
-Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines) {
+Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
+                                    const Directory* before) {
   auto directory = make_ref<Directory>();
   for (const policy::CameraPolicy& camera : snapshot->cameras) {
     Directory::Camera& entry = directory->cameras[camera.name];
@@ -18,6 +19,11 @@ Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, 
     Directory::Agent& entry = directory->agents[agent.name];
     entry.policy = &agent;
     entry.cameras.insert(agent.cameras.begin(), agent.cameras.end());
+    entry.password_since = snapshot->revision;
+    if (!before) continue;
+    const auto old = before->agents.find(agent.name);
+    const bool same = old != before->agents.end() && old->second.policy->password == agent.password;
+    if (same) entry.password_since = old->second.password_since;
   }
   for (const policy::ListenerPolicy& listener : snapshot->listeners) directory->listeners[listener.name] = &listener;
   directory->snapshot = std::move(snapshot);

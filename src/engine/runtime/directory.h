@@ -24,6 +24,7 @@ struct Directory : RefCounted<Directory> {
   struct Agent {
     const policy::AgentPolicy* policy = nullptr;
     std::unordered_set<std::string_view> cameras;  // texts live in the snapshot
+    uint64_t password_since = 0;                   // revision that gave the present password
   };
 
   Ref<const policy::PolicySnapshot> snapshot;  // never null
@@ -38,6 +39,8 @@ struct Directory : RefCounted<Directory> {
 };
 
 using PipelineMap = std::map<StreamKey, std::shared_ptr<StreamPipeline>>;
-Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines);
+// `before`: the directory it replaces, to know whose password has changed; may be null.
+Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
+                                    const Directory* before);
 
 }  // namespace vigie::runtime

@@ -95,14 +95,19 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
   const bool ran = pipeline->loop().run_blocking([&] {
     status = pipeline->may_publish();
     if (!status.ok()) return;
+    // Known before it is fed: apply() and close() end every subscription they find, and must find this one.
+    const std::lock_guard lock(subscriptions_mutex_);
+    if (closed_) {
+      status = make_error(Code::closed, "engine", "the engine was closed");
+      return;
+    }
+    std::erase_if(subscriptions_, [](const Subscribed& subscribed) { return subscribed.queue.expired(); });
+    subscriptions_.push_back({pipeline->key().camera, queue});
     *hold = std::make_shared<PipelineHold>(pipeline);
     queue->attach(pipeline->hub(), pipeline->home_shard(), options.start);
   });
   if (!ran) return make_error(Code::closed, "engine", "the engine was closed");
   if (!status.ok()) return std::move(status).error();
-  const std::lock_guard lock(subscriptions_mutex_);
-  std::erase_if(subscriptions_, [](const Subscribed& subscribed) { return subscribed.queue.expired(); });
-  subscriptions_.push_back({pipeline->key().camera, queue});
   // The host's reference is the handle: when the last copy of it goes, the subscription ends on its shard.
   UnitQueue* handle = queue.get();
   return std::shared_ptr<UnitQueue>(handle, [queue = std::move(queue)](UnitQueue*) { queue->close(); });
@@ -129,7 +134,7 @@ void Engine::Impl::close() {
   for_each_subscription([](const std::string&, UnitQueue& queue) { queue.close(); });
   while (!pipelines_.empty()) remove_stream(pipelines_.begin()->first, reason);
   stopping_.wait_blocking(kStopLimit);
-  if (viewing_) viewing_->publish(make_directory(make_ref<policy::PolicySnapshot>(), {}));
+  if (viewing_) viewing_->publish(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr));
   events_.close();
   // Sources' shared parts hold timers and sockets of their loop: they go on its thread.
   for (size_t i = 0; i < source_shards_.size(); ++i) {
@@ -143,7 +148,7 @@ void Engine::Impl::close() {
 
 // ---- the shell ------------------------------------------------------------------------------------------------------
 
-Result<std::shared_ptr<Engine>> Engine::make(EngineOptions options) {
+Result<std::shared_ptr<Engine>> Engine::make(const EngineOptions& options) {
   auto impl = Impl::make(options);
   if (!impl.ok()) return std::move(impl).error();
   return std::shared_ptr<Engine>(new Engine(std::move(impl).value()));

@@ -33,7 +33,7 @@ Viewing::Viewing(const Clock& clock, EventQueue& events, std::vector<net::EventL
     : clock_(clock),
       events_(events),
       loops_(std::move(loops)),
-      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {})) {}
+      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr)) {}
 
 void Viewing::publish(Ref<const Directory> directory) {
   const std::lock_guard lock(mutex_);
@@ -69,6 +69,9 @@ Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& req
     return make_error(Code::not_authorized, request.agent, "no such agent");
   }
   const policy::AgentPolicy& who = *agent->second.policy;
+  if (request.proven_at < agent->second.password_since) {
+    return make_error(Code::not_authorized, request.agent, "the agent's password was changed");
+  }
   if (who.until && *who.until <= clock_.now_wall()) {
     return make_error(Code::not_authorized, request.agent, "the agent's right has ended");
   }

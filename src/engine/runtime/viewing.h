@@ -28,6 +28,7 @@ class Viewing final : public sink::StreamProvider {
   Status still_allowed(const sink::ViewRequest& request, const StreamKey& key) override;
   std::optional<WallTime> right_ends(const sink::ViewRequest& request, const StreamKey& key) override;
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
+  uint64_t revision() const override { return directory()->snapshot->revision; }
   void emit(Event event) override { events_.push(std::move(event)); }
 
  private:

@@ -9,8 +9,6 @@
 
 namespace vigie::sink {
 
-using rtsp::Method;
-
 namespace {
 
 rtsp::SplitterLimits splitter_limits(const policy::LimitsPolicy& limits) {
@@ -158,7 +156,7 @@ size_t RtspConnection::consume_all(ByteSpan bytes) {
         rtsp::Response response;
         response.status = splitter_.error().code == Code::rtsp_too_large ? 413 : 400;
         close_after_answer_ = true;
-        answer(std::move(response));
+        answer(response);
         return at;
       }
     }
@@ -182,7 +180,7 @@ void RtspConnection::on_stream_writable() {
   if (session) session->on_delivery_ready(SendOutcome::done);
 }
 
-void RtspConnection::answer(rtsp::Response response) {
+void RtspConnection::answer(const rtsp::Response& response) {
   if (closed_) return;
   const std::string text = rtsp::serialise(response);
   if (!out_.send_control(as_bytes(text))) {
@@ -201,7 +199,9 @@ void RtspConnection::tick() {
   if (half_open_ && now - opened_at_ > shard_.limits().half_open_timeout) {
     return close(true, "nothing was granted in time", static_cast<uint16_t>(Code::timed_out));
   }
-  if (!session_is_tcp_ && !waiting_ && now - last_request_ > shard_.limits().session_timeout) {
+  // A UDP session may be kept alive by its reports alone (RFC 2326 A.2): its connection stays as long as it does.
+  const bool carries = !session_id_.empty() && shard_.find_session(session_id_) != nullptr;
+  if (!carries && !waiting_ && now - last_request_ > shard_.limits().session_timeout) {
     close(false, "no request within the session timeout", static_cast<uint16_t>(Code::timed_out));
   }
 }

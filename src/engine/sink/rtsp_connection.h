@@ -68,7 +68,7 @@ class RtspConnection final : private net::StreamHandler {
   size_t consume(ByteSpan bytes);
   size_t consume_all(ByteSpan bytes);
   void take_unread();
-  void handle(rtsp::Request request);
+  void handle(const rtsp::Request& request);
   void dispatch(const rtsp::Request& request, rtsp::Method method);
   bool authenticated(const rtsp::Request& request, rtsp::Method method);
   void challenge(const rtsp::Request& request, bool stale);
@@ -82,7 +82,7 @@ class RtspConnection final : private net::StreamHandler {
   void answer_session(const rtsp::Request& request, rtsp::Method method, const SessionAnswer& answer);
   void refuse(const rtsp::Request& request, const Error& error);
   rtsp::Response make_response(const rtsp::Request& request, int status) const;
-  void answer(rtsp::Response response);
+  void answer(const rtsp::Response& response);
   void answer_status(const rtsp::Request& request, int status) { answer(make_response(request, status)); }
   ViewRequest view_request(const Target& target) const;
   void granted();
@@ -110,6 +110,7 @@ class RtspConnection final : private net::StreamHandler {
 
   bool authenticated_ = false;  // agent_ proved itself on this connection
   std::string agent_;
+  uint64_t proven_at_ = 0;  // policy revision of that proof
 
   // The request that is being answered elsewhere; no other is looked at meanwhile.
   std::optional<rtsp::Request> waiting_;

@@ -104,10 +104,10 @@ rtsp::Response RtspConnection::make_response(const rtsp::Request& request, int s
 }
 
 ViewRequest RtspConnection::view_request(const Target& target) const {
-  return {listener_->policy().name, agent_, target.path, peer_.text(), shard_.index()};
+  return {listener_->policy().name, agent_, target.path, peer_.text(), shard_.index(), proven_at_};
 }
 
-void RtspConnection::handle(rtsp::Request request) {
+void RtspConnection::handle(const rtsp::Request& request) {
   last_request_ = shard_.loop().now();
   if (++requests_this_tick_ > kMaxRequestsPerTick) {
     return close(true, "the viewer floods the server with requests", static_cast<uint16_t>(Code::limit_exceeded));
@@ -117,7 +117,7 @@ void RtspConnection::handle(rtsp::Request request) {
   if (const std::string_view require = request.headers.get("Require"); !require.empty()) {
     rtsp::Response response = make_response(request, 551);
     response.headers.add("Unsupported", require);
-    return answer(std::move(response));
+    return answer(response);
   }
   dispatch(request, request.method_id());
 }
@@ -130,13 +130,13 @@ void RtspConnection::dispatch(const rtsp::Request& request, Method method) {
       }
       rtsp::Response response = make_response(request, 200);
       response.headers.add("Public", rtsp::format_methods(served_methods()));
-      return answer(std::move(response));
+      return answer(response);
     }
     case Method::announce:
     case Method::record: {
       rtsp::Response response = make_response(request, 405);
       response.headers.add("Allow", rtsp::format_methods(served_methods()));
-      return answer(std::move(response));
+      return answer(response);
     }
     case Method::redirect:
     case Method::other:
@@ -161,7 +161,7 @@ void RtspConnection::challenge(const rtsp::Request& request, bool stale) {
   rtsp::Response response = make_response(request, 401);
   const auto values = listener_->auth().challenges(shard_.loop().clock().now_mono(), std::to_string(number_), stale);
   for (const std::string& value : values) response.headers.add("WWW-Authenticate", value);
-  answer(std::move(response));
+  answer(response);
 }
 
 // Digest, never Basic. Requests that only steer or keep alive a granted session are believed without a new proof on the
@@ -177,6 +177,8 @@ bool RtspConnection::authenticated(const rtsp::Request& request, Method method) 
   }
   const Result<rtsp::Authorization> given = rtsp::parse_authorization(header);
   rtsp::ServerAuth::Verdict verdict = rtsp::ServerAuth::Verdict::refused;
+  // Asked before the password: should the policy change in between, the proof counts as the older one.
+  const uint64_t revision = shard_.provider().revision();
   if (given.ok() && given->scheme == rtsp::AuthScheme::digest) {
     const std::optional<rtsp::Secret> secret = shard_.provider().credential(given->user);
     const Result<Target> target = parse_target(request.uri);
@@ -191,6 +193,7 @@ bool RtspConnection::authenticated(const rtsp::Request& request, Method method) 
     case rtsp::ServerAuth::Verdict::accepted:
       authenticated_ = true;
       agent_ = given->user;
+      proven_at_ = revision;
       granted();
       return true;
     case rtsp::ServerAuth::Verdict::stale:
@@ -220,7 +223,7 @@ void RtspConnection::refuse(const rtsp::Request& request, const Error& error) {
   }
   response.headers.add("Content-Type", "text/plain; charset=utf-8");
   response.body = error.text() + "\r\n";
-  answer(std::move(response));
+  answer(response);
 }
 
 // --- DESCRIBE and SETUP -------------------------------------------------------------------------------------------
@@ -296,9 +299,15 @@ void RtspConnection::on_opened(Result<OpenedStream> opened) {
   const rtsp::Request request = std::move(*waiting_);
   const Target target = waiting_target_;
   waiting_.reset();
+  // The grant may be older than the policy; SETUP asks for itself.
+  const bool describes = request.method_id() == Method::describe;
+  if (opened.ok() && describes) {
+    Status allowed = shard_.provider().still_allowed(view_request(target), opened->key);
+    if (!allowed.ok()) opened = std::move(allowed).error();
+  }
   if (!opened.ok()) {
     refuse(request, opened.error());
-  } else if (request.method_id() == Method::describe) {
+  } else if (describes) {
     answer_describe(request, *opened, target);
     described_ = std::move(opened).value();
     described_target_ = target;
@@ -327,11 +336,11 @@ void RtspConnection::answer_describe(const rtsp::Request& request, const OpenedS
   }
   session.medias.push_back(std::move(media));
   rtsp::Response response = make_response(request, 200);
-  response.headers.add("Content-Base", target.base + "/");
+  response.headers.add("Content-Base", rtsp::strip_credentials(target.base) + "/");
   response.headers.add("Content-Type", "application/sdp");
   response.headers.add("Cache-Control", "no-cache");
   response.body = rtsp::format_sdp(session);
-  answer(std::move(response));
+  answer(response);
 }
 
 void RtspConnection::answer_setup(const rtsp::Request& request, OpenedStream stream, const Target& target) {
@@ -344,6 +353,7 @@ void RtspConnection::answer_setup(const rtsp::Request& request, OpenedStream str
   if (Status allowed = shard_.provider().still_allowed(setup.request, stream.key); !allowed.ok()) {
     return refuse(request, allowed.error());
   }
+  stream.right_ends = shard_.provider().right_ends(setup.request, stream.key);
   const bool tcp = wanted->lower == rtsp::LowerTransport::tcp || wanted->interleaved;
   setup.id = shard_.make_session_id();
   setup.connection = tcp ? number_ : 0;
@@ -387,7 +397,7 @@ void RtspConnection::answer_setup(const rtsp::Request& request, OpenedStream str
       std::max<int64_t>(1, std::chrono::duration_cast<std::chrono::seconds>(shard_.limits().session_timeout).count()));
   session.timeout_given = true;
   response.headers.add("Session", rtsp::format_session(session));
-  answer(std::move(response));
+  answer(response);
 }
 
 // --- requests about a session -------------------------------------------------------------------------------------
@@ -458,7 +468,7 @@ void RtspConnection::answer_session(const rtsp::Request& request, Method method,
     session_id_.clear();
     session_is_tcp_ = false;
   }
-  answer(std::move(response));
+  answer(response);
   // Only now: no packet may go before the answer to PLAY.
   if (method == Method::play && session_is_tcp_ && !closed_) {
     if (RtpSession* playing = tcp_session()) playing->start_flow();

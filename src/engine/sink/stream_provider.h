@@ -23,6 +23,8 @@ struct ViewRequest {
   std::string path;        // "/camera", "/camera/stream", percent-decoded, without query
   std::string peer;        // "192.0.2.7:51234"
   size_t shard_index = 0;  // shard of the caller
+  // StreamProvider::revision() when the agent last proved itself: a password changed since counts as a right ended.
+  uint64_t proven_at = 0;
 };
 
 // A granted view. While it lives the stream is held open (pulled on demand); dropping it lets go.
@@ -54,6 +56,8 @@ class StreamProvider {
   virtual std::optional<WallTime> right_ends(const ViewRequest& request, const StreamKey& key) = 0;
   // The password (or HA1) of a viewer's account for digest verification; nullopt = unknown user. Thread: any shard.
   virtual std::optional<rtsp::Secret> credential(const std::string& agent) = 0;
+  // Number of the policy in force; it only grows. Thread: any shard.
+  virtual uint64_t revision() const { return 0; }
   // Hands an event up. Thread: any shard.
   virtual void emit(Event event) = 0;
 };

@@ -217,6 +217,49 @@ TEST_F(Rights, AGrantOlderThanThePolicyIsAskedForAgain) {
   EXPECT_EQ(viewer.request("PLAY", url("/cam"))->status, 403);
 }
 
+TEST_F(Rights, SetupTakesTheEndAsItIsNow) {
+  open_server();
+  publish(1);
+  Client viewer = client();
+  ASSERT_EQ(viewer.request("DESCRIBE", url("/cam"))->status, 200) << "opened without an end";
+  provider_.ends = clock_.now_wall() + 1s;
+  ASSERT_EQ(viewer.request("SETUP", url("/cam/trackID=0"), kTcp)->status, 200);
+  ASSERT_EQ(viewer.request("PLAY", url("/cam"))->status, 200);
+  publish(26);
+  turn();
+  viewer.receive();
+  EXPECT_TRUE(viewer.was_reset());
+}
+
+TEST_F(Rights, ADescriptionThatComesAfterTheRightIsRefused) {
+  open_server();
+  publish(1);
+  provider_.streams["/cam"].late = true;
+  Client viewer = client();
+  viewer.send("DESCRIBE " + url("/cam") + " RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+  ASSERT_TRUE(until([&] { return provider_.pending.size() == 1; }));
+  provider_.no_longer_allowed = make_error(Code::withheld, "cam", "withheld since");
+  server_->recheck_rights_blocking();
+  provider_.answer_late();
+  EXPECT_EQ(viewer.response()->status, 403);
+  EXPECT_EQ(provider_.holds, 0);
+}
+
+// By this the provider knows who is in by a password that was changed since.
+TEST_F(Rights, ARequestSaysWhenTheAgentProvedItself) {
+  provider_.passwords = {{"ops", "s3cret"}};
+  provider_.policy_revision = 7;
+  open_server({}, digest_listener());
+  publish(1);
+  Client viewer = client();
+  rtsp::ClientAuth auth("ops", "s3cret");
+  ASSERT_EQ(ask(viewer, auth, "DESCRIBE", url("/cam"))->status, 200);
+  EXPECT_EQ(provider_.requests.back().proven_at, 7u);
+  provider_.policy_revision = 8;
+  ASSERT_EQ(ask(viewer, auth, "DESCRIBE", url("/cam"))->status, 200);
+  EXPECT_EQ(provider_.requests.back().proven_at, 8u);
+}
+
 TEST_F(Rights, AnotherConnectionCannotSteerATcpSession) {
   open_server();
   publish(1);

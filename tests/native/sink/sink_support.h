@@ -57,6 +57,7 @@ class FakeProvider final : public StreamProvider {
   std::map<std::string, std::string> passwords;
   std::optional<Error> no_longer_allowed;
   std::optional<WallTime> ends;
+  uint64_t policy_revision = 0;
   std::vector<Event> events;
   std::vector<ViewRequest> requests;
   std::vector<std::function<void()>> pending;
@@ -69,6 +70,7 @@ class FakeProvider final : public StreamProvider {
   }
   std::optional<WallTime> right_ends(const ViewRequest&, const StreamKey&) override { return ends; }
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
+  uint64_t revision() const override { return policy_revision; }
   void emit(Event event) override { events.push_back(std::move(event)); }
   void answer_late();
   // Events of one kind, "state|text".

@@ -219,6 +219,7 @@ TEST_F(Udp, ReceiverReportsKeepItAlive) {
     turn();
   }
   EXPECT_EQ(only_viewer().jitter, 90u);
+  EXPECT_EQ(viewer.request("PAUSE", url("/cam"))->status, 200) << "and its connection with it";
 }
 
 TEST_F(Udp, CutStopsAtOnceAndSaysBye) {
