@@ -65,6 +65,8 @@ void vigie_subscription_close(vigie_subscription* subscription) {
 }
 
 void vigie_subscription_free(vigie_subscription* subscription) {
+  // In a forked child its lock may be held for ever by a thread that is not there: nothing is touched.
+  if (!subscription || subscription->pid != ::getpid()) return;
   vigie_subscription_close(subscription);
   delete subscription;
 }
