@@ -45,7 +45,7 @@ class VIGIE_API Engine {
  public:
   // Starts the shards; nothing else happens before apply().
   // Errors: invalid_argument (shards, cpus), internal or socket_failed when the machine gives no threads or descriptors.
-  static Result<std::shared_ptr<Engine>> make(EngineOptions options);
+  static Result<std::shared_ptr<Engine>> make(const EngineOptions& options);
   // close(); in another process than the maker's it does nothing at all (its threads are not there).
   ~Engine();
   Engine(const Engine&) = delete;
