@@ -232,6 +232,48 @@ TEST_F(EngineTest, ManyThreadsAtOnce) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Whoever still calls gets an answer, and what they hold may go after the engine has.
+TEST_F(EngineTest, ClosingWhileOthersCall) {
+  for (int round = 0; round < 20; ++round) {
+    auto engine = make();
+    ASSERT_TRUE(engine->apply(snapshot(1, {camera("a", "clear", "x")}).dump()).ok());
+    std::vector<std::shared_ptr<UnitQueue>> held;
+    std::atomic<int> asked{0};
+    std::vector<std::thread> threads;
+    threads.emplace_back([&] {
+      for (;;) {
+        const auto queue = engine->subscribe({.camera = "a", .stream = ""});
+        if (queue.ok()) held.push_back(*queue);
+        if (!queue.ok() && queue.error().code == Code::closed) return;
+        ++asked;
+      }
+    });
+    threads.emplace_back([&] {
+      PushedUnit unit;
+      unit.camera = "a";
+      const auto bytes = picture(true, 0x11);
+      unit.data = bytes;
+      while (engine->push_access_unit(unit).ok() || engine->stats().ok()) {
+      }
+    });
+    threads.emplace_back([&] {
+      for (uint64_t revision = 2;; ++revision) {
+        const bool clear = revision % 2 == 0;
+        if (!engine->apply(snapshot(revision, {camera("a", clear ? "clear" : "withheld", clear ? "x" : "")}).dump())) break;
+      }
+    });
+    threads.emplace_back([&] {
+      while (engine->next_event_blocking(WaitLimit(-1)).ok()) {
+      }
+    });
+    while (asked < round) std::this_thread::yield();
+    EXPECT_TRUE(engine->close().ok());
+    for (std::thread& thread : threads) thread.join();
+    engine.reset();
+    for (const auto& queue : held) EXPECT_FALSE(queue->next_blocking(WaitLimit(0)).ok());
+  }
+}
+
 TEST_F(EngineTest, RefusesAForkedChild) {
   const pid_t child = ::fork();
   if (child == 0) {
