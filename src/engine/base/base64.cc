@@ -46,9 +46,9 @@ std::optional<std::vector<uint8_t>> base64_decode_tolerant(std::string_view text
     }
     if (c == '-') c = '+';
     if (c == '_') c = '/';
-    const int value = kValues[static_cast<uint8_t>(c)];
+    const int8_t value = kValues[static_cast<uint8_t>(c)];
     if (value < 0 || padded) return std::nullopt;
-    group = group << 6 | static_cast<uint32_t>(value);
+    group = group << 6 | static_cast<uint8_t>(value);
     if (++count == 4) {
       out.push_back(static_cast<uint8_t>(group >> 16));
       out.push_back(static_cast<uint8_t>(group >> 8));

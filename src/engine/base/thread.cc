@@ -10,7 +10,7 @@
 
 namespace vigie {
 
-Result<std::thread> start_thread(std::string name, std::function<void()> body) {
+Result<std::thread> start_thread(const std::string& name, std::function<void()> body) {
   constexpr size_t kKernelNameBytes = 15;
   sigset_t all;
   sigset_t before;

@@ -1,5 +1,6 @@
 // Clips from files: Annex B byte streams cut into access units, JPEG rows cut into images.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -108,9 +109,9 @@ Status apply_timing(Clip& clip, const FileOptions& options) {
   if (options.timing.empty()) {
     for (size_t i = 0; i < count; ++i) {
       clip.units[i].pts_ticks = clip.units[i].dts_ticks =
-          static_cast<int64_t>(90000.0 * static_cast<double>(i) / options.fps + 0.5);
+          std::llround(90000.0 * static_cast<double>(i) / options.fps);
     }
-    clip.duration_ticks = static_cast<int64_t>(90000.0 * static_cast<double>(count) / options.fps + 0.5);
+    clip.duration_ticks = std::llround(90000.0 * static_cast<double>(count) / options.fps);
     return {};
   }
   std::ifstream file(options.timing);
@@ -134,7 +135,7 @@ Status apply_timing(Clip& clip, const FileOptions& options) {
     unit.dts_ticks -= first;
     unit.pts_ticks -= first;
   }
-  clip.duration_ticks = clip.units.back().dts_ticks + static_cast<int64_t>(90000.0 / options.fps + 0.5);
+  clip.duration_ticks = clip.units.back().dts_ticks + std::llround(90000.0 / options.fps);
   return {};
 }
 

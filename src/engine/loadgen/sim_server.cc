@@ -265,7 +265,7 @@ void SimServer::send_report(CameraSlot& slot) {
   store_be32(sdes + 4, slot.camera->ssrc());
   sdes[8] = 1;
   sdes[9] = 9;
-  std::memcpy(sdes + 10, "simulated", 9);
+  std::copy_n("simulated", 9, sdes + 10);
   const std::vector<SimConnection*> sessions = slot.sessions;
   for (SimConnection* session : sessions) {
     if (!session->closing && session->joined) session->send_control(rtcp);

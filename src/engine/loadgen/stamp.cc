@@ -1,5 +1,6 @@
 #include "loadgen/stamp.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace vigie::loadgen {
@@ -27,7 +28,7 @@ bool take(const uint8_t*& at, size_t digits, uint64_t& value) {
 }  // namespace
 
 void write_stamp(uint8_t* out, const UnitStamp& stamp) {
-  std::memcpy(out, kStampUuid, 16);
+  std::copy_n(kStampUuid, 16, out);
   out = put(out + 16, stamp.camera, 6);
   out = put(out, stamp.unit, 8);
   out = put(out, static_cast<uint64_t>(stamp.first_ns), 11);
@@ -35,7 +36,7 @@ void write_stamp(uint8_t* out, const UnitStamp& stamp) {
 }
 
 void write_trailer(uint8_t* out, const UnitTrailer& trailer) {
-  std::memcpy(out, kTrailerMagic, 8);
+  std::copy_n(kTrailerMagic, 8, out);
   out = put(out + 8, trailer.unit, 8);
   put(out, static_cast<uint64_t>(trailer.last_ns), 11);
 }

@@ -1,5 +1,6 @@
 // Generated access units: real parameter sets and slice headers, random slice data.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/random.h"
@@ -302,10 +303,10 @@ Clip make_synthetic_clip(const SyntheticOptions& options) {
       builder.add_nal(slice);
       train = builder.finish(key);
     }
-    train.pts_ticks = train.dts_ticks = static_cast<int64_t>(90000.0 * i / options.fps + 0.5);
+    train.pts_ticks = train.dts_ticks = std::llround(90000.0 * i / options.fps);
     clip.units.push_back(std::move(train));
   }
-  clip.duration_ticks = static_cast<int64_t>(90000.0 * gop / options.fps + 0.5);
+  clip.duration_ticks = std::llround(90000.0 * gop / options.fps);
   return clip;
 }
 

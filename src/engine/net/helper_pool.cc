@@ -6,7 +6,7 @@
 
 namespace vigie::net {
 
-HelperPool::HelperPool(HelperPoolOptions options) : queue_limit_(options.queue_limit) {
+HelperPool::HelperPool(const HelperPoolOptions& options) : queue_limit_(options.queue_limit) {
   for (size_t i = 0; i < options.threads; ++i) {
     auto thread = start_thread(options.name + "-" + std::to_string(i), [this] { work(); });
     if (!thread) break;  // fewer helpers are enough; with none, try_submit refuses

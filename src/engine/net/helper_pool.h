@@ -21,7 +21,7 @@ struct HelperPoolOptions {
 // Thread: try_submit from any; destruction from a thread that is none of its own.
 class HelperPool {
  public:
-  explicit HelperPool(HelperPoolOptions options);
+  explicit HelperPool(const HelperPoolOptions& options);
   // Tasks not yet begun are destroyed unrun; waits for those that run.
   ~HelperPool();
   HelperPool(const HelperPool&) = delete;

@@ -38,6 +38,11 @@ struct ListenOptions {
   Nanos pause_on_limit = 100ms;  // how long to stop accepting when the process or machine is out of descriptors
 };
 
+// ok when nobody listens on this address. Sockets that share a port (reuse_port) let any further one of the same user
+// in without a word; ask this before the first of them. Port 0 is always free.
+// Errors: as TcpListener::listen. Thread: any.
+Status check_address_free(const ListenOptions& options);
+
 class AcceptHandler {
  public:
   // A nonblocking, close-on-exec connection. May destroy the listener.

@@ -34,10 +34,7 @@ bool is_of_connection(int error) {
   }
 }
 
-}  // namespace
-
-Result<std::unique_ptr<TcpListener>> TcpListener::listen(EventLoop& loop, const ListenOptions& options,
-                                                         AcceptHandler& handler) {
+Result<Fd> open_bound(const ListenOptions& options) {
   const SocketAddress& address = options.address;
   if (!address.valid()) return make_error(Code::bind_failed, "listener", "no address to listen on");
   Fd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -57,8 +54,25 @@ Result<std::unique_ptr<TcpListener>> TcpListener::listen(EventLoop& loop, const 
     if (auto done = bind_to_interface(fd.get(), options.interface); !done) return std::move(done).error();
   }
   if (bind(fd.get(), address.data(), address.length()) != 0) return bind_error(options, "bind", errno);
-  if (::listen(fd.get(), options.backlog) != 0) return bind_error(options, "listen", errno);
-  std::unique_ptr<TcpListener> listener(new TcpListener(loop, std::move(fd), options, handler));
+  return fd;
+}
+
+}  // namespace
+
+Status check_address_free(const ListenOptions& options) {
+  ListenOptions alone = options;
+  alone.reuse_port = false;
+  auto fd = open_bound(alone);
+  if (!fd) return std::move(fd).error();
+  return {};
+}
+
+Result<std::unique_ptr<TcpListener>> TcpListener::listen(EventLoop& loop, const ListenOptions& options,
+                                                         AcceptHandler& handler) {
+  auto fd = open_bound(options);
+  if (!fd) return std::move(fd).error();
+  if (::listen(fd->get(), options.backlog) != 0) return bind_error(options, "listen", errno);
+  std::unique_ptr<TcpListener> listener(new TcpListener(loop, std::move(*fd), options, handler));
   if (auto done = loop.add_fd(listener->fd_.get(), kReadable, *listener); !done) return std::move(done).error();
   return listener;
 }
@@ -83,6 +97,7 @@ void TcpListener::on_ready(uint32_t) {
       const int error = errno;
       if (is_of_connection(error)) continue;
       if (error != EAGAIN && error != EWOULDBLOCK) pause(error);
+      if (destroyed) return;
       break;
     }
     accepted_.add();
@@ -90,7 +105,7 @@ void TcpListener::on_ready(uint32_t) {
     handler_.on_accept(std::move(connection), peer);
     if (destroyed) return;
   }
-  if (!destroyed) destroyed_ = nullptr;
+  destroyed_ = nullptr;
 }
 
 void TcpListener::pause(int error) {

@@ -135,7 +135,7 @@ std::string describe_verification(int error, X509* certificate, const std::strin
 
 std::string handshake_failure(const TlsSession& session, int ssl_error) {
   const auto code = ERR_peek_last_error();
-  const std::string reason = take_ssl_error();
+  std::string reason = take_ssl_error();
   if (!session.verify_failure.empty()) return session.verify_failure;
   if (session.socket_error != 0) return std::strerror(session.socket_error);
   if (session.saw_end) return "the other side closed the connection during the handshake";

@@ -36,7 +36,7 @@ size_t run_length(std::span<const UdpPacket> packets, size_t at) {
 // The messages of one sendmmsg, on the stack: about 13 KiB.
 class SendBatch {
  public:
-  SendBatch(const SocketAddress& to) : to_(to) {}
+  explicit SendBatch(const SocketAddress& to) : to_(to) {}
 
   // Takes packets from `at` on until something is full. Returns how many messages there are.
   size_t fill(std::span<const UdpPacket> packets, size_t at, bool gso) {

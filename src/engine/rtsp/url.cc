@@ -228,7 +228,7 @@ std::string strip_credentials(std::string_view text) {
 
 std::string choose_base(std::string_view content_base, std::string_view content_location,
                         std::string_view request_uri) {
-  const std::string request = strip_credentials(trim(request_uri));
+  std::string request = strip_credentials(trim(request_uri));
   std::string_view given = trim(content_base);
   if (given.empty()) given = trim(content_location);
   if (given.empty()) return request;

@@ -88,7 +88,7 @@ void ServerShard::close_listener(const std::string& name) {
   const auto at = std::find_if(listeners_.begin(), listeners_.end(),
                                [&](const auto& listener) { return listener->policy().name == name; });
   if (at == listeners_.end()) return;
-  const std::shared_ptr<ShardListener> listener = *at;
+  const std::shared_ptr<ShardListener> listener = std::move(*at);
   listener->stop();
   listeners_.erase(at);
   const Error reason = make_error(Code::closed, "listener " + name, "the listener was closed");

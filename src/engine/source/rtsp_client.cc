@@ -221,7 +221,7 @@ void RtspClient::send_play(MonoTime now) {
 
 // --- answers
 
-void RtspClient::on_response(rtsp::Response response, MonoTime now) {
+void RtspClient::on_response(const rtsp::Response& response, MonoTime now) {
   // A11: an answer without CSeq belongs to the request that waits. A12: so does one with the previous number. Any other
   // number is the late answer to a keep-alive that was given up.
   const std::optional<uint32_t> cseq = response.cseq();

@@ -139,7 +139,7 @@ class RtspClient {
   void send_describe(MonoTime now);
   void send_setup(MonoTime now);
   void send_play(MonoTime now);
-  void on_response(rtsp::Response response, MonoTime now);
+  void on_response(const rtsp::Response& response, MonoTime now);
   void on_unauthorized(Pending pending, const rtsp::Response& response, MonoTime now);
   void on_redirect(const Pending& pending, const rtsp::Response& response, MonoTime now);
   void on_options(const rtsp::Response& response, MonoTime now);

@@ -5,40 +5,14 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "heap_count.h"
 #include "net/shard_pool.h"
 #include "support.h"
-
-// Counts what the heap gives, to prove that the steady state takes nothing; sanitizers bring a heap of their own.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define VIGIE_COUNTS_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define VIGIE_COUNTS_ALLOCATIONS 0
-#endif
-#endif
-#ifndef VIGIE_COUNTS_ALLOCATIONS
-#define VIGIE_COUNTS_ALLOCATIONS 1
-#endif
-
-#if VIGIE_COUNTS_ALLOCATIONS
-namespace {
-std::atomic<uint64_t> allocations{0};
-}
-void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace vigie::net {
 namespace {
@@ -93,7 +67,6 @@ TEST(EventLoop, PostsFromManyThreadsAllArriveInEachPostersOrder) {
   EXPECT_LT(loop->wakeups(), static_cast<uint64_t>(kThreads * kPosts)) << "woken only when asleep";
 }
 
-#if VIGIE_COUNTS_ALLOCATIONS
 TEST(EventLoop, PostsTimersAndReadsTakeNoMemoryInSteadyState) {
   auto loop = make_loop();
   Fd ready = make_ready_fd();
@@ -110,12 +83,11 @@ TEST(EventLoop, PostsTimersAndReadsTakeNoMemoryInSteadyState) {
     loop->run_once(0ms);
   };
   for (int i = 0; i < 10; ++i) round();  // both mailbox vectors, the heap and the pool reach their size
-  const uint64_t before = allocations;
+  const uint64_t before = heap_calls();
   for (int i = 0; i < 100; ++i) round();
-  EXPECT_EQ(allocations - before, 0U);
+  EXPECT_EQ(heap_calls() - before, 0U);
   EXPECT_EQ(calls, 110U * (100 + 99 + 1));
 }
-#endif
 
 TEST(EventLoop, TimersFollowTheInjectedClockInOrder) {
   ManualClock clock;

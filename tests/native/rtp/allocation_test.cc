@@ -1,27 +1,8 @@
 // In steady state nothing allocates per packet: a unit costs its AccessUnit and its NAL table, a train nothing.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "heap_count.h"
 #include "rtp_support.h"
-
-namespace {
-std::atomic<uint64_t> allocations{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(size);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace vigie::rtp {
 namespace {
@@ -86,13 +67,13 @@ TEST_P(Allocation, SteadyState) {
     }
   };
   for (uint32_t round = 0; round < 12; ++round) gop(round);
-  const uint64_t units_before = units, packets_before = packets, allocations_before = allocations;
+  const uint64_t units_before = units, packets_before = packets, allocations_before = heap_calls();
   const size_t owned_before = owned(pool);
   for (uint32_t round = 12; round < 18; ++round) gop(round);
   const uint64_t made = units - units_before;
   EXPECT_EQ(made, 300u);
   EXPECT_GT(packets - packets_before, 3900u);
-  EXPECT_LE(allocations - allocations_before, 2 * made);
+  EXPECT_LE(heap_calls() - allocations_before, 2 * made);
   EXPECT_EQ(owned(pool), owned_before);
   EXPECT_EQ(reorder.stats().lost, 0u);
   if (!tcp) {

@@ -2,21 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
-namespace {
-// Counts every allocation of this test program, so that the hot path can be held to none.
-size_t allocation_count = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocation_count;
-  if (void* block = std::malloc(size == 0 ? 1 : size)) return block;
-  throw std::bad_alloc();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+#include "heap_count.h"
 
 namespace vigie::rtsp {
 namespace {
@@ -176,7 +162,7 @@ TEST(StreamSplitter, NothingIsAllocatedForFrames) {
   for (int i = 0; i < 100; ++i) stream += frame(0, 1400) + (i % 10 == 0 ? "\r\n" : "");
   const std::string_view view = stream;
   StreamSplitter splitter;
-  const size_t before = allocation_count;
+  const uint64_t before = heap_calls();
   size_t frames = 0;
   for (size_t at = 0, end = 700; end <= view.size(); end += 700) {
     while (true) {
@@ -186,7 +172,7 @@ TEST(StreamSplitter, NothingIsAllocatedForFrames) {
       ++frames;
     }
   }
-  EXPECT_EQ(allocation_count, before);
+  EXPECT_EQ(heap_calls(), before);
   EXPECT_GE(frames, 99u);
 }
 
