@@ -13,11 +13,9 @@ _ENCODERS = {
 _FORMATS = {"h264": "h264", "h265": "hevc"}
 
 
-def make_clip(
-    path: Path, codec: str, *, size: str = "640x360", frames: int = GOP, gop: int = GOP, b_pictures: int = 0
-) -> Path:
+def make_clip(path: Path, codec: str, *, size: str = "640x360", frames: int = GOP, gop: int = GOP) -> Path:
     """An elementary stream whose units begin with a delimiter and whose keyframes carry the parameter sets."""
-    options = f"aud=1:repeat-headers=1:keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b_pictures}"
+    options = f"aud=1:repeat-headers=1:keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0"
     if codec == "h265":
         options += ":log-level=error"
     picture = f"testsrc2=size={size}:rate={FPS},noise=alls=12:allf=t,format=yuv420p"

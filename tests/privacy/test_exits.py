@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import select
 import socket
 import subprocess
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 
 import vigie
-from e2e import nal
+from e2e import clips, nal
 from e2e.raw_rtsp import RawClient
-from privacy.world import DECISIONS, MARKER, NEVER, PASSWORD, World, camera, make_world
+from privacy.world import DECISIONS, MARKER, NEVER, PASSWORD, World, camera, listener_ports, make_world
 from vigie import errors
+from vigie.sim import SimProcess
 
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 # Each public method of the engine and the test that shows what it gives of a withheld camera. A new method fails here.
@@ -42,6 +44,17 @@ RTSP_EXITS = {
     "GET_PARAMETER",
     "SET_PARAMETER",
 }
+# The functions of the C interface; Python's exits are made of them.
+C_EXITS = set(
+    """
+    vigie_abi_version vigie_version vigie_code_name vigie_engine_options_init vigie_engine_create vigie_engine_close
+    vigie_engine_free vigie_engine_apply vigie_engine_stats vigie_text_free vigie_push_init vigie_engine_push
+    vigie_subscribe_options_init vigie_engine_subscribe vigie_subscription_next vigie_subscription_fd
+    vigie_subscription_close vigie_subscription_free vigie_unit_info_init vigie_unit_get_info vigie_unit_get_nal
+    vigie_unit_release vigie_event_info_init vigie_engine_next_event vigie_engine_event_fd vigie_event_get_info
+    vigie_event_release
+    """.split()
+)
 # And those of the standard that it must not serve.
 OTHER_METHODS = ("ANNOUNCE", "RECORD", "REDIRECT", "GET", "POST", "PULL")
 
@@ -93,6 +106,13 @@ def names_another(path: str) -> bool:
 def test_every_exit_of_the_engine_is_in_the_table() -> None:
     public = {name for name, _ in inspect.getmembers(vigie.Engine, inspect.isfunction) if not name.startswith("_")}
     assert public == set(ENGINE_EXITS), "a method of the engine is new or gone: say here how it is tested"
+
+
+def test_every_function_of_the_c_interface_is_in_the_table() -> None:
+    """Pictures leave the C interface by units of a subscription, which test_the_engine_gives_nothing tries."""
+    header = Path(__file__).parents[2] / "include" / "vigie" / "vigie.h"
+    functions = set(re.findall(r"^VIGIE_EXPORT.*?\b(vigie_\w+)\(", header.read_text(encoding="utf-8"), re.MULTILINE))
+    assert functions == C_EXITS, "a function of the C interface is new or gone: say here that no picture leaves by it"
 
 
 def test_every_method_of_the_server_is_in_the_table(world: World) -> None:
@@ -278,6 +298,31 @@ def test_the_engine_gives_nothing(world: World, name: str) -> None:
         assert (stream["withheld_units"] > 0) != clear
     told = json.dumps(engine.stats()) + "".join(str(event) for event in engine.events(timeout=0.1))
     assert MARKER.decode() not in told
+
+
+@pytest.mark.parametrize("pull", ["always", "on_demand"])
+@pytest.mark.parametrize("kind", ["rtsp", "file"])
+def test_every_kind_of_source_is_behind_the_gate(kind: str, pull: str, tmp_path: Path) -> None:
+    """Pictures that come from a camera or a file, and a stream that waits for somebody to watch it."""
+    clip = clips.make_clip(tmp_path / "clip.h264", "h264", frames=25, gop=25, size="320x180")
+    with SimProcess(1, options=("--gop", "10")) as sim:
+        url = sim.url(0) if kind == "rtsp" else str(clip)
+        stream = {"name": "main", "kind": kind, "url": url, "pull": pull}
+        found = {}
+        for number, decision in enumerate(("clear", None, "masked")):
+            entry: dict[str, object] = {"name": "cam", "streams": [stream], "privacy": decision or "withheld"}
+            if decision == "clear":
+                entry["privacy_reason"] = "a test picture"
+            with vigie.Engine() as engine:
+                listeners = [{"name": "open", "listen": "127.0.0.1:0", "access": "open"}]
+                engine.apply({"revision": number + 1, "listeners": listeners, "cameras": [entry]})
+                with RawClient(listener_ports(engine)["open"]) as client:
+                    status = client.watch("cam").status
+                    client.read_for(1)
+                published = engine.stats()["cameras"]["cam"]["streams"]["main"]["published_units"]
+            pictures = sum(packet.channel == 0 for packet in client.packets)
+            found[decision] = (status, pictures > 10, published > 10)
+    assert found == {"clear": (200, True, True), None: (403, False, False), "masked": (403, False, False)}
 
 
 def test_clear_needs_a_reason() -> None:

@@ -23,6 +23,7 @@ namespace {
 constexpr AVRational kTicks{1, 90000};
 constexpr int64_t kLongestStep = 10 * 90000;  // a file whose times jump further is played on without the jump
 constexpr size_t kMaxPacketBytes = size_t{8} << 20;
+constexpr size_t kMostUndated = 16;  // the deepest reordering of H.264 and H.265
 // Local files only: no format that could make the library open something else.
 constexpr const char* kFormats = "mov,matroska,h264,hevc,avi,mpegts,mjpeg,jpeg_pipe";
 
@@ -196,34 +197,58 @@ std::optional<Error> LibavReader::read_once() {
   if (!packet) return unreadable(path_, "out of memory");
   std::optional<int64_t> last_dts;
   bool any = false;
+  // `times`: dts and pts in ticks; without them (Annex B) pictures follow each other at the frame rate.
+  const auto give = [&](std::vector<uint8_t> bytes, std::optional<int64_t> dts, std::optional<int64_t> pts) {
+    int64_t step = frame;
+    if (dts && last_dts) step = *dts - *last_dts;
+    if (dts) last_dts = dts;
+    if (step <= 0) step = 1;
+    if (step > kLongestStep) step = frame;
+    if (any) next_time_ += Ticks90k{step};
+    any = true;
+    MediaPacket out;
+    out.bytes = std::move(bytes);
+    out.media_time = next_time_;
+    if (dts && pts && *pts >= *dts && *pts - *dts <= kLongestStep) out.presentation_offset = Ticks90k{*pts - *dts};
+    return put(std::move(out));
+  };
+  // Matroska holds no dts: libavformat makes them up from the picture on at which reordering has its full depth. Those
+  // before it wait here until then and get theirs counted backwards.
+  std::vector<std::pair<std::vector<uint8_t>, int64_t>> undated;
+  const auto give_undated = [&](std::optional<int64_t> next_dts) {
+    bool going = true;
+    auto left = static_cast<int64_t>(undated.size());
+    for (auto& [bytes, pts] : undated) {
+      const std::optional<int64_t> dts = next_dts ? std::optional(*next_dts - left * frame) : std::nullopt;
+      going = going && give(std::move(bytes), dts, pts);
+      --left;
+    }
+    undated.clear();
+    return going;
+  };
   for (;;) {
     const int read = av_read_frame(context, packet.get());
     if (stop_.load(std::memory_order_relaxed)) return make_error(Code::closed, path_, "stopped");
     if (read == AVERROR_EOF) break;
     if (read < 0) return unreadable(path_, reason(read));
     if (packet->stream_index == index && packet->size > 0 && static_cast<size_t>(packet->size) <= kMaxPacketBytes) {
-      // Without a time in the file (Annex B) pictures follow each other at the frame rate.
-      int64_t step = frame;
-      if (packet->dts != AV_NOPTS_VALUE) {
-        const int64_t dts = av_rescale_q(packet->dts, pass.stream->time_base, kTicks);
-        if (last_dts) step = dts - *last_dts;
-        last_dts = dts;
+      const auto ticks = [&](int64_t time) -> std::optional<int64_t> {
+        if (time == AV_NOPTS_VALUE) return std::nullopt;
+        return av_rescale_q(time, pass.stream->time_base, kTicks);
+      };
+      const std::optional<int64_t> dts = ticks(packet->dts), pts = ticks(packet->pts);
+      std::vector<uint8_t> bytes(packet->data, packet->data + packet->size);
+      bool going = true;
+      if (!dts && pts && !last_dts && info.reordered && undated.size() < kMostUndated) {
+        undated.emplace_back(std::move(bytes), *pts);
+      } else {
+        going = give_undated(dts) && give(std::move(bytes), dts, pts);
       }
-      if (step <= 0) step = 1;
-      if (step > kLongestStep) step = frame;
-      if (any) next_time_ += Ticks90k{step};
-      any = true;
-      MediaPacket out;
-      out.bytes.assign(packet->data, packet->data + packet->size);
-      out.media_time = next_time_;
-      if (packet->dts != AV_NOPTS_VALUE && packet->pts != AV_NOPTS_VALUE) {
-        const int64_t offset = av_rescale_q(packet->pts - packet->dts, pass.stream->time_base, kTicks);
-        if (offset >= 0 && offset <= kLongestStep) out.presentation_offset = Ticks90k{offset};
-      }
-      if (!put(std::move(out))) return make_error(Code::closed, path_, "stopped");
+      if (!going) return make_error(Code::closed, path_, "stopped");
     }
     av_packet_unref(packet.get());
   }
+  if (!give_undated(std::nullopt)) return make_error(Code::closed, path_, "stopped");
   if (!any) return unreadable(path_, "it holds no picture");
   next_time_ += Ticks90k{frame};
   return std::nullopt;
