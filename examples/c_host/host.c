@@ -52,7 +52,8 @@ static int copy_units(vigie_engine* engine, FILE* out, long wanted, vigie_error*
     vigie_unit_info info;
     vigie_unit_info_init(&info);
     if (vigie_unit_get_info(unit, &info, error) == VIGIE_OK) {
-      if (got == 0) printf("first unit: %ux%u, %s\n", info.width, info.height, info.keyframe ? "keyframe" : "no keyframe");
+      if (got == 0)
+        printf("first unit: %ux%u, %s\n", info.width, info.height, info.keyframe ? "keyframe" : "no keyframe");
       fwrite(info.data, 1, info.size, out);
       ++got;
     }

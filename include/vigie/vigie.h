@@ -3,8 +3,8 @@
  *   vigie_engine_create -> vigie_engine_apply (policy snapshot, JSON) -> push / subscribe / events / stats
  *                       -> vigie_engine_close -> vigie_engine_free
  *
- * Errors: every call that can fail returns 0 (VIGIE_OK) or a code of enum vigie_code, and fills `error` when that is not
- * NULL. Nothing is written to the outputs on failure.
+ * Errors: every call that can fail returns 0 (VIGIE_OK) or a code of enum vigie_code, and fills `error` when that is
+ * not NULL. Nothing is written to the outputs on failure.
  * Threads: every function may be called from any thread, several at once; handles of one kind are independent.
  * fork(): handles belong to the process that made the engine; another process gets VIGIE_ERROR_WRONG_PROCESS.
  * Growth: each struct begins with `struct_size`, set by the caller to sizeof it (vigie_*_init does). A library newer
@@ -37,7 +37,7 @@ typedef struct vigie_subscription vigie_subscription;
 typedef struct vigie_unit vigie_unit;
 typedef struct vigie_event vigie_event;
 
-/* What failed, in words: `where` names the object or field, `text` says what was found, why, and what would be right. */
+/* What failed, in words: `where` names the object or field, `text` says what was found, why, what would be right. */
 typedef struct vigie_error {
   uint32_t struct_size;
   uint32_t code;
@@ -55,10 +55,10 @@ VIGIE_EXPORT const char* vigie_code_name(uint32_t code);
 
 typedef struct vigie_engine_options {
   uint32_t struct_size;
-  uint32_t shards;          /* I/O threads, 1..256; default 1 */
-  const int32_t* cpus;      /* shard i is pinned to cpus[i % cpu_count]; NULL: not pinned; read during create only */
+  uint32_t shards;     /* I/O threads, 1..256; default 1 */
+  const int32_t* cpus; /* shard i is pinned to cpus[i % cpu_count]; NULL: not pinned; read during create only */
   uint32_t cpu_count;
-  uint32_t event_capacity;  /* events kept for a host that does not pull; default 4096 */
+  uint32_t event_capacity; /* events kept for a host that does not pull; default 4096 */
 } vigie_engine_options;
 VIGIE_EXPORT void vigie_engine_options_init(vigie_engine_options* options);
 
@@ -66,8 +66,8 @@ VIGIE_EXPORT void vigie_engine_options_init(vigie_engine_options* options);
  * `options` may be NULL. */
 VIGIE_EXPORT uint32_t vigie_engine_create(uint32_t abi_version, const vigie_engine_options* options,
                                           vigie_engine** engine, vigie_error* error);
-/* Stops everything: sources, sessions, subscriptions (their next() answers VIGIE_ERROR_CLOSED). Units already taken stay
- * valid. A second call does nothing. */
+/* Stops everything: sources, sessions, subscriptions (their next() answers VIGIE_ERROR_CLOSED). Units already taken
+ * stay valid. A second call does nothing. */
 VIGIE_EXPORT uint32_t vigie_engine_close(vigie_engine* engine, vigie_error* error);
 /* Closes if need be and frees the handle; NULL is allowed. Other handles stay valid. */
 VIGIE_EXPORT void vigie_engine_free(vigie_engine* engine);
@@ -76,7 +76,7 @@ VIGIE_EXPORT void vigie_engine_free(vigie_engine* engine);
 #define VIGIE_ANY_REVISION UINT64_MAX
 
 /* Applies a whole policy snapshot (JSON, see python/vigie/schema/policy_snapshot.json). When it returns VIGIE_OK the
- * snapshot is in force: rights that it takes away have ended. A snapshot with an error changes nothing and names the field.
+ * snapshot is in force: rights that it takes away have ended. One with an error changes nothing and names the field.
  * `expect_revision`: refuse unless this is the revision now in force (0 = none yet), or VIGIE_ANY_REVISION.
  * `revision` (may be NULL) receives the applied one. */
 VIGIE_EXPORT uint32_t vigie_engine_apply(vigie_engine* engine, const char* json, size_t length,
@@ -100,15 +100,15 @@ enum vigie_push_flags {
 /* One coded picture of a stream whose url is "push:". The bytes are copied. */
 typedef struct vigie_push {
   uint32_t struct_size;
-  uint32_t codec;           /* enum vigie_codec */
+  uint32_t codec; /* enum vigie_codec */
   const char* camera;
-  const char* stream;       /* NULL: the camera's first */
-  const uint8_t* data;      /* Annex B (or see flags); MJPEG: one JPEG image */
+  const char* stream;  /* NULL: the camera's first */
+  const uint8_t* data; /* Annex B (or see flags); MJPEG: one JPEG image */
   size_t size;
-  uint32_t flags;           /* enum vigie_push_flags */
+  uint32_t flags; /* enum vigie_push_flags */
   uint32_t reserved;
-  int64_t pts_90k;          /* 1/90000 s; any origin, forward */
-  int64_t capture_time_ns;  /* since 1970-01-01 UTC */
+  int64_t pts_90k;         /* 1/90000 s; any origin, forward */
+  int64_t capture_time_ns; /* since 1970-01-01 UTC */
 } vigie_push;
 VIGIE_EXPORT void vigie_push_init(vigie_push* push);
 VIGIE_EXPORT uint32_t vigie_engine_push(vigie_engine* engine, const vigie_push* push, vigie_error* error);
@@ -119,12 +119,12 @@ enum vigie_start { VIGIE_START_LAST_KEYFRAME = 0, VIGIE_START_NEXT_KEYFRAME = 1 
 
 typedef struct vigie_subscribe_options {
   uint32_t struct_size;
-  uint32_t start;            /* enum vigie_start */
+  uint32_t start; /* enum vigie_start */
   const char* camera;
-  const char* stream;        /* NULL: the camera's first */
-  uint32_t queue_units;      /* units kept for a host that is slow, 1..65536; default 256 */
+  const char* stream;   /* NULL: the camera's first */
+  uint32_t queue_units; /* units kept for a host that is slow, 1..65536; default 256 */
   uint32_t reserved;
-  uint64_t queue_bytes;      /* likewise in payload bytes; default 32 MiB */
+  uint64_t queue_bytes; /* likewise in payload bytes; default 32 MiB */
 } vigie_subscribe_options;
 VIGIE_EXPORT void vigie_subscribe_options_init(vigie_subscribe_options* options);
 
@@ -149,23 +149,23 @@ enum vigie_clock_quality { VIGIE_CLOCK_NONE = 0, VIGIE_CLOCK_REPORTED = 1, VIGIE
 typedef struct vigie_unit_info {
   uint32_t struct_size;
   uint32_t codec;
-  const uint8_t* data;       /* Annex B with 4-byte start codes, or one JPEG; valid until release; read-only */
+  const uint8_t* data; /* Annex B with 4-byte start codes, or one JPEG; valid until release; read-only */
   size_t size;
-  uint64_t number;           /* counts up by one per unit of the stream; a jump = units dropped for this subscription */
-  int64_t pts_90k;           /* strictly increasing, across reconnections of the camera too */
-  int64_t capture_time_ns;   /* since 1970 UTC: the camera's clock, or arrival when clock_quality is NONE */
-  int64_t arrival_time_ns;   /* since 1970 UTC: when the last packet came in */
-  int64_t arrival_mono_ns;   /* the same instant on CLOCK_MONOTONIC */
-  uint32_t clock_quality;    /* enum vigie_clock_quality */
-  uint32_t privacy;          /* enum vigie_privacy */
-  uint64_t policy_revision;  /* of the decision that let it out */
-  uint64_t mask_revision;    /* 0: no mask set */
-  uint8_t keyframe;          /* decoding can start here */
-  uint8_t gap;               /* something is missing before this unit */
-  uint8_t damaged;           /* parts of this unit are missing */
+  uint64_t number;          /* counts up by one per unit of the stream; a jump = units dropped for this subscription */
+  int64_t pts_90k;          /* strictly increasing, across reconnections of the camera too */
+  int64_t capture_time_ns;  /* since 1970 UTC: the camera's clock, or arrival when clock_quality is NONE */
+  int64_t arrival_time_ns;  /* since 1970 UTC: when the last packet came in */
+  int64_t arrival_mono_ns;  /* the same instant on CLOCK_MONOTONIC */
+  uint32_t clock_quality;   /* enum vigie_clock_quality */
+  uint32_t privacy;         /* enum vigie_privacy */
+  uint64_t policy_revision; /* of the decision that let it out */
+  uint64_t mask_revision;   /* 0: no mask set */
+  uint8_t keyframe;         /* decoding can start here */
+  uint8_t gap;              /* something is missing before this unit */
+  uint8_t damaged;          /* parts of this unit are missing */
   uint8_t reserved;
-  uint32_t width, height;    /* pixels, from the parameter sets; 0: unknown */
-  uint32_t rtp_timestamp;    /* the camera's */
+  uint32_t width, height; /* pixels, from the parameter sets; 0: unknown */
+  uint32_t rtp_timestamp; /* the camera's */
   uint32_t nal_count;
 } vigie_unit_info;
 VIGIE_EXPORT void vigie_unit_info_init(vigie_unit_info* info);
@@ -180,14 +180,14 @@ VIGIE_EXPORT void vigie_unit_release(vigie_unit* unit);
 
 typedef struct vigie_event_info {
   uint32_t struct_size;
-  uint32_t code;        /* 0: nothing failed */
-  uint64_t seq;         /* a hole: events were lost because nobody pulled */
-  int64_t time_ns;      /* since 1970 UTC */
-  const char* kind;     /* "stream_state", …; all texts valid until release */
-  const char* object;   /* "camera/stream", "listener NAME", "viewer N camera/stream" */
-  const char* state;    /* the new state where the kind has one, else "" */
+  uint32_t code;      /* 0: nothing failed */
+  uint64_t seq;       /* a hole: events were lost because nobody pulled */
+  int64_t time_ns;    /* since 1970 UTC */
+  const char* kind;   /* "stream_state", …; all texts valid until release */
+  const char* object; /* "camera/stream", "listener NAME", "viewer N camera/stream" */
+  const char* state;  /* the new state where the kind has one, else "" */
   const char* text;
-  uint32_t merged;      /* equal events folded into this one */
+  uint32_t merged; /* equal events folded into this one */
   uint32_t reserved;
 } vigie_event_info;
 VIGIE_EXPORT void vigie_event_info_init(vigie_event_info* info);

@@ -136,24 +136,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0 || size > 16 * 1024) return 0;
   const std::string_view text = as_text({data + 1, size - 1});
   switch (data[0] % 6) {
-    case 0:
-      check_url(text);
-      break;
-    case 1:
-      check_joining(text);
-      break;
-    case 2:
-      check_transport(text);
-      break;
-    case 3:
-      check_small_headers(text);
-      break;
-    case 4:
-      check_challenge(text);
-      break;
-    case 5:
-      check_authorization(text);
-      break;
+    case 0: check_url(text); break;
+    case 1: check_joining(text); break;
+    case 2: check_transport(text); break;
+    case 3: check_small_headers(text); break;
+    case 4: check_challenge(text); break;
+    case 5: check_authorization(text); break;
   }
   return 0;
 }

@@ -121,7 +121,9 @@ struct internal::PoolCore {
   }
 };
 
-BufferPool::BufferPool(size_t cached_bytes_limit) : core_(new internal::PoolCore) { core_->cached_limit = cached_bytes_limit; }
+BufferPool::BufferPool(size_t cached_bytes_limit) : core_(new internal::PoolCore) {
+  core_->cached_limit = cached_bytes_limit;
+}
 
 BufferPool::~BufferPool() {
   core_->closed.store(true, std::memory_order_relaxed);

@@ -1,8 +1,8 @@
 #pragma once
 // Intrusive reference counting for immutable values that many threads share.
 #include <atomic>
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 

@@ -5,8 +5,7 @@ namespace vigie {
 std::string_view code_name(Code code) {
   switch (code) {
 #define VIGIE_ERROR(name, number, python_base, sentence) \
-  case Code::name:                                       \
-    return #name;
+  case Code::name: return #name;
 #include "base/error_table.inc"
 #undef VIGIE_ERROR
   }
@@ -16,8 +15,7 @@ std::string_view code_name(Code code) {
 std::string_view code_sentence(Code code) {
   switch (code) {
 #define VIGIE_ERROR(name, number, python_base, sentence) \
-  case Code::name:                                       \
-    return sentence;
+  case Code::name: return sentence;
 #include "base/error_table.inc"
 #undef VIGIE_ERROR
   }

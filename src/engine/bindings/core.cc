@@ -22,8 +22,8 @@ using vigie::runtime::Engine;
 
 // Raises vigie.errors' class for the code. The GIL is held.
 [[noreturn]] void raise(const Error& error) {
-  const py::object made = py::module_::import("vigie.errors")
-                              .attr("make_error")(static_cast<int>(error.code), error.where, error.what);
+  const py::object made =
+      py::module_::import("vigie.errors").attr("make_error")(static_cast<int>(error.code), error.where, error.what);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
   throw py::error_already_set();
 }
@@ -40,9 +40,8 @@ auto without_gil(Call call) {
 }
 
 std::shared_ptr<Engine> make_engine(size_t shards, std::vector<int> cpus, size_t event_capacity) {
-  return without_gil([&] {
-    return Engine::make({.shards = shards, .cpus = std::move(cpus), .event_capacity = event_capacity});
-  });
+  return without_gil(
+      [&] { return Engine::make({.shards = shards, .cpus = std::move(cpus), .event_capacity = event_capacity}); });
 }
 
 void push(Engine& engine, std::string camera, std::string stream, int codec, const py::buffer& data,

@@ -56,9 +56,7 @@ uint32_t vigie_subscription_next(vigie_subscription* subscription, int32_t timeo
   });
 }
 
-int vigie_subscription_fd(vigie_subscription* subscription) {
-  return subscription ? subscription->queue->fd() : -1;
-}
+int vigie_subscription_fd(vigie_subscription* subscription) { return subscription ? subscription->queue->fd() : -1; }
 
 void vigie_subscription_close(vigie_subscription* subscription) {
   if (subscription && subscription->pid == ::getpid()) subscription->queue->close();
@@ -109,7 +107,8 @@ uint32_t vigie_unit_get_info(const vigie_unit* unit, vigie_unit_info* info, vigi
 
 uint32_t vigie_unit_get_nal(const vigie_unit* unit, uint32_t index, size_t* offset, size_t* size, vigie_error* error) {
   return guarded(error, [&] {
-    if (!unit || !offset || !size) return fail(error, Code::invalid_argument, "unit, offset, size", "a pointer is NULL");
+    if (!unit || !offset || !size)
+      return fail(error, Code::invalid_argument, "unit, offset, size", "a pointer is NULL");
     const auto& nals = unit->unit.unit.unit().nals;
     if (index >= nals.size()) {
       return fail(error, Code::invalid_argument, "index",

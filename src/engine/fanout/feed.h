@@ -57,8 +57,8 @@ class Hub::Feed {
   TrackLog log;
   std::vector<Subscriber*> subscribers;
   std::optional<Error> closed;
-  bool filled;          // false on another shard than home until home has sent its log
-  bool asked = false;   // home was asked to feed this shard
+  bool filled;         // false on another shard than home until home has sent its log
+  bool asked = false;  // home was asked to feed this shard
   bool walking = false;
   bool holes = false;
 };

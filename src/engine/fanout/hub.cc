@@ -67,7 +67,8 @@ void Hub::empty_log(Task done) {
       self->shards_[self->home_shard_].executor->post(std::move(pending->done));
     }
   };
-  // Every shard, for one that has just lost its last subscriber still has its log, and may get another before it clears.
+  // Every shard, for one that has just lost its last subscriber still has its log, and may get another before it
+  // clears.
   for (size_t i = 0; i < shards_.size(); ++i) {
     if (i == home_shard_) continue;
     pending->left.fetch_add(1);

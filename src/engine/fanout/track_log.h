@@ -20,8 +20,8 @@ class TrackLog {
   explicit TrackLog(TrackLogLimits limits);
 
   // Takes a unit that follows the newest one (number = last + 1, or any number when empty), then evicts what is over
-  // the limits: units before the newest keyframe that are older than `keep_for`, and the oldest beyond `bytes`. Only the
-  // newest unit may keep its derived form.
+  // the limits: units before the newest keyframe that are older than `keep_for`, and the oldest beyond `bytes`. Only
+  // the newest unit may keep its derived form.
   void append(LogEntry entry);
   // Drops every unit, keeping the numbering (mask change, withdrawal).
   void drop_all();

@@ -108,8 +108,7 @@ Status apply_timing(Clip& clip, const FileOptions& options) {
   const auto count = clip.units.size();
   if (options.timing.empty()) {
     for (size_t i = 0; i < count; ++i) {
-      clip.units[i].pts_ticks = clip.units[i].dts_ticks =
-          std::llround(90000.0 * static_cast<double>(i) / options.fps);
+      clip.units[i].pts_ticks = clip.units[i].dts_ticks = std::llround(90000.0 * static_cast<double>(i) / options.fps);
     }
     clip.duration_ticks = std::llround(90000.0 * static_cast<double>(count) / options.fps);
     return {};

@@ -109,8 +109,7 @@ Status read_fault(const Json& object, Fault& fault) {
     case FaultKind::huge_length:
       if (!one_of({"frame", "body"})) return bad("text", "must be frame or body");
       break;
-    default:
-      break;
+    default: break;
   }
   return {};
 }
@@ -157,14 +156,9 @@ void PacketFaults::set(const Fault& fault) {
       drop_every_ = fault.every;
       drop_percent_ = fault.percent;
       break;
-    case FaultKind::reorder:
-      swap_every_ = fault.every;
-      break;
-    case FaultKind::duplicate:
-      double_every_ = fault.every;
-      break;
-    default:
-      break;
+    case FaultKind::reorder: swap_every_ = fault.every; break;
+    case FaultKind::duplicate: double_every_ = fault.every; break;
+    default: break;
   }
 }
 

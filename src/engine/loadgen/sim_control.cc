@@ -59,12 +59,8 @@ void SimServer::set_fault(CameraSlot& slot, const Fault& fault) {
   switch (fault.kind) {
     case FaultKind::loss:
     case FaultKind::reorder:
-    case FaultKind::duplicate:
-      slot.camera->packet_faults().set(fault);
-      break;
-    case FaultKind::silence:
-      slot.camera->set_silent(true);
-      break;
+    case FaultKind::duplicate: slot.camera->packet_faults().set(fault); break;
+    case FaultKind::silence: slot.camera->set_silent(true); break;
     case FaultKind::restart: {
       slot.closed_down = fault.lasts > 0ns;
       for (auto& [connection, owner] : connections_) {
@@ -72,22 +68,14 @@ void SimServer::set_fault(CameraSlot& slot, const Fault& fault) {
       }
       break;
     }
-    case FaultKind::sdp:
-      slot.sdp_lie = fault.text;
-      break;
+    case FaultKind::sdp: slot.sdp_lie = fault.text; break;
     case FaultKind::clock_jump:
       slot.camera->jump_clock(fault.ticks);
       slot.wall_offset_seconds += fault.wall_seconds;
       break;
-    case FaultKind::auth:
-      slot.refuse_credentials = true;
-      break;
-    case FaultKind::status:
-      slot.refuse_status = fault.status;
-      break;
-    case FaultKind::slow:
-      slot.answer_delay = fault.delay;
-      break;
+    case FaultKind::auth: slot.refuse_credentials = true; break;
+    case FaultKind::status: slot.refuse_status = fault.status; break;
+    case FaultKind::slow: slot.answer_delay = fault.delay; break;
     case FaultKind::garbage: {
       std::vector<uint8_t> bytes(fault.bytes);
       for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random_.next());
@@ -109,9 +97,7 @@ void SimServer::set_fault(CameraSlot& slot, const Fault& fault) {
       }
       break;
     }
-    case FaultKind::endless_unit:
-      slot.camera->set_endless(true);
-      break;
+    case FaultKind::endless_unit: slot.camera->set_endless(true); break;
   }
 }
 
@@ -119,36 +105,17 @@ void SimServer::clear_fault(CameraSlot& slot, FaultKind kind) {
   switch (kind) {
     case FaultKind::loss:
     case FaultKind::reorder:
-    case FaultKind::duplicate:
-      slot.camera->packet_faults().clear(kind);
-      break;
-    case FaultKind::silence:
-      slot.camera->set_silent(false);
-      break;
-    case FaultKind::restart:
-      slot.closed_down = false;
-      break;
-    case FaultKind::sdp:
-      slot.sdp_lie.clear();
-      break;
-    case FaultKind::auth:
-      slot.refuse_credentials = false;
-      break;
-    case FaultKind::status:
-      slot.refuse_status = 0;
-      break;
-    case FaultKind::slow:
-      slot.answer_delay = 0ns;
-      break;
-    case FaultKind::huge_length:
-      slot.huge_body = false;
-      break;
-    case FaultKind::endless_unit:
-      slot.camera->set_endless(false);
-      break;
+    case FaultKind::duplicate: slot.camera->packet_faults().clear(kind); break;
+    case FaultKind::silence: slot.camera->set_silent(false); break;
+    case FaultKind::restart: slot.closed_down = false; break;
+    case FaultKind::sdp: slot.sdp_lie.clear(); break;
+    case FaultKind::auth: slot.refuse_credentials = false; break;
+    case FaultKind::status: slot.refuse_status = 0; break;
+    case FaultKind::slow: slot.answer_delay = 0ns; break;
+    case FaultKind::huge_length: slot.huge_body = false; break;
+    case FaultKind::endless_unit: slot.camera->set_endless(false); break;
     case FaultKind::clock_jump:
-    case FaultKind::garbage:
-      break;  // happened once
+    case FaultKind::garbage: break;  // happened once
   }
 }
 

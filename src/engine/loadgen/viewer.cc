@@ -296,11 +296,8 @@ void Viewer::on_response(const RtspText& response) {
       }
       return;
     }
-    case State::starting:
-      state_ = State::playing;
-      return keep_alive(attempt_);
-    default:
-      return;
+    case State::starting: state_ = State::playing; return keep_alive(attempt_);
+    default: return;
   }
 }
 

@@ -58,7 +58,8 @@ void Viewer::UdpPair::connect(std::optional<std::pair<int, int>> server_ports, c
   sockaddr_storage to = server;
   set_port(to, server_ports->second);
   const socklen_t size = to.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-  static_cast<void>(::connect(rtcp_.get(), reinterpret_cast<const sockaddr*>(&to), size));  // a report that fails is none
+  static_cast<void>(
+      ::connect(rtcp_.get(), reinterpret_cast<const sockaddr*>(&to), size));  // a report that fails is none
   report();
 }
 

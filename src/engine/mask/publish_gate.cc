@@ -30,9 +30,7 @@ bool PublishGate::decide(const PrivacyDecision& decision) {
       }
       break;
     case PrivacyState::masked:
-    case PrivacyState::covered:
-      why_withheld_ = "the policy wants masks, and no lane here can draw them";
-      break;
+    case PrivacyState::covered: why_withheld_ = "the policy wants masks, and no lane here can draw them"; break;
     case PrivacyState::withheld:
       why_withheld_ = decision.reason.empty() ? "the policy has no privacy decision for this camera" : decision.reason;
       break;

@@ -17,9 +17,9 @@ namespace vigie {
 
 // How far an access unit's `capture_time` can be trusted.
 enum class ClockQuality : uint8_t {
-  none = 0,       // no sender report yet: capture_time is the arrival time
-  reported = 1,   // from the camera's sender reports
-  suspect = 2,    // the camera's clock differs from ours by more than 1 s, or its reports disagree
+  none = 0,      // no sender report yet: capture_time is the arrival time
+  reported = 1,  // from the camera's sender reports
+  suspect = 2,   // the camera's clock differs from ours by more than 1 s, or its reports disagree
 };
 std::string_view clock_quality_name(ClockQuality quality);
 
@@ -31,8 +31,8 @@ struct NalSpan {
 
 // All NAL units of one coded picture, in decoding order. Immutable once made.
 //
-// Payload layout: H.264/H.265: Annex B, each NAL unit preceded by the four bytes 00 00 00 01 (so `payload` as a whole is
-// a legal byte stream and a length-prefixed copy needs no memmove); NAL bytes are exactly the source's. MJPEG: one
+// Payload layout: H.264/H.265: Annex B, each NAL unit preceded by the four bytes 00 00 00 01 (so `payload` as a whole
+// is a legal byte stream and a length-prefixed copy needs no memmove); NAL bytes are exactly the source's. MJPEG: one
 // complete JFIF image, and one NalSpan over the whole of it.
 struct AccessUnit : RefCounted<AccessUnit> {
   Codec codec = Codec::h264;

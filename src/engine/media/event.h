@@ -10,16 +10,16 @@
 namespace vigie {
 
 enum class EventKind : uint8_t {
-  stream_state = 1,       // a stream's supervisor changed state (text: "connecting -> playing: first picture")
-  stream_track = 2,       // codec or picture size known or changed
-  stream_fault = 3,       // something wrong that did not change the state (gap, bad packets, clock)
+  stream_state = 1,  // a stream's supervisor changed state (text: "connecting -> playing: first picture")
+  stream_track = 2,  // codec or picture size known or changed
+  stream_fault = 3,  // something wrong that did not change the state (gap, bad packets, clock)
   viewer_opened = 4,
-  viewer_closed = 5,      // with the reason and what was sent
-  viewer_dropped = 6,     // a viewer lagged and jumped
-  viewer_refused = 7,     // authentication, rights, privacy or admission
+  viewer_closed = 5,   // with the reason and what was sent
+  viewer_dropped = 6,  // a viewer lagged and jumped
+  viewer_refused = 7,  // authentication, rights, privacy or admission
   policy_applied = 8,
   listener_state = 9,
-  engine_warning = 10,    // watchdog, limits
+  engine_warning = 10,  // watchdog, limits
 };
 std::string_view event_kind_name(EventKind kind);
 
@@ -38,12 +38,12 @@ struct Event {
 
 // Why we threw something away that we had (conventions: drop, never "loss").
 enum class DropReason : uint8_t {
-  lag_limit = 0,          // the viewer fell behind its time limit and jumped to the newest keyframe
-  log_evicted = 1,        // the unit left the log before the viewer got to it
-  waiting_keyframe = 2,   // units passed over until the next keyframe
-  udp_would_block = 3,    // the kernel took no more datagrams
+  lag_limit = 0,         // the viewer fell behind its time limit and jumped to the newest keyframe
+  log_evicted = 1,       // the unit left the log before the viewer got to it
+  waiting_keyframe = 2,  // units passed over until the next keyframe
+  udp_would_block = 3,   // the kernel took no more datagrams
   paused = 4,
-  consumer_slow = 5,      // an embedding subscriber did not take its units
+  consumer_slow = 5,  // an embedding subscriber did not take its units
   kCount
 };
 std::string_view drop_reason_name(DropReason reason);

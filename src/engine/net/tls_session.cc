@@ -45,12 +45,9 @@ int bio_write(BIO* bio, const char* bytes, size_t size, size_t* put) {
 long bio_ctrl(BIO* bio, int command, long, void*) {
   switch (command) {
     case BIO_CTRL_FLUSH:
-    case BIO_CTRL_DUP:
-      return 1;
-    case BIO_CTRL_EOF:
-      return session_of(bio).saw_end ? 1 : 0;
-    default:
-      return 0;
+    case BIO_CTRL_DUP: return 1;
+    case BIO_CTRL_EOF: return session_of(bio).saw_end ? 1 : 0;
+    default: return 0;
   }
 }
 
@@ -128,8 +125,7 @@ std::string describe_verification(int error, X509* certificate, const std::strin
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
       return "the certificate is signed by an authority that is not trusted";
-    default:
-      return std::string("the certificate was refused: ") + X509_verify_cert_error_string(error);
+    default: return std::string("the certificate was refused: ") + X509_verify_cert_error_string(error);
   }
 }
 
@@ -143,13 +139,10 @@ std::string handshake_failure(const TlsSession& session, int ssl_error) {
     switch (ERR_GET_REASON(code)) {
       case SSL_R_WRONG_VERSION_NUMBER:
       case SSL_R_HTTP_REQUEST:
-      case SSL_R_PACKET_LENGTH_TOO_LONG:
-        return "the other side does not speak TLS here (" + reason + ")";
+      case SSL_R_PACKET_LENGTH_TOO_LONG: return "the other side does not speak TLS here (" + reason + ")";
       case SSL_R_UNSUPPORTED_PROTOCOL:
-      case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-        return "the other side has no TLS 1.2 or later (" + reason + ")";
-      default:
-        break;
+      case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION: return "the other side has no TLS 1.2 or later (" + reason + ")";
+      default: break;
     }
   }
   return reason;

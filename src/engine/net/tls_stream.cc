@@ -35,8 +35,7 @@ Status TlsStream::start(Nanos timeout) {
 
 void TlsStream::on_ready(uint32_t events) {
   switch (phase_) {
-    case Phase::connecting:
-      return on_connected();
+    case Phase::connecting: return on_connected();
     case Phase::handshaking:
       if (session_->pending() > 0) {
         if (!flush()) return fail(error_);
@@ -45,10 +44,8 @@ void TlsStream::on_ready(uint32_t events) {
         if (!(events & (kReadable | kBroken))) return;
       }
       return step_handshake();
-    case Phase::open:
-      return on_open_ready(events);
-    case Phase::closed:
-      return;
+    case Phase::open: return on_open_ready(events);
+    case Phase::closed: return;
   }
 }
 

@@ -73,25 +73,16 @@ std::string pointer_to(const std::string& pointer, std::string_view key) {
 
 std::string describe_type(const Json& value) {
   switch (value.type()) {
-    case Json::value_t::null:
-      return "null";
-    case Json::value_t::object:
-      return "an object";
-    case Json::value_t::array:
-      return "a list";
-    case Json::value_t::string:
-      return "text";
-    case Json::value_t::boolean:
-      return value.get<bool>() ? "true" : "false";
-    case Json::value_t::number_integer:
-      return std::to_string(value.get<int64_t>());
-    case Json::value_t::number_unsigned:
-      return std::to_string(value.get<uint64_t>());
-    case Json::value_t::number_float:
-      return number_text(value.get<double>());
+    case Json::value_t::null: return "null";
+    case Json::value_t::object: return "an object";
+    case Json::value_t::array: return "a list";
+    case Json::value_t::string: return "text";
+    case Json::value_t::boolean: return value.get<bool>() ? "true" : "false";
+    case Json::value_t::number_integer: return std::to_string(value.get<int64_t>());
+    case Json::value_t::number_unsigned: return std::to_string(value.get<uint64_t>());
+    case Json::value_t::number_float: return number_text(value.get<double>());
     case Json::value_t::binary:
-    case Json::value_t::discarded:
-      break;
+    case Json::value_t::discarded: break;
   }
   return "something else";
 }

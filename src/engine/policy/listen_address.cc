@@ -22,14 +22,10 @@ bool is_interface_name(std::string_view name) {
 
 bool ListenAddress::loopback() const {
   switch (kind) {
-    case Kind::ipv4:
-      return host.starts_with("127.");
-    case Kind::ipv6:
-      return host == "::1";
-    case Kind::localhost:
-      return true;
-    case Kind::interface:
-      return host == "lo";
+    case Kind::ipv4: return host.starts_with("127.");
+    case Kind::ipv6: return host == "::1";
+    case Kind::localhost: return true;
+    case Kind::interface: return host == "lo";
   }
   return false;
 }

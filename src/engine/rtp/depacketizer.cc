@@ -16,12 +16,9 @@ Depacketizer::Depacketizer(const DepacketizerConfig& config, BufferPool& pool)
 Result<std::unique_ptr<Depacketizer>> Depacketizer::make(const DepacketizerConfig& config, BufferPool& pool) {
   using Made = std::unique_ptr<Depacketizer>;
   switch (config.codec) {
-    case Codec::h264:
-      return Made(std::make_unique<H264Depacketizer>(config, pool));
-    case Codec::h265:
-      return Made(std::make_unique<H265Depacketizer>(config, pool));
-    case Codec::mjpeg:
-      return Made(std::make_unique<JpegDepacketizer>(config, pool));
+    case Codec::h264: return Made(std::make_unique<H264Depacketizer>(config, pool));
+    case Codec::h265: return Made(std::make_unique<H265Depacketizer>(config, pool));
+    case Codec::mjpeg: return Made(std::make_unique<JpegDepacketizer>(config, pool));
   }
   return make_error(Code::invalid_argument, "codec", "must be H264, H265 or JPEG");
 }

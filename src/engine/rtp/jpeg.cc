@@ -79,16 +79,11 @@ constexpr uint8_t kAcChroma[] = {
 // By table class and id as DHT has them: class << 4 | id.
 ByteSpan standard_huffman(uint8_t class_and_id) {
   switch (class_and_id) {
-    case 0x00:
-      return kDcLuma;
-    case 0x01:
-      return kDcChroma;
-    case 0x10:
-      return kAcLuma;
-    case 0x11:
-      return kAcChroma;
-    default:
-      return {};
+    case 0x00: return kDcLuma;
+    case 0x01: return kDcChroma;
+    case 0x10: return kAcLuma;
+    case 0x11: return kAcChroma;
+    default: return {};
   }
 }
 

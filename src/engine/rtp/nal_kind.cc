@@ -15,9 +15,7 @@ NalKind h264_nal_kind(ByteSpan nal) {
       kind.keyframe = type == h264::kIdr;
       break;
     case 3:
-    case 4:
-      kind.vcl = kind.continues = true;
-      break;
+    case 4: kind.vcl = kind.continues = true; break;
     case 6:
     case 7:
     case 8:
@@ -29,8 +27,7 @@ NalKind h264_nal_kind(ByteSpan nal) {
     case 18:
       kind.leads = true;  // 7.4.1.2.3
       break;
-    default:
-      break;
+    default: break;
   }
   return kind;
 }

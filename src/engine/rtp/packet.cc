@@ -4,18 +4,12 @@ namespace vigie::rtp {
 
 std::string_view packet_fault_name(PacketFault fault) {
   switch (fault) {
-    case PacketFault::none:
-      return "none";
-    case PacketFault::too_short:
-      return "too_short";
-    case PacketFault::version:
-      return "version";
-    case PacketFault::csrc:
-      return "csrc";
-    case PacketFault::extension:
-      return "extension";
-    case PacketFault::padding:
-      return "padding";
+    case PacketFault::none: return "none";
+    case PacketFault::too_short: return "too_short";
+    case PacketFault::version: return "version";
+    case PacketFault::csrc: return "csrc";
+    case PacketFault::extension: return "extension";
+    case PacketFault::padding: return "padding";
   }
   return "unknown";
 }

@@ -18,10 +18,8 @@ std::optional<uint32_t> id_of(Codec codec, ByteSpan nal) {
     return h264_nal_type(nal[0]) == h264::kSps ? h264_sps_id(nal) : h264_pps_id(nal);
   }
   switch (h265_nal_type(nal[0])) {
-    case h265::kVps:
-      return h265_vps_id(nal);
-    case h265::kPps:
-      return h265_pps_id(nal);
+    case h265::kVps: return h265_vps_id(nal);
+    case h265::kPps: return h265_pps_id(nal);
     default: {
       const std::optional<H265Sps> sps = parse_h265_sps(nal);
       return sps ? std::optional(sps->id) : std::nullopt;

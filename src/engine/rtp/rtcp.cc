@@ -120,9 +120,7 @@ void parse_rtcp(ByteSpan bytes, RtcpCompound& out) {
     const ByteReader reader(body);
     bool good = true;
     switch (bytes[1]) {
-      case kSr:
-        good = read_sender_report(reader, count, out);
-        break;
+      case kSr: good = read_sender_report(reader, count, out); break;
       case kRr: {
         ByteReader r = reader;
         const uint32_t ssrc = r.u32();
@@ -131,14 +129,9 @@ void parse_rtcp(ByteSpan bytes, RtcpCompound& out) {
         good = !r.failed();
         break;
       }
-      case kSdes:
-        good = read_sdes(reader, count, out);
-        break;
-      case kBye:
-        good = read_bye(reader, count, out);
-        break;
-      default:
-        ++out.unknown_packets;
+      case kSdes: good = read_sdes(reader, count, out); break;
+      case kBye: good = read_bye(reader, count, out); break;
+      default: ++out.unknown_packets;
     }
     if (!good) ++out.malformed_packets;
     bytes = bytes.subspan(size);

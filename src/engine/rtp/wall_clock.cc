@@ -17,16 +17,11 @@ Nanos magnitude(Nanos span) { return span < Nanos{0} ? -span : span; }
 
 std::string_view report_verdict_name(ReportVerdict verdict) {
   switch (verdict) {
-    case ReportVerdict::first:
-      return "first";
-    case ReportVerdict::accepted:
-      return "accepted";
-    case ReportVerdict::rejected:
-      return "rejected";
-    case ReportVerdict::moved:
-      return "moved";
-    case ReportVerdict::no_clock:
-      return "no_clock";
+    case ReportVerdict::first: return "first";
+    case ReportVerdict::accepted: return "accepted";
+    case ReportVerdict::rejected: return "rejected";
+    case ReportVerdict::moved: return "moved";
+    case ReportVerdict::no_clock: return "no_clock";
   }
   return "unknown";
 }

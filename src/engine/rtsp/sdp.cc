@@ -219,9 +219,7 @@ Result<SessionDescription> parse_sdp(std::string_view text) {
     switch (line[0]) {
       case 'v':
       case 't':
-      case 'c':
-        any = true;
-        break;
+      case 'c': any = true; break;
       case 's':
         any = true;
         if (media == nullptr && session.name.empty()) session.name = value;  // B2
@@ -246,8 +244,7 @@ Result<SessionDescription> parse_sdp(std::string_view text) {
         }
         break;
       }
-      default:
-        break;
+      default: break;
     }
   }
   if (!any) return make_error(Code::sdp_malformed, "SDP", "it has no line that begins a session description");

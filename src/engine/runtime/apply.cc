@@ -29,12 +29,9 @@ const policy::ListenerPolicy* find_listener(const policy::PolicySnapshot& snapsh
 
 mask::PrivacyDecision decision_of(const policy::CameraPolicy& camera, uint64_t revision) {
   switch (camera.privacy) {
-    case policy::Privacy::clear:
-      return {PrivacyState::clear_by_decision, revision, camera.privacy_reason};
-    case policy::Privacy::masked:
-      return {PrivacyState::masked, revision, camera.privacy_reason};
-    case policy::Privacy::withheld:
-      break;
+    case policy::Privacy::clear: return {PrivacyState::clear_by_decision, revision, camera.privacy_reason};
+    case policy::Privacy::masked: return {PrivacyState::masked, revision, camera.privacy_reason};
+    case policy::Privacy::withheld: break;
   }
   return {PrivacyState::withheld, revision, camera.privacy_reason};
 }
@@ -71,13 +68,20 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
   // Masks and withdrawals may have come with the actions: ask once more, so that nobody is left over.
   server_->recheck_rights_blocking();
   snapshot_ = next;
-  events_.push({.seq = 0, .at = {}, .kind = EventKind::policy_applied, .object = "policy", .state = "applied", .code = 0,
-                .text = "revision " + std::to_string(next->revision) + ", " + std::to_string(actions.size()) + " changes",
-                .merged = 0});
+  events_.push(
+      {.seq = 0,
+       .at = {},
+       .kind = EventKind::policy_applied,
+       .object = "policy",
+       .state = "applied",
+       .code = 0,
+       .text = "revision " + std::to_string(next->revision) + ", " + std::to_string(actions.size()) + " changes",
+       .merged = 0});
   return next->revision;
 }
 
-Status Engine::Impl::open_new_listeners(const std::vector<policy::Action>& actions, const policy::PolicySnapshot& next) {
+Status Engine::Impl::open_new_listeners(const std::vector<policy::Action>& actions,
+                                        const policy::PolicySnapshot& next) {
   std::vector<std::string> opened;
   for (const policy::Action& action : actions) {
     if (action.kind != Kind::open_listener) continue;
@@ -103,17 +107,10 @@ void Engine::Impl::run_action(const policy::Action& action, const policy::Policy
   const policy::StreamPolicy* stream = camera ? find_stream(*camera, action.stream) : nullptr;
   switch (action.kind) {
     case Kind::end_rights:
-    case Kind::update_camera:
-      break;  // rights and names are read from the snapshot in force
-    case Kind::close_listener:
-      server_->close_listener_blocking(action.name);
-      break;
-    case Kind::remove_stream:
-      remove_stream(key, make_error(Code::not_found, key.text(), "removed by policy"));
-      break;
-    case Kind::change_privacy:
-      set_privacy(*camera, next.revision);
-      break;
+    case Kind::update_camera: break;  // rights and names are read from the snapshot in force
+    case Kind::close_listener: server_->close_listener_blocking(action.name); break;
+    case Kind::remove_stream: remove_stream(key, make_error(Code::not_found, key.text(), "removed by policy")); break;
+    case Kind::change_privacy: set_privacy(*camera, next.revision); break;
     case Kind::restart_stream:
       remove_stream(key, make_error(Code::connection_lost, key.text(), "the way to this stream was changed by policy"));
       add_stream(*camera, *stream, next);
@@ -123,22 +120,23 @@ void Engine::Impl::run_action(const policy::Action& action, const policy::Policy
         on_home_blocking(*found->second, [&] { found->second->update(*stream); });
       }
       break;
-    case Kind::add_stream:
-      add_stream(*camera, *stream, next);
-      break;
+    case Kind::add_stream: add_stream(*camera, *stream, next); break;
     case Kind::open_listener: {
       if (server_->listener_address(action.name).ok()) break;  // new ones were opened before anything changed
       const Status status = server_->open_listener_blocking(*find_listener(next, action.name));
       if (status.ok()) break;
       // It could be opened a moment ago, in its trial: somebody else took the address since.
-      events_.push({.seq = 0, .at = {}, .kind = EventKind::listener_state, .object = "listener " + action.name,
-                    .state = "failed", .code = static_cast<uint16_t>(status.error().code),
-                    .text = status.error().text(), .merged = 0});
+      events_.push({.seq = 0,
+                    .at = {},
+                    .kind = EventKind::listener_state,
+                    .object = "listener " + action.name,
+                    .state = "failed",
+                    .code = static_cast<uint16_t>(status.error().code),
+                    .text = status.error().text(),
+                    .merged = 0});
       break;
     }
-    case Kind::change_limits:
-      server_->set_limits_blocking(next.limits);
-      break;
+    case Kind::change_limits: server_->set_limits_blocking(next.limits); break;
   }
 }
 
@@ -149,10 +147,13 @@ void Engine::Impl::add_stream(const policy::CameraPolicy& camera, const policy::
   for (size_t i = 0; i < shards_->size(); ++i) shards.push_back({&shards_->shard(i), &shards_->shard(i).pool()});
   const StreamKey key{camera.name, stream.name};
   shards_->shard(home).run_blocking([&] {
-    auto pipeline = std::make_shared<StreamPipeline>(
-        StreamPipeline::Home{.shard_index = home, .loop = shards_->shard(home), .sources = *source_shards_[home],
-                             .events = events_, .shards = shards, .packet_bytes = next.limits.packet_bytes},
-        key, stream);
+    auto pipeline = std::make_shared<StreamPipeline>(StreamPipeline::Home{.shard_index = home,
+                                                                          .loop = shards_->shard(home),
+                                                                          .sources = *source_shards_[home],
+                                                                          .events = events_,
+                                                                          .shards = shards,
+                                                                          .packet_bytes = next.limits.packet_bytes},
+                                                     key, stream);
     // Decided before it starts: the very first unit meets the decision.
     pipeline->decide(decision_of(camera, next.revision), {});
     pipeline->start();

@@ -68,10 +68,15 @@ Status Engine::Impl::push(const PushedUnit& unit) {
   if (!pipeline.ok()) return std::move(pipeline).error();
   const auto& port = (*pipeline)->push_port();
   if (!port) {
-    return make_error(Code::invalid_argument, (*pipeline)->key().text(), "this stream is not pushed; its url must be push:");
+    return make_error(Code::invalid_argument, (*pipeline)->key().text(),
+                      "this stream is not pushed; its url must be push:");
   }
-  return port->push({.codec = unit.codec, .bytes = unit.data, .length_size = unit.length_prefixed ? size_t{4} : 0,
-                     .pts = unit.pts, .capture_time = unit.capture_time, .gap = unit.gap});
+  return port->push({.codec = unit.codec,
+                     .bytes = unit.data,
+                     .length_size = unit.length_prefixed ? size_t{4} : 0,
+                     .pts = unit.pts,
+                     .capture_time = unit.capture_time,
+                     .gap = unit.gap});
 }
 
 Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOptions& options) {

@@ -16,8 +16,8 @@
 namespace vigie::runtime {
 
 struct EngineOptions {
-  size_t shards = 1;           // I/O threads, 1 to 256
-  std::vector<int> cpus;       // shard i is pinned to cpus[i % size]; empty: not pinned
+  size_t shards = 1;      // I/O threads, 1 to 256
+  std::vector<int> cpus;  // shard i is pinned to cpus[i % size]; empty: not pinned
   size_t event_capacity = 4096;
 };
 
@@ -44,7 +44,8 @@ struct SubscribeOptions {
 class VIGIE_API Engine {
  public:
   // Starts the shards; nothing else happens before apply().
-  // Errors: invalid_argument (shards, cpus), internal or socket_failed when the machine gives no threads or descriptors.
+  // Errors: invalid_argument (shards, cpus), internal or socket_failed when the machine gives no threads or
+  // descriptors.
   static Result<std::shared_ptr<Engine>> make(const EngineOptions& options);
   // close(); in another process than the maker's it does nothing at all (its threads are not there).
   ~Engine();

@@ -10,9 +10,7 @@ using Json = nlohmann::ordered_json;
 
 double seconds(Nanos duration) { return std::chrono::duration<double>(duration).count(); }
 double milliseconds(Nanos duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
-Json unix_seconds(WallTime time) {
-  return time == WallTime{} ? Json(nullptr) : Json(seconds(time.time_since_epoch()));
-}
+Json unix_seconds(WallTime time) { return time == WallTime{} ? Json(nullptr) : Json(seconds(time.time_since_epoch())); }
 
 Json stream_json(const StreamStats& stream) {
   Json out{{"state", source::stream_state_name(stream.state)},
@@ -98,7 +96,10 @@ Json subscription_json(const std::string& camera, const UnitQueueStats& queue) {
   for (size_t i = 0; i < queue.dropped.size(); ++i) {
     if (queue.dropped[i] != 0) dropped[std::string(drop_reason_name(static_cast<DropReason>(i)))] = queue.dropped[i];
   }
-  return {{"camera", camera}, {"units_offered", queue.offered}, {"units_taken", queue.taken}, {"units_dropped", std::move(dropped)}};
+  return {{"camera", camera},
+          {"units_offered", queue.offered},
+          {"units_taken", queue.taken},
+          {"units_dropped", std::move(dropped)}};
 }
 
 }  // namespace

@@ -148,8 +148,14 @@ void StreamPipeline::on_fault(const Error& fault) {
 }
 
 void StreamPipeline::emit(EventKind kind, std::string state, uint16_t code, std::string text) {
-  events_.push({.seq = 0, .at = {}, .kind = kind, .object = key_.text(), .state = std::move(state), .code = code,
-                .text = std::move(text), .merged = 0});
+  events_.push({.seq = 0,
+                .at = {},
+                .kind = kind,
+                .object = key_.text(),
+                .state = std::move(state),
+                .code = code,
+                .text = std::move(text),
+                .merged = 0});
 }
 
 StreamStats StreamPipeline::stats() const {

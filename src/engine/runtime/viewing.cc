@@ -21,8 +21,7 @@ Status privacy_allows(const policy::CameraPolicy& camera) {
       return make_error(Code::withheld, camera.name, "the policy says clear but gives no reason");
     case policy::Privacy::masked:
       return make_error(Code::withheld, camera.name, "this camera needs masks, and none can be drawn yet");
-    case policy::Privacy::withheld:
-      break;
+    case policy::Privacy::withheld: break;
   }
   return make_error(Code::withheld, camera.name, "nobody has decided yet what may be seen of it");
 }

@@ -54,15 +54,9 @@ void RtspClient::start(MonoTime now) {
     auth_ = rtsp::ClientAuth(config_.username, config_.password);
   }
   switch (config_.transport) {
-    case policy::Transport::automatic:
-      over_tcp_ = !memory_.tcp_refused;
-      break;
-    case policy::Transport::tcp:
-      over_tcp_ = true;
-      break;
-    case policy::Transport::udp:
-      over_tcp_ = memory_.udp_failed;
-      break;
+    case policy::Transport::automatic: over_tcp_ = !memory_.tcp_refused; break;
+    case policy::Transport::tcp: over_tcp_ = true; break;
+    case policy::Transport::udp: over_tcp_ = memory_.udp_failed; break;
   }
   // Media over UDP would leave in the clear what rtsps was chosen to protect.
   if (url_.tls) over_tcp_ = true;
@@ -119,13 +113,9 @@ void RtspClient::on_connected(MonoTime now, std::string_view peer) {
 void RtspClient::on_closed(MonoTime now, const Error& why) {
   switch (phase_) {
     case Phase::idle:
-    case Phase::ended:
-      return;
-    case Phase::teardown:
-      finish(why);
-      return;
-    default:
-      break;
+    case Phase::ended: return;
+    case Phase::teardown: finish(why); return;
+    default: break;
   }
   // Some devices close behind a 401 (C8): once, the authorised request is made on a new connection.
   if (pending_ && pending_->unauthorized > 0 && phase_ != Phase::playing && !retried_after_close_) {
@@ -241,9 +231,7 @@ void RtspClient::on_response(const rtsp::Response& response, MonoTime now) {
     return;
   }
   switch (pending.purpose) {
-    case Purpose::options:
-      on_options(response, now);
-      break;
+    case Purpose::options: on_options(response, now); break;
     case Purpose::describe:
       if (!response.success()) {
         finish(status_error(pending.purpose, response));
@@ -251,18 +239,10 @@ void RtspClient::on_response(const rtsp::Response& response, MonoTime now) {
       }
       on_describe(response, now);
       break;
-    case Purpose::setup:
-      on_setup(response, now);
-      break;
-    case Purpose::play:
-      on_play(response, now);
-      break;
-    case Purpose::keepalive:
-      on_keepalive(response, now);
-      break;
-    case Purpose::teardown:
-      finish(make_error(Code::closed, place(), "the session was ended by TEARDOWN"));
-      return;
+    case Purpose::setup: on_setup(response, now); break;
+    case Purpose::play: on_play(response, now); break;
+    case Purpose::keepalive: on_keepalive(response, now); break;
+    case Purpose::teardown: finish(make_error(Code::closed, place(), "the session was ended by TEARDOWN")); return;
   }
   if (phase_ != Phase::ended) arm();
 }
@@ -280,8 +260,7 @@ void RtspClient::on_unauthorized(Pending pending, const rtsp::Response& response
     case rtsp::ClientAuth::Next::no_credentials:
       fail(Code::rtsp_auth, "the device asks for a user and password, and none are configured for it" + during);
       return;
-    case rtsp::ClientAuth::Next::retry:
-      break;
+    case rtsp::ClientAuth::Next::retry: break;
   }
   if (++pending.unauthorized > kMaxUnauthorized) {
     fail(Code::rtsp_auth, "the device goes on asking for credentials" + during);
@@ -461,20 +440,13 @@ std::string RtspClient::place() const {
   text += url_.host.empty() ? std::string("RTSP") : url_.without_credentials();
   if (!peer_.empty()) text += " (" + peer_ + ")";
   switch (phase_) {
-    case Phase::connecting:
-      return text + ", connecting";
-    case Phase::options:
-      return text + ", OPTIONS";
-    case Phase::describe:
-      return text + ", DESCRIBE";
-    case Phase::setup:
-      return text + ", SETUP";
-    case Phase::play:
-      return text + ", PLAY";
-    case Phase::playing:
-      return text + ", playing";
-    default:
-      return text;
+    case Phase::connecting: return text + ", connecting";
+    case Phase::options: return text + ", OPTIONS";
+    case Phase::describe: return text + ", DESCRIBE";
+    case Phase::setup: return text + ", SETUP";
+    case Phase::play: return text + ", PLAY";
+    case Phase::playing: return text + ", playing";
+    default: return text;
   }
 }
 

@@ -23,18 +23,10 @@ size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
     const rtsp::StreamSplitter::Item item = splitter_.next(unread.subspan(taken));
     taken += item.consumed;
     switch (item.kind) {
-      case rtsp::StreamSplitter::Kind::interleaved:
-        on_interleaved(item.channel, item.payload, arrival);
-        break;
-      case rtsp::StreamSplitter::Kind::response:
-        on_response(splitter_.take_response(), arrival.mono);
-        break;
-      case rtsp::StreamSplitter::Kind::request:
-        on_request(splitter_.take_request());
-        break;
-      case rtsp::StreamSplitter::Kind::need_more:
-        stream_position_ += taken;
-        return taken;
+      case rtsp::StreamSplitter::Kind::interleaved: on_interleaved(item.channel, item.payload, arrival); break;
+      case rtsp::StreamSplitter::Kind::response: on_response(splitter_.take_response(), arrival.mono); break;
+      case rtsp::StreamSplitter::Kind::request: on_request(splitter_.take_request()); break;
+      case rtsp::StreamSplitter::Kind::need_more: stream_position_ += taken; return taken;
       case rtsp::StreamSplitter::Kind::error: {
         const Error& error = splitter_.error();
         const std::string at = ", byte " + std::to_string(stream_position_ + taken);
@@ -89,11 +81,8 @@ void RtspClient::on_request(const rtsp::Request& request) {
       break;
     case rtsp::Method::announce:
     case rtsp::Method::get_parameter:
-    case rtsp::Method::set_parameter:
-      break;
-    default:
-      response.status = 501;
-      break;
+    case rtsp::Method::set_parameter: break;
+    default: response.status = 501; break;
   }
   response.headers.add("CSeq", request.headers.get("CSeq"));
   if (request.headers.has("Session")) response.headers.add("Session", request.headers.get("Session"));

@@ -146,8 +146,7 @@ void RtspSource::on_stream_readable() {
   if (kept > 0) std::memcpy(scratch.data(), tail_.data(), kept);
   const net::IoResult result = stream_->read(scratch.subspan(kept));
   switch (result.state) {
-    case net::IoState::would_block:
-      return;
+    case net::IoState::would_block: return;
     case net::IoState::eof:
       close();
       client_.on_closed(now(), make_error(Code::connection_lost, {}, "the device closed the connection"));
@@ -158,8 +157,7 @@ void RtspSource::on_stream_readable() {
       client_.on_closed(now(), error);
       return;
     }
-    case net::IoState::ok:
-      break;
+    case net::IoState::ok: break;
   }
   const ByteSpan unread = scratch.first(kept + result.bytes);
   const uint64_t generation = generation_;

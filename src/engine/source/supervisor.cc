@@ -150,8 +150,7 @@ std::unique_ptr<Attempt> StreamSupervisor::make_attempt() {
     case policy::SourceKind::file:
       return std::make_unique<FileSource>(shard_, key_.text(), file_path(url()), policy_.file_loop, memory_.file,
                                           events);
-    case policy::SourceKind::push:
-      return std::make_unique<PushSource>(push_port_, events);
+    case policy::SourceKind::push: return std::make_unique<PushSource>(push_port_, events);
   }
   return nullptr;
 }

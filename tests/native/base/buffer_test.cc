@@ -51,7 +51,9 @@ TEST(BufferPool, KeepsNoMoreThanItsLimitOrAnEighthOfWhatWasInUse) {
   }
   EXPECT_EQ(pool.bytes_in_use(), 0U);
   EXPECT_EQ(pool.bytes_cached(), 7U * 1024) << "the first release found 63 KiB in use: seven blocks fit into an eighth";
-  { const Buffer one = pool.make(4096); }
+  {
+    const Buffer one = pool.make(4096);
+  }
   EXPECT_EQ(pool.bytes_cached(), 7U * 1024) << "with little in use the limit counts";
 }
 

@@ -1,7 +1,7 @@
 /* vigie.h is C: this file would not compile were it not. */
-#include "vigie/vigie.h"
-
 #include <stddef.h>
+
+#include "vigie/vigie.h"
 
 /* Offsets that hosts of version 1 were built with; a struct may grow at its end only. */
 _Static_assert(offsetof(vigie_error, text) == 248, "vigie_error");

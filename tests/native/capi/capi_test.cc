@@ -17,8 +17,9 @@ const std::string kPolicy = R"({"revision": 3, "cameras": [{"name": "cam", "priv
   "streams": [{"name": "main", "kind": "push"}]}, {"name": "hidden", "streams": [{"name": "main", "kind": "push"}]}]})";
 
 // SPS (128x96), PPS, IDR.
-const std::vector<uint8_t> kPicture = {0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0a, 0xda, 0x08, 0x36, 0x40, 0,    0, 0, 1,
-                                       0x68, 0xcb, 0x83, 0xcb, 0x20, 0, 0, 0, 1, 0x65, 0x88, 0x84, 0x11, 0x80};
+const std::vector<uint8_t> kPicture = {0,    0,    0, 1, 0x67, 0x42, 0xc0, 0x0a, 0xda, 0x08,
+                                       0x36, 0x40, 0, 0, 0,    1,    0x68, 0xcb, 0x83, 0xcb,
+                                       0x20, 0,    0, 0, 1,    0x65, 0x88, 0x84, 0x11, 0x80};
 
 vigie_error fresh_error() {
   vigie_error error{};
@@ -31,7 +32,8 @@ class CapiTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_EQ(vigie_engine_create(VIGIE_ABI_VERSION, nullptr, &engine_, &error_), VIGIE_OK) << error_.text;
     uint64_t revision = 0;
-    ASSERT_EQ(vigie_engine_apply(engine_, kPolicy.data(), kPolicy.size(), VIGIE_ANY_REVISION, &revision, &error_), VIGIE_OK)
+    ASSERT_EQ(vigie_engine_apply(engine_, kPolicy.data(), kPolicy.size(), VIGIE_ANY_REVISION, &revision, &error_),
+              VIGIE_OK)
         << error_.text << error_.where;
     ASSERT_EQ(revision, 3U);
   }
@@ -140,7 +142,8 @@ TEST_F(CapiTest, MisuseHasACodeAndWords) {
 
   EXPECT_EQ(vigie_engine_apply(engine_, "{}", 2, VIGIE_ANY_REVISION, nullptr, &error_), VIGIE_ERROR_POLICY_FIELD);
   EXPECT_EQ(vigie_engine_apply(engine_, "{", 1, VIGIE_ANY_REVISION, nullptr, &error_), VIGIE_ERROR_POLICY_SYNTAX);
-  EXPECT_EQ(vigie_engine_apply(engine_, kPolicy.data(), kPolicy.size(), 99, nullptr, &error_), VIGIE_ERROR_POLICY_REVISION);
+  EXPECT_EQ(vigie_engine_apply(engine_, kPolicy.data(), kPolicy.size(), 99, nullptr, &error_),
+            VIGIE_ERROR_POLICY_REVISION);
   vigie_engine* other = nullptr;
   EXPECT_EQ(vigie_engine_create(VIGIE_ABI_VERSION + 1, nullptr, &other, &error_), VIGIE_ERROR_ABI_MISMATCH);
   EXPECT_EQ(other, nullptr);

@@ -228,8 +228,8 @@ TEST_F(HubTest, LeavingAndJoiningAShardLosesNothing) {
   join(b_, 1, first);
   settle();
   publish(false);
-  leave(b_, first);        // asks home to stop feeding b…
-  join(b_, 1, second);     // …while somebody new is already there
+  leave(b_, first);     // asks home to stop feeding b…
+  join(b_, 1, second);  // …while somebody new is already there
   publish(false);
   settle();
   publish(false);

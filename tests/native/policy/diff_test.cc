@@ -57,12 +57,8 @@ void carry_out(const Action& action, const PolicySnapshot& target, State& state)
       erase_named(state.agents, action.name);
       if (const auto* agent = named(target.agents, action.name)) state.agents.push_back(*agent);
       break;
-    case Kind::close_listener:
-      erase_named(state.listeners, action.name);
-      break;
-    case Kind::open_listener:
-      state.listeners.push_back(*named(target.listeners, action.name));
-      break;
+    case Kind::close_listener: erase_named(state.listeners, action.name); break;
+    case Kind::open_listener: state.listeners.push_back(*named(target.listeners, action.name)); break;
     case Kind::remove_stream:
       erase_named(camera->streams, action.stream);
       if (camera->streams.empty() && !to) erase_named(state.cameras, action.name);
@@ -71,9 +67,7 @@ void carry_out(const Action& action, const PolicySnapshot& target, State& state)
       camera->privacy = to->privacy;
       camera->privacy_reason = to->privacy_reason;
       break;
-    case Kind::restart_stream:
-      *stream = *to_stream;
-      break;
+    case Kind::restart_stream: *stream = *to_stream; break;
     case Kind::update_stream:
       stream->pull = to_stream->pull;
       stream->first_picture_deadline = to_stream->first_picture_deadline;
@@ -94,9 +88,7 @@ void carry_out(const Action& action, const PolicySnapshot& target, State& state)
       }
       camera->streams.push_back(*to_stream);
       break;
-    case Kind::change_limits:
-      state.limits = target.limits;
-      break;
+    case Kind::change_limits: state.limits = target.limits; break;
   }
 }
 

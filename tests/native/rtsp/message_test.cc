@@ -58,9 +58,7 @@ TEST(Message, NoValueCanAddALine) {
   request.headers.add("Na me\r\nEvil2", "v");
   request.headers.add("\r\n", "nameless");
   const std::string text = serialise(request);
-  EXPECT_EQ(
-      text,
-      "PLAY%20%20X:%201 rtsp://h/a%20b%20%20Y:%202 RTSP/1.0\r\nUser-Agent: a  Evil: 1  body\r\n\r\n");
+  EXPECT_EQ(text, "PLAY%20%20X:%201 rtsp://h/a%20b%20%20Y:%202 RTSP/1.0\r\nUser-Agent: a  Evil: 1  body\r\n\r\n");
   Response response;
   response.status = 403;
   response.reason = "No\r\nX: 1";

@@ -58,7 +58,9 @@ class EngineTest : public ::testing::Test {
     unit.data = bytes;
     return engine_->push_access_unit(unit);
   }
-  Result<std::shared_ptr<UnitQueue>> subscribe(const std::string& name) { return engine_->subscribe({.camera = name, .stream = ""}); }
+  Result<std::shared_ptr<UnitQueue>> subscribe(const std::string& name) {
+    return engine_->subscribe({.camera = name, .stream = ""});
+  }
   // Everything the shards were given before has happened once the figures are there.
   Json stats() { return Json::parse(*engine_->stats()); }
   std::shared_ptr<Engine> engine_;
@@ -259,7 +261,8 @@ TEST_F(EngineTest, ClosingWhileOthersCall) {
     threads.emplace_back([&] {
       for (uint64_t revision = 2;; ++revision) {
         const bool clear = revision % 2 == 0;
-        if (!engine->apply(snapshot(revision, {camera("a", clear ? "clear" : "withheld", clear ? "x" : "")}).dump())) break;
+        if (!engine->apply(snapshot(revision, {camera("a", clear ? "clear" : "withheld", clear ? "x" : "")}).dump()))
+          break;
       }
     });
     threads.emplace_back([&] {
@@ -277,8 +280,8 @@ TEST_F(EngineTest, ClosingWhileOthersCall) {
 TEST_F(EngineTest, RefusesAForkedChild) {
   const pid_t child = ::fork();
   if (child == 0) {
-    const bool refused = engine_->stats().error().code == Code::wrong_process &&
-                         engine_->close().error().code == Code::wrong_process;
+    const bool refused =
+        engine_->stats().error().code == Code::wrong_process && engine_->close().error().code == Code::wrong_process;
     ::_exit(refused ? 0 : 1);
   }
   int status = 0;

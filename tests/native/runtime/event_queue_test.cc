@@ -9,8 +9,8 @@ namespace vigie::runtime {
 namespace {
 
 Event fault(std::string object, uint16_t code = 501, std::string text = "bad packet") {
-  return {.kind = EventKind::stream_fault, .object = std::move(object), .state = "", .code = code,
-          .text = std::move(text)};
+  return {
+      .kind = EventKind::stream_fault, .object = std::move(object), .state = "", .code = code, .text = std::move(text)};
 }
 
 Event state(std::string text) {

@@ -95,7 +95,8 @@ TEST_F(UnitQueueTest, SaysWhyItEnded) {
   const auto queue = open({});
   publish(true);
   hub_->close(make_error(Code::withheld, "a/main", "withdrawn"));
-  EXPECT_EQ(queue->next_blocking(WaitLimit(-1)).error().code, Code::withheld) << "queued units of an ended right are gone";
+  EXPECT_EQ(queue->next_blocking(WaitLimit(-1)).error().code, Code::withheld)
+      << "queued units of an ended right are gone";
   queue->detach();
 }
 

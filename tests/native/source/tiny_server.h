@@ -114,12 +114,8 @@ class TinyServer final : private net::AcceptHandler {
     rtsp::Response response;
     response.headers.add("CSeq", request.headers.get("CSeq"));
     switch (request.method_id()) {
-      case rtsp::Method::options:
-        response.headers.add("Public", "OPTIONS, GET_PARAMETER");
-        break;
-      case rtsp::Method::describe:
-        response.body = kSdp;
-        break;
+      case rtsp::Method::options: response.headers.add("Public", "OPTIONS, GET_PARAMETER"); break;
+      case rtsp::Method::describe: response.body = kSdp; break;
       case rtsp::Method::setup: {
         response.headers.add("Session", "1234;timeout=60");
         rtsp::Transport transport = rtsp::parse_transport(request.headers.get("Transport")).value().front();
@@ -146,8 +142,7 @@ class TinyServer final : private net::AcceptHandler {
         playing_ = false;
         udp_to_.reset();
         break;
-      default:
-        break;
+      default: break;
     }
     const std::string text = rtsp::serialise(response);
     ASSERT_EQ(connection.stream->write(as_bytes(text)).bytes, text.size());
