@@ -1,6 +1,6 @@
 """A host in Python: takes one camera (or a file) in, writes the published access units to a file, prints events.
 
-    python host.py URL-or-file OUT.h264 UNITS
+python host.py URL-or-file OUT.h264 UNITS
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """vigie: the video stream engine for city supervision centres.
 
 `Engine` embeds the core in this process; `vigie.policy` makes policy snapshots from YAML objects; `vigie.cli` is the
-`vigie` command; `vigie.sim`, `vigie.load` and `vigie.bench` are simulated cameras, viewers and measurements. Errors are in
-`vigie.errors`, and all derive from `Error`.
+`vigie` command; `vigie.sim`, `vigie.load` and `vigie.bench` are simulated cameras, viewers and measurements. Errors are
+in `vigie.errors`, and all derive from `Error`.
 
 The native core is loaded when `Engine` is first asked for, so the parts in pure Python work without it.
 """

@@ -7,8 +7,9 @@
                 with unit:
                     decoder.feed(memoryview(unit))
 
-Thread: every method may be called from any thread, and the GIL is released wherever one waits. For asyncio, iterate with
-`async for`, or watch `fileno()`. After `fork()` the child must not use an engine of its parent: it gets WrongProcessError.
+Thread: every method may be called from any thread, and the GIL is released wherever one waits. For asyncio, iterate
+with `async for`, or watch `fileno()`. After `fork()` the child must not use an engine of its parent: it gets
+WrongProcessError.
 """
 
 import asyncio
@@ -35,8 +36,9 @@ class Event:
     """One thing that happened, by value.
 
     `kind`: stream_state, stream_track, stream_fault, viewer_opened, viewer_closed, viewer_dropped, viewer_refused,
-    policy_applied, listener_state, engine_warning. `object`: "camera/stream", "listener NAME", "viewer N camera/stream".
-    `state`: the new state where the kind has one. `code`: 0, or the number of the error (vigie.errors.BY_CODE).
+    policy_applied, listener_state, engine_warning.
+    `object`: "camera/stream", "listener NAME", "viewer N camera/stream". `state`: the new one where the kind has one.
+    `code`: 0, or the number of the error (vigie.errors.BY_CODE).
     `merged`: equal events of the same second folded into this one. A hole in `seq`: events were lost, nobody pulled.
     """
 
@@ -115,8 +117,8 @@ class Engine:
     def apply(self, snapshot: Mapping[str, Any] | str, *, expect_revision: int | None = None) -> int:
         """Puts a whole policy snapshot in force and returns its revision.
 
-        `snapshot`: as python/vigie/schema/policy_snapshot.json says, as a mapping or JSON text. When this returns, rights
-        that it takes away have ended. An invalid one changes nothing.
+        `snapshot`: as python/vigie/schema/policy_snapshot.json says, as a mapping or JSON text. When this returns,
+        rights that it takes away have ended. An invalid one changes nothing.
 
         Raises: PolicySyntaxError, PolicyFieldError (`where` is the JSON pointer), PolicyRevisionError (not greater than
         the one in force, or `expect_revision` is not in force), BindFailedError, TlsFailedError.
@@ -138,17 +140,16 @@ class Engine:
     ) -> None:
         """Gives one coded picture to a stream whose url is "push:"; the bytes are copied.
 
-        `data`: anything with a buffer: Annex B (or 4-byte lengths with `length_prefixed`), or one JPEG image. `pts_90k`:
-        1/90000 s from any origin, forward; without it the moment of the call counts. `capture_time_ns`: Unix time.
+        `data`: anything with a buffer: Annex B (or 4-byte lengths with `length_prefixed`), or one JPEG image.
+        `pts_90k`: 1/90000 s from any origin, forward; without it the moment of the call counts.
+        `capture_time_ns`: Unix time.
         `gap`: something is missing before this picture.
 
         Raises: NotFoundError, InvalidArgumentError, PayloadMalformedError, UnitTooLargeError, LimitExceededError.
         """
         if codec not in _CODECS:
             raise InvalidArgumentError(f"{codec!r} was given; H264, H265 and JPEG exist", "codec")
-        self._native.push(
-            camera, stream, _CODECS[codec], data, length_prefixed, pts_90k, capture_time_ns, gap
-        )
+        self._native.push(camera, stream, _CODECS[codec], data, length_prefixed, pts_90k, capture_time_ns, gap)
 
     def subscribe(
         self,
@@ -234,7 +235,12 @@ async def _readable(descriptor: int) -> None:
     """Waits in the running loop until the descriptor polls readable."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+
+    def on_readable() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, on_readable)
     try:
         await ready
     finally:

@@ -6,12 +6,13 @@ import os
 import select
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from vigie import errors
 
 import vigie
+from vigie import errors
 
 from .conftest import snapshot
 
@@ -48,7 +49,7 @@ def test_facts_of_units(engine: vigie.Engine, pictures: list[bytes]) -> None:
         taken = [units.next(5) for _ in pictures]
     assert [unit.keyframe for unit in taken if unit] == [index % 10 == 0 for index in range(30)]
     pts = [unit.pts_90k for unit in taken if unit]
-    assert [b - a for a, b in zip(pts, pts[1:], strict=False)] == [3600] * 29
+    assert [b - a for a, b in pairwise(pts)] == [3600] * 29
     assert [unit.number for unit in taken if unit] == list(range(taken[0].number, taken[0].number + 30))
     assert [unit.capture_time_ns for unit in taken if unit] == [1_800_000_000 * 10**9 + i for i in range(30)]
     first = taken[0]
