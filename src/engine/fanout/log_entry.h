@@ -28,6 +28,8 @@ struct RtpNumbers {
   uint16_t first_sequence = 0;
   uint32_t packet_count = 0;
   uint32_t timestamp = 0;
+  bool reordered = false;  // lately pictures came in another order than they are shown in (B pictures)
+  uint32_t settled = 0;    // where `reordered`: whatever comes after this unit is shown after this timestamp
 };
 
 struct LogEntry {

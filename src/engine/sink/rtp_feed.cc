@@ -10,6 +10,8 @@ namespace vigie::sink {
 
 namespace {
 
+constexpr int kOrderMemory = 3;  // keyframes
+
 rtp::TrainParams params_for(const AccessUnit& unit, uint16_t packet_bytes) {
   rtp::TrainParams params;
   params.payload_type = RtpFeed::payload_type(unit.codec);
@@ -33,10 +35,23 @@ fanout::RtpNumbers RtpFeed::assign(const PublishedUnit& unit) {
   fanout::RtpNumbers numbers;
   numbers.first_sequence = next_sequence_;
   numbers.timestamp = static_cast<uint32_t>((au.pts + au.presentation_offset).count()) + timestamp_offset_;
+  follow_order(au, numbers);
   const Result<uint32_t> count = rtp::plan(au, params_for(au, packet_bytes_));
   numbers.packet_count = count.ok() ? count.value() : 0;
   next_sequence_ = static_cast<uint16_t>(next_sequence_ + numbers.packet_count);
   return numbers;
+}
+
+// A picture that later ones are shown before (P of I P B B) comes only when all that are shown before the previous such
+// picture have come: so nothing is shown before that one any more.
+void RtpFeed::follow_order(const AccessUnit& unit, fanout::RtpNumbers& numbers) {
+  const int64_t shown = (unit.pts + unit.presentation_offset).count();
+  if (!std::exchange(started_, true)) shown_last_ = shown_before_ = shown;
+  if (unit.keyframe && reordered_for_ > 0) --reordered_for_;
+  if (unit.presentation_offset.count() != 0) reordered_for_ = kOrderMemory;
+  if (shown > shown_last_) shown_before_ = std::exchange(shown_last_, shown);
+  numbers.reordered = reordered_for_ > 0;
+  numbers.settled = static_cast<uint32_t>(shown_before_) + timestamp_offset_;
 }
 
 Ref<const fanout::Derived> RtpFeed::build(const fanout::LogEntry& entry, BufferPool& pool) const {

@@ -35,10 +35,17 @@ class RtpFeed final : public fanout::UnitDeriver {
   static uint8_t payload_type(Codec codec) { return codec == Codec::mjpeg ? uint8_t{26} : uint8_t{96}; }
 
  private:
+  void follow_order(const AccessUnit& unit, fanout::RtpNumbers& numbers);
+
   uint16_t packet_bytes_;
   uint32_t ssrc_;
   uint32_t timestamp_offset_;
-  uint16_t next_sequence_;  // home shard only
+  // What follows belongs to the home shard.
+  uint16_t next_sequence_;
+  bool started_ = false;
+  int64_t shown_last_ = 0;    // latest presentation time so far
+  int64_t shown_before_ = 0;  // the latest one before that came
+  int reordered_for_ = 0;     // keyframes until the order of coding counts as that of presentation again
 };
 
 }  // namespace vigie::sink

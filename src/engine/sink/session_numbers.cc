@@ -5,12 +5,12 @@
 namespace vigie::sink {
 
 void SessionNumbers::begin_catch_up(const fanout::LogEntry& first, const fanout::LogEntry& edge) {
-  const AccessUnit& edge_unit = edge.unit.unit();
   const int64_t units = static_cast<int64_t>(edge.number - first.number);
   edge_ = edge.number;
   edge_timestamp_ = edge.rtp.timestamp;
-  edge_decoding_ = edge_timestamp_ - static_cast<uint32_t>(edge_unit.presentation_offset.count());
-  interval_ = units > 0 ? (edge_unit.pts - first.unit.unit().pts).count() / units : 0;
+  reordered_ = edge.rtp.reordered;
+  settled_ = edge.rtp.settled;
+  interval_ = units > 0 ? (edge.unit.unit().pts - first.unit.unit().pts).count() / units : 0;
   spacing_ =
       units > 0 ? static_cast<uint32_t>(std::clamp<int64_t>(kMaxSpanTicks / units, 1, kSpacingTicks)) : kSpacingTicks;
   shift_ = 0;
@@ -19,7 +19,7 @@ void SessionNumbers::begin_catch_up(const fanout::LogEntry& first, const fanout:
   if (over() < 0) return;
   // A part of them was sent before: closer still, into the time that is left before the edge, so that what follows it
   // live is later than they are.
-  const auto room = static_cast<int32_t>(edge_timestamp_ - last_timestamp_);
+  const auto room = static_cast<int32_t>((reordered_ ? settled_ : edge_timestamp_) - last_timestamp_);
   if (units > 0) {
     spacing_ = static_cast<uint32_t>(std::clamp<int64_t>(room / (units + 1), 1, static_cast<int64_t>(spacing_)));
   }
@@ -27,11 +27,10 @@ void SessionNumbers::begin_catch_up(const fanout::LogEntry& first, const fanout:
 }
 
 uint32_t SessionNumbers::catch_up_timestamp(const fanout::LogEntry& entry) const {
-  if (entry.number == edge_) return edge_timestamp_ + shift_;
-  int64_t offset = entry.unit.unit().presentation_offset.count();
-  if (interval_ > spacing_) offset = offset * spacing_ / interval_;
-  return edge_decoding_ - static_cast<uint32_t>(edge_ - entry.number) * spacing_ + static_cast<uint32_t>(offset) +
-         shift_;
+  if (!reordered_) return edge_timestamp_ - static_cast<uint32_t>(edge_ - entry.number) * spacing_ + shift_;
+  const int64_t before = static_cast<int32_t>(settled_ - entry.rtp.timestamp);
+  if (before <= 0 || interval_ <= spacing_) return entry.rtp.timestamp + shift_;
+  return settled_ - static_cast<uint32_t>(before * spacing_ / interval_) + shift_;
 }
 
 SessionNumbers::Mapped SessionNumbers::preview(const fanout::LogEntry& entry) const {
@@ -44,9 +43,9 @@ SessionNumbers::Mapped SessionNumbers::preview(const fanout::LogEntry& entry) co
 
 SessionNumbers::Mapped SessionNumbers::take(const fanout::LogEntry& entry) {
   const Mapped mapped = preview(entry);
-  started_ = true;
   next_sequence_ = static_cast<uint16_t>(mapped.first_sequence + entry.rtp.packet_count);
-  last_timestamp_ = mapped.timestamp;
+  if (!started_ || static_cast<int32_t>(mapped.timestamp - last_timestamp_) > 0) last_timestamp_ = mapped.timestamp;
+  started_ = true;
   return mapped;
 }
 

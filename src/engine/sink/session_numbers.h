@@ -25,8 +25,8 @@ class SessionNumbers {
   };
 
   // Units `first` to `edge`, the newest one, are about to be sent at once: all but `edge` get timestamps packed before
-  // the edge's, 1 ms apart, closer when they are many. Decoding order always grows; where pictures are presented in
-  // another order than they are coded, the distances that make up that order shrink with the rest.
+  // the edge's, 1 ms apart, closer when they are many. Where pictures are coded in another order than they are shown in,
+  // time shrinks by the same measure, up to the moment before which nothing more will be shown: the order stays.
   void begin_catch_up(const fanout::LogEntry& first, const fanout::LogEntry& edge);
   // The numbers with which this entry would be sent now.
   Mapped preview(const fanout::LogEntry& entry) const;
@@ -38,10 +38,11 @@ class SessionNumbers {
 
   bool started_ = false;
   uint16_t next_sequence_ = 0;
-  uint32_t last_timestamp_ = 0;
-  uint64_t edge_ = 0;  // 0 = no catch-up was begun
+  uint32_t last_timestamp_ = 0;  // the latest
+  uint64_t edge_ = 0;            // 0 = no catch-up was begun
   uint32_t edge_timestamp_ = 0;
-  uint32_t edge_decoding_ = 0;  // the edge's timestamp without its presentation offset
+  bool reordered_ = false;
+  uint32_t settled_ = 0;  // where reordered: times after this one stay as they are
   uint32_t spacing_ = kSpacingTicks;
   int64_t interval_ = 0;  // mean distance of the units, in ticks
   uint32_t shift_ = 0;    // keeps time growing after a jump or a pause

@@ -1,4 +1,7 @@
 // The small parts without sockets: numbers of a session, age of the kernel's queue, admission, targets, the feed.
+#include <map>
+#include <vector>
+
 #include "rtp/packetizer.h"
 #include "sink/admission.h"
 #include "sink/kernel_lag.h"
@@ -110,22 +113,57 @@ TEST(SessionNumbers, RepeatedUnitsLeaveRoomForTheLiveOnes) {
   }
 }
 
-// I P B B order: decoding order 0 3 1 2 in presentation.
+// Coded I P B B, or with B pictures that others are predicted from: wherever a viewer joins, pictures are shown in the
+// order in which the camera shows them, each at a time of its own, and live ones at the hub's time. RTP sources know a
+// presentation time alone; their decoding time is the latest of them (a tick later where that went back). Files know both.
 TEST(SessionNumbers, CatchUpKeepsThePresentationOrder) {
-  const int64_t offsets[] = {3600, 3 * 3600, 0, 0};
-  SessionNumbers numbers;
-  const auto at = [&](uint64_t n) { return entry(n, n % 4 == 0 ? offsets[0] : offsets[n % 4]); };
-  numbers.begin_catch_up(at(4), at(11));
-  std::vector<uint32_t> sent, meant;
-  for (uint64_t n = 4; n <= 15; ++n) {
-    sent.push_back(numbers.take(at(n)).timestamp);
-    meant.push_back(at(n).rtp.timestamp);
-  }
-  for (size_t i = 0; i < sent.size(); ++i) {
-    for (size_t k = 0; k < i; ++k) {
-      if (meant[i] == meant[k]) continue;
-      EXPECT_EQ(static_cast<int32_t>(sent[i] - sent[k]) > 0, static_cast<int32_t>(meant[i] - meant[k]) > 0)
-          << k << " " << i;
+  const std::vector<int> orders[] = {{0, 3, 1, 2}, {0, 4, 2, 1, 3}, {0, 1, 2, 3}};
+  for (const std::vector<int>& order : orders) {
+    const auto period = static_cast<uint64_t>(order.size() - 1);
+    for (const bool has_decoding_times : {false, true}) {
+      RtpFeed feed(1400);
+      std::vector<fanout::LogEntry> log;
+      int64_t last_pts = -1;
+      for (uint64_t n = 0; n < 100; ++n) {
+        const uint64_t place =
+            n == 0 ? 0 : (n - 1) / period * period + static_cast<uint64_t>(order[(n - 1) % period + 1]);
+        const int64_t shown = static_cast<int64_t>(place) * 3600;
+        UnitSpec spec;
+        spec.keyframe = n % (period * 5) == 1;
+        spec.pts = has_decoding_times ? static_cast<int64_t>(n) * 3600 - 9000 : std::max(shown, last_pts + 1);
+        spec.presentation_offset = shown - spec.pts;
+        last_pts = spec.pts;
+        fanout::LogEntry out;
+        out.number = n + 1;
+        out.unit = make_unit(spec);
+        out.rtp = feed.assign(out.unit);
+        log.push_back(std::move(out));
+      }
+      for (size_t first = 30; first < 40; ++first) {
+        for (size_t edge = first; edge < 60; ++edge) {
+          SessionNumbers numbers;
+          numbers.begin_catch_up(log[first], log[edge]);
+          std::map<int32_t, int32_t> sent_by_shown;
+          for (size_t i = first; i < log.size(); ++i) {
+            const uint32_t sent = numbers.take(log[i]).timestamp;
+            if (i >= edge) {
+              EXPECT_EQ(sent, log[i].rtp.timestamp);
+            }
+            const auto place = static_cast<int32_t>(log[i].rtp.timestamp - log[0].rtp.timestamp);
+            sent_by_shown[place] = static_cast<int32_t>(sent - log[0].rtp.timestamp);
+          }
+          const int32_t* before = nullptr;
+          for (const auto& [shown, sent] : sent_by_shown) {
+            if (before != nullptr) {
+              ASSERT_GT(sent, *before) << period << " from " << first << " to " << edge << ", shown at " << shown;
+            }
+            before = &sent;
+          }
+          // What was history is packed: nobody stays behind by more than the pictures that wait for others.
+          const auto end = static_cast<int32_t>(log[edge].rtp.timestamp - log[0].rtp.timestamp);
+          EXPECT_LE(end - sent_by_shown.begin()->second, 9000 + 3600 * static_cast<int32_t>(2 * period));
+        }
+      }
     }
   }
 }
