@@ -361,6 +361,24 @@ def plain_errors(files: Files) -> list[str]:
     return found
 
 
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def links_lead_somewhere(files: Files) -> list[str]:
+    """Every relative link of a Markdown file names a file or folder of the tree."""
+    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
+    found = []
+    for path, text in files.items():
+        if suffix(path) != ".md":
+            continue
+        for match in LINK.finditer(text):
+            name = match[1].partition("#")[0]
+            target = posixpath.normpath(PurePosixPath(path).parent / name)
+            if name and "://" not in name and target not in files and target not in folders:
+                found.append(f"{path}:{line_of(text, match.start())}: {match[1]} leads nowhere")
+    return found
+
+
 RULES = (
     include_ranks,
     parsers_own_nothing,
@@ -373,6 +391,7 @@ RULES = (
     cython_knows_the_header_only,
     folders_explain_themselves,
     cmake_lists_every_source,
+    links_lead_somewhere,
     no_machine_in_the_tree,
     plain_errors,
 )

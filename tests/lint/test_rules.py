@@ -83,6 +83,7 @@ BAD = [
         {"tests/fuzz/sdp.cc": "", "tests/fuzz/CMakeLists.txt": "vigie_fuzz(sdp_x LINKS)\n"},
     ),
     (rules.cmake_lists_every_source, {"src/engine/base/CMakeLists.txt": "vigie_layer(base SOURCES gone.cc)\n"}),
+    (rules.links_lead_somewhere, {"docs/a.md": "see [b](b.md)\n", "b.md": ""}),
     (rules.no_machine_in_the_tree, {"docs/a.md": "see /wo" + "rk/main\n"}),
     (rules.no_machine_in_the_tree, {"tools/a": "mirror=http://deb." + "debian.org/debian\n"}),
     (rules.plain_errors, {"src/engine/rtp/a.cc": "void f() { throw 1; }\n"}),
@@ -133,6 +134,10 @@ GOOD = [
             "tests/native/net/CMakeLists.txt": "vigie_test(net SOURCES certificates.cc)\n",
             "tests/native/source/CMakeLists.txt": "vigie_test(source SOURCES ../net/certificates.cc)\n",
         },
+    ),
+    (
+        rules.links_lead_somewhere,
+        {"docs/a.md": "[b](../b.md#c) [c](../src) [d](https://example.org/x) [e](#f)\n", "b.md": "", "src/a.h": ""},
     ),
     (rules.plain_errors, {"src/engine/rtp/a.cc": "// never throw\nvoid f() noexcept;\n"}),
 ]
