@@ -14,7 +14,7 @@ import yaml
 from vigie.policy.problems import Path, Problem
 
 MAX_DEPTH = 16
-MAX_NODES = 2_000_000
+MAX_NODES = 500_000
 
 
 class _Loader(yaml.SafeLoader):
