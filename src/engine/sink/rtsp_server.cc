@@ -79,10 +79,16 @@ Status RtspServer::open_listener_blocking(const policy::ListenerPolicy& policy) 
     if (!context.ok()) return std::move(context).error();
     tls = std::move(context).value();
   }
+  // One that was changed stands beside its trial; any other socket on the port is a stranger's.
+  const uint16_t port = options->address.port();
+  const bool ours = std::any_of(listeners_.begin(), listeners_.end(),
+                                [port](const Listener& listener) { return listener.address.port() == port; });
   for (size_t i = 0; i < shards_.size(); ++i) {
     ServerShard& shard = *shards_[i];
     Status status;
     const auto open = [&] {
+      status = i == 0 && !ours ? net::check_address_free(*options) : Status();
+      if (!status.ok()) return;
       status = shard.open_listener(policy, *options, tls);
       if (status.ok()) options->address = shard.listener_address(policy.name);  // port 0: the first one's choice
     };

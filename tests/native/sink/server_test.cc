@@ -35,6 +35,23 @@ TEST_F(Server, ListenersThatCannotBe) {
   EXPECT_EQ(server_->listener_address("tls").error().code, Code::not_found);
 }
 
+// The shards share an address among themselves; another server must not come in by the same door.
+TEST_F(Server, AnAddressThatAnotherServerSharesIsTaken) {
+  open_server();
+  RtspServer other({.shards = {loop_.get()}, .provider = &provider_, .helpers = nullptr, .limits = {}});
+  policy::ListenerPolicy listener = open_listener();
+  listener.listen = address_.text();
+  const Status status = other.open_listener_blocking(listener);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, Code::bind_failed);
+  EXPECT_THAT(status.error().text(), HasSubstr(address_.text()));
+  listener.name = "beside";
+  EXPECT_TRUE(server_->open_listener_blocking(listener).ok()) << "the server's own may, for a trial";
+  server_->close_listener_blocking("beside");
+  server_->close_listener_blocking(open_listener().name);
+  EXPECT_TRUE(other.open_listener_blocking(listener).ok());
+}
+
 TEST_F(Server, IPv6AndNamedInterfaces) {
   open_server();
   publish(1);
