@@ -1,5 +1,7 @@
 // The engine's figures as JSON. Every name carries its unit; docs/statistics.md lists them.
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "runtime/engine_impl.h"
 
@@ -108,14 +110,18 @@ Result<std::string> Engine::Impl::stats() {
   const std::lock_guard lock(control_mutex_);
   if (closed_) return make_error(Code::closed, "engine", "the engine was closed");
 
-  // One visit a shard collects the streams that live there.
+  // Short visits, a few streams each: thousands in one would hold up the pictures of that shard for milliseconds.
+  constexpr size_t kStreamsPerVisit = 64;
+  std::vector<std::vector<const StreamPipeline*>> homes(shards_->size());
+  for (const auto& [key, pipeline] : pipelines_) homes[pipeline->home_shard()].push_back(pipeline.get());
   std::vector<StreamStats> streams;
-  for (size_t i = 0; i < shards_->size(); ++i) {
-    shards_->shard(i).run_blocking([&] {
-      for (const auto& [key, pipeline] : pipelines_) {
-        if (pipeline->home_shard() == i) streams.push_back(pipeline->stats());
-      }
-    });
+  streams.reserve(pipelines_.size());
+  for (size_t i = 0; i < homes.size(); ++i) {
+    for (size_t from = 0; from < homes[i].size(); from += kStreamsPerVisit) {
+      shards_->shard(i).run_blocking([&, to = std::min(from + kStreamsPerVisit, homes[i].size())] {
+        for (size_t k = from; k < to; ++k) streams.push_back(homes[i][k]->stats());
+      });
+    }
   }
 
   Json out;
