@@ -1,5 +1,7 @@
 // The engine's figures as JSON. Every name carries its unit; docs/statistics.md lists them.
 #include <algorithm>
+#include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -107,7 +109,7 @@ Json subscription_json(const std::string& camera, const UnitQueueStats& queue) {
 }  // namespace
 
 Result<std::string> Engine::Impl::stats() {
-  const std::lock_guard lock(control_mutex_);
+  std::unique_lock lock(control_mutex_);
   if (closed_) return make_error(Code::closed, "engine", "the engine was closed");
 
   // Short visits, a few streams each: thousands in one would hold up the pictures of that shard for milliseconds.
@@ -123,9 +125,21 @@ Result<std::string> Engine::Impl::stats() {
       });
     }
   }
+  const std::vector<sink::ViewerStats> viewer_stats = server_->viewers_blocking();
+  const sink::ServerCounters counters = server_->counters();
+  Json listeners = Json::object();
+  if (snapshot_) {
+    for (const policy::ListenerPolicy& listener : snapshot_->listeners) {
+      const auto address = server_->listener_address(listener.name);
+      listeners[listener.name] = address.ok() ? Json(address->text()) : Json(nullptr);
+    }
+  }
+  const Ref<const policy::PolicySnapshot> snapshot = snapshot_;
+  // Writing thousands of figures takes longer than collecting them, and no apply() shall wait for that.
+  lock.unlock();
 
   Json out;
-  out["revision"] = snapshot_ ? snapshot_->revision : 0;
+  out["revision"] = snapshot ? snapshot->revision : 0;
   out["time_s"] = unix_seconds(clock_.now_wall());
   out["events_lost"] = events_.overflowed();
   Json& shards = out["shards"] = Json::array();
@@ -140,27 +154,22 @@ Result<std::string> Engine::Impl::stats() {
                       {"pool_bytes_in_use", loop.pool().bytes_in_use()},
                       {"pool_bytes_cached", loop.pool().bytes_cached()}});
   }
-  out["server"] = server_json(server_->counters());
-  Json& listeners = out["listeners"] = Json::object();
-  if (snapshot_) {
-    for (const policy::ListenerPolicy& listener : snapshot_->listeners) {
-      const auto address = server_->listener_address(listener.name);
-      listeners[listener.name] = address.ok() ? Json(address->text()) : Json(nullptr);
-    }
-  }
-  Json& cameras = out["cameras"] = Json::object();
+  out["server"] = server_json(counters);
+  out["listeners"] = std::move(listeners);
+  std::map<std::string, Json> cameras;  // an ordered_json is searched from end to end
   for (const StreamStats& stream : streams) {
     cameras[stream.key.camera]["streams"][stream.key.stream] = stream_json(stream);
   }
-  if (snapshot_) {
-    for (const policy::CameraPolicy& camera : snapshot_->cameras) {
+  if (snapshot) {
+    for (const policy::CameraPolicy& camera : snapshot->cameras) {
       Json& entry = cameras[camera.name];
       entry["number"] = camera.number;
       entry["title"] = camera.title;
     }
   }
+  out["cameras"] = std::move(cameras);
   Json& viewers = out["viewers"] = Json::array();
-  for (const sink::ViewerStats& viewer : server_->viewers_blocking()) viewers.push_back(viewer_json(viewer));
+  for (const sink::ViewerStats& viewer : viewer_stats) viewers.push_back(viewer_json(viewer));
   Json& subscriptions = out["subscriptions"] = Json::array();
   for_each_subscription([&](const std::string& camera, UnitQueue& queue) {
     subscriptions.push_back(subscription_json(camera, queue.stats()));

@@ -309,6 +309,13 @@ void ServerShard::collect(std::vector<ViewerStats>& out) {
   for (const auto& [id, session] : sessions_) out.push_back(session->stats());
 }
 
+std::vector<std::string> ServerShard::session_ids() const {
+  std::vector<std::string> ids;
+  ids.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) ids.push_back(id);
+  return ids;
+}
+
 void ServerShard::emit(EventKind kind, std::string object, std::string state, uint16_t code, std::string text) {
   Event event;
   event.at = loop_.wall_now();

@@ -107,6 +107,7 @@ class ServerShard final : public SessionHost, private net::BatchHook {
   void set_limits(const policy::LimitsPolicy& limits) { limits_ = limits; }
   void recheck();
   void collect(std::vector<ViewerStats>& out);
+  std::vector<std::string> session_ids() const;
   // Ends everything in order: BYE, close.
   void close();
 
