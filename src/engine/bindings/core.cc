@@ -40,8 +40,15 @@ auto without_gil(Call call) {
 }
 
 std::shared_ptr<Engine> make_engine(size_t shards, std::vector<int> cpus, size_t event_capacity) {
-  return without_gil(
+  auto engine = without_gil(
       [&] { return Engine::make({.shards = shards, .cpus = std::move(cpus), .event_capacity = event_capacity}); });
+  // An engine that was never closed closes when its last reference goes; other Python threads run on meanwhile.
+  Engine* plain = engine.get();
+  return {plain, [engine = std::move(engine)](Engine*) mutable {
+            if (PyGILState_Check() == 0) return engine.reset();
+            const py::gil_scoped_release release;
+            engine.reset();
+          }};
 }
 
 void push(Engine& engine, std::string camera, std::string stream, int codec, const py::buffer& data,

@@ -64,7 +64,10 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
   put_in_force(next);
   server_->recheck_rights_blocking();
   for (const policy::Action& action : actions) run_action(action, *next);
-  put_in_force(next);
+  const bool other_pipelines = std::any_of(actions.begin(), actions.end(), [](const policy::Action& action) {
+    return action.kind == Kind::add_stream || action.kind == Kind::remove_stream || action.kind == Kind::restart_stream;
+  });
+  if (other_pipelines) put_in_force(next);
   // Masks and withdrawals may have come with the actions: ask once more, so that nobody is left over.
   server_->recheck_rights_blocking();
   snapshot_ = next;
