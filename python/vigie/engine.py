@@ -8,8 +8,8 @@
                     decoder.feed(memoryview(unit))
 
 Thread: every method may be called from any thread, and the GIL is released wherever one waits. For asyncio, iterate
-with `async for` (one at a time on each subscription, and on an engine's events), or watch `fileno()`. After `fork()` the
-child must not use an engine of its parent: it gets WrongProcessError.
+with `async for` (one at a time on each subscription, and on an engine's events), or watch `fileno()`. After `fork()`
+the child must not use an engine of its parent: it gets WrongProcessError.
 """
 
 import asyncio
