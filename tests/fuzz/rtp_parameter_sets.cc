@@ -24,7 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ByteReader reader(all);
   std::vector<std::vector<uint8_t>> sdp;
   while (reader.remaining() > 0) {
-    const size_t length = std::min<size_t>(reader.u8(), reader.remaining());
+    const size_t wanted = reader.u8();
+    const size_t length = std::min(wanted, reader.remaining());
     const ByteSpan nal = reader.bytes(length);
     if (data[0] & 4) {
       sdp.emplace_back(nal.begin(), nal.end());
