@@ -229,7 +229,9 @@ Nanos StreamSupervisor::backoff(const Error& fault) {
     const Nanos ceiling = backoff_ceiling(++auth_failures_, options_.auth_backoff_first, options_.auth_backoff_most);
     wait = ceiling / 2 + part(ceiling / 2);
   } else {
-    wait = part(backoff_ceiling(failures_, options_.backoff_first, options_.backoff_most));
+    const bool unreachable = fault.code == Code::connect_failed || fault.code == Code::timed_out;
+    const Nanos most = unreachable ? options_.unreachable_backoff_most : options_.backoff_most;
+    wait = part(backoff_ceiling(failures_, options_.backoff_first, most));
   }
   return wait;
 }

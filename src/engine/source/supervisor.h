@@ -28,6 +28,9 @@ namespace vigie::source {
 struct SupervisorOptions {
   Nanos backoff_first = 1s;
   Nanos backoff_most = 60s;
+  // While nobody answers at all: asking costs the camera nothing, and when a whole town comes back after a power cut, its
+  // pictures are to be there within 10 s.
+  Nanos unreachable_backoff_most = 8s;
   // After refused credentials: cameras lock accounts that fail too often.
   Nanos auth_backoff_first = 60s;
   Nanos auth_backoff_most = 600s;

@@ -169,9 +169,9 @@ TEST_F(SupervisorTest, BacksOffWithFullJitterUnderARisingCeiling) {
   make();
   Nanos longest{};
   for (uint32_t failure = 1; failure <= 10; ++failure) {
-    fail(Code::connect_failed);
+    fail(Code::connection_lost);
     EXPECT_EQ(supervisor->state(), backing_off);
-    EXPECT_EQ(observer.changes.back().code, Code::connect_failed);
+    EXPECT_EQ(observer.changes.back().code, Code::connection_lost);
     const Nanos waited = wait_for_next_attempt();
     EXPECT_LE(waited, backoff_ceiling(failure, 1s, 60s) + 20ms) << failure;
     longest = std::max(longest, waited);
@@ -180,10 +180,22 @@ TEST_F(SupervisorTest, BacksOffWithFullJitterUnderARisingCeiling) {
   EXPECT_EQ(supervisor->counters().failures, 10u);
 }
 
+TEST_F(SupervisorTest, AsksSoonAgainWhereNobodyAnswers) {
+  make();
+  Nanos longest{};
+  for (uint32_t failure = 1; failure <= 60; ++failure) {
+    fail(failure % 2 ? Code::connect_failed : Code::timed_out);
+    const Nanos waited = wait_for_next_attempt();
+    EXPECT_LE(waited, backoff_ceiling(failure, 1s, 8s) + 20ms) << failure;
+    longest = std::max(longest, waited);
+  }
+  EXPECT_GT(longest, 4s) << "spread over the whole time";
+}
+
 TEST_F(SupervisorTest, BeginsAnewAfterHavingPlayedForAWhile) {
   make();
   for (int i = 0; i < 6; ++i) {
-    fail(Code::connect_failed);
+    fail(Code::connection_lost);
     wait_for_next_attempt();
   }
   to_playing();
