@@ -24,11 +24,13 @@ enum class SendOutcome : uint8_t {
   failed,   // the transport is broken
 };
 
-// Which numbers a unit is sent with. `shared`: the train's own bytes are right as they are.
+// Which numbers a unit is sent with. `shared`: the train's own bytes are right as they are. `history`: newer ones follow at
+// once.
 struct SendNumbers {
   bool shared = true;
   uint16_t first_sequence = 0;
   uint32_t timestamp = 0;
+  bool history = false;
 };
 
 // Told when a kept unit is gone and the next may come. Called from the loop, never from inside a call on Delivery.

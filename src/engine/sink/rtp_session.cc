@@ -179,8 +179,9 @@ bool RtpSession::send_unit(const fanout::LogEntry& entry) {
   const AccessUnit& unit = entry.unit.unit();
   const SessionNumbers::Mapped numbers = numbers_.take(entry);
   const MonoTime arrival = effective_arrival(entry);
+  const bool history = subscription_->behind() > 1;
   const SendOutcome outcome =
-      delivery_->send(train, {numbers.shared, numbers.first_sequence, numbers.timestamp}, arrival);
+      delivery_->send(train, {numbers.shared, numbers.first_sequence, numbers.timestamp, history}, arrival);
   if (outcome == SendOutcome::failed) {
     cut(make_error(Code::connection_lost, setup_.request.peer, "the viewer's connection broke"));
     return false;

@@ -1,6 +1,7 @@
 #pragma once
 // The packets of one UDP session: a socket pair connected to the viewer's ports, trains as GSO sends, paced.
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/event_loop.h"
@@ -21,11 +22,16 @@ class RtcpHandler {
 
 // Pacing: a viewer's socket holds 208 KiB by default, bookkeeping included, and its link may be 100 Mbit/s. So a burst
 // of kBurstBytes goes at once and anything beyond at kBytesPerMs, by a timer; units queue in the log meanwhile.
+// History goes at a gentler pace: players decode while they find out what they get, and do not read meanwhile. A GOP that
+// takes longer than kGentleFor goes on at the full pace, or the viewer would never catch up.
 // What the kernel does not take is not sent later: its sequence numbers stay used, so the viewer sees a true loss.
 class UdpDelivery final : public Delivery, private net::FdHandler {
  public:
   static constexpr int64_t kBurstBytes = 96 << 10;
   static constexpr int64_t kBytesPerMs = 10 << 10;
+  static constexpr int64_t kHistoryBurstBytes = 32 << 10;
+  static constexpr int64_t kHistoryBytesPerMs = 2 << 10;
+  static constexpr Nanos kGentleFor = std::chrono::milliseconds(500);
   static constexpr Nanos kPaceStep = std::chrono::milliseconds(2);
 
   // Opens a pair of ports on `local`'s address (port ignored) towards the viewer's `peer` address and `ports`, tied to
@@ -57,6 +63,7 @@ class UdpDelivery final : public Delivery, private net::FdHandler {
   void on_ready(uint32_t events) override;
   void on_pace_timer();
   void refill();
+  bool gentle() const;
   SendOutcome send_rest(const rtp::Train& train);
   uint32_t pack(const rtp::Train& train, uint32_t first);
 
@@ -71,6 +78,7 @@ class UdpDelivery final : public Delivery, private net::FdHandler {
   SendNumbers numbers_;
   int64_t budget_bytes_ = kBurstBytes;
   MonoTime refilled_{};
+  std::optional<MonoTime> history_since_;
   net::TimerId pace_timer_;
   uint64_t packets_refused_ = 0;
 };
