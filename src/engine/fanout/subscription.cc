@@ -22,15 +22,11 @@ void Subscription::settle() {
   const TrackLog& log = hub_->feeds_[shard_]->log;
   if (cursor_ == 0) {
     if (!hub_->feeds_[shard_]->filled) return;
-    if (start_ == Start::next_keyframe) {
-      cursor_ = log.next_number();
-      waiting_ = true;
-    } else if (const uint64_t key = log.newest_keyframe(); key != 0) {
-      cursor_ = key;
-    } else {
-      cursor_ = log.next_number();
-      waiting_ = true;
-    }
+    uint64_t key = 0;
+    if (start_ == Start::last_keyframe) key = log.newest_keyframe();
+    if (start_ == Start::probe) key = log.probe_keyframe();
+    cursor_ = key != 0 ? key : log.next_number();
+    waiting_ = key == 0;
   }
   if (cursor_ < log.first_number()) {
     const uint64_t key = log.newest_keyframe();

@@ -14,6 +14,7 @@ class Hub;
 // Where a new subscription begins.
 enum class Start : uint8_t {
   last_keyframe,  // at once, from the newest keyframe in the log (catch-up is the sink's business)
+  probe,          // at once, from TrackLog::probe_keyframe(), for players that look at a stream before they show it
   next_keyframe,  // nothing older than now: waits for the next keyframe
 };
 

@@ -11,7 +11,9 @@ namespace vigie::fanout {
 
 struct TrackLogLimits {
   size_t bytes = size_t{16} << 20;  // payload bytes kept; beyond it the oldest go, the last GOP's head included
-  Nanos keep_for = 1500ms;          // units of older GOPs stay this long for sessions that lag within their limit
+  Nanos keep_for = 1500ms;          // a GOP stays this long after its end, for who lags or is still catching up
+  uint32_t probe_units = 20;        // so many units, from a keyframe on, are kept for newcomers (see probe_keyframe)
+  Nanos probe_age = 5s;             // ... while that keyframe is no older than this
 };
 
 // Thread: one shard.
@@ -20,8 +22,8 @@ class TrackLog {
   explicit TrackLog(TrackLogLimits limits);
 
   // Takes a unit that follows the newest one (number = last + 1, or any number when empty), then evicts what is over
-  // the limits: units before the newest keyframe that are older than `keep_for`, and the oldest beyond `bytes`. Only
-  // the newest unit may keep its derived form.
+  // the limits: whole GOPs that ended more than `keep_for` ago and are not needed for `probe_units`, and the oldest
+  // units beyond `bytes`. Only the newest unit may keep its derived form.
   void append(LogEntry entry);
   // Drops every unit, keeping the numbering (mask change, withdrawal).
   void drop_all();
@@ -34,11 +36,17 @@ class TrackLog {
   const LogEntry* newest() const { return count_ ? &at(count_ - 1) : nullptr; }
   // Number of the newest keyframe still in the log, 0 when there is none.
   uint64_t newest_keyframe() const { return keyframe_ >= first_ && count_ ? keyframe_ : 0; }
+  // Where a player that looks at a stream before it shows it should begin: the newest keyframe followed by
+  // `probe_units` units, else the earliest there is. From it on nothing is missing, nothing but the newest GOP is older
+  // than `probe_age`, and the parameter sets stay the same. 0 when there is none.
+  uint64_t probe_keyframe() const;
   size_t payload_bytes() const { return bytes_; }
   size_t size() const { return count_; }
 
  private:
   const LogEntry& at(size_t index) const { return ring_[(head_ + index) & (ring_.size() - 1)]; }
+  bool wants_oldest_gop(MonoTime now) const;
+  void find_second_keyframe();
   void pop_front();
   void grow();
 
@@ -47,7 +55,8 @@ class TrackLog {
   size_t head_ = 0;
   size_t count_ = 0;
   uint64_t first_ = 1;
-  uint64_t keyframe_ = 0;
+  uint64_t keyframe_ = 0;         // the newest's number
+  uint64_t second_keyframe_ = 0;  // number of the first one after the oldest unit: there the oldest GOP ends; 0 = none
   size_t bytes_ = 0;
 };
 

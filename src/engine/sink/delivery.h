@@ -24,13 +24,19 @@ enum class SendOutcome : uint8_t {
   failed,   // the transport is broken
 };
 
-// Which numbers a unit is sent with. `shared`: the train's own bytes are right as they are. `history`: newer ones follow at
-// once.
+// How urgent a unit is.
+enum class Pace : uint8_t {
+  live,     // the newest there is
+  backlog,  // newer ones came while those before it were being sent
+  history,  // it was there before the viewer asked, and newer ones follow at once
+};
+
+// Which numbers a unit is sent with. `shared`: the train's own bytes are right as they are.
 struct SendNumbers {
   bool shared = true;
   uint16_t first_sequence = 0;
   uint32_t timestamp = 0;
-  bool history = false;
+  Pace pace = Pace::live;
 };
 
 // Told when a kept unit is gone and the next may come. Called from the loop, never from inside a call on Delivery.

@@ -40,7 +40,7 @@ void RtpSession::open(Delivery& delivery) {
   emit(EventKind::viewer_opened, "opened", 0,
        std::string(viewer_transport_name(setup_.transport)) + " to " + setup_.request.peer +
            (setup_.request.agent.empty() ? "" : " for " + setup_.request.agent));
-  subscribe();
+  subscribe(setup_.next_key ? fanout::Start::next_keyframe : fanout::Start::probe);
   if (!over_) arm_right_end();
 }
 
@@ -49,12 +49,11 @@ void RtpSession::open(std::unique_ptr<UdpDelivery> delivery) {
   open(*udp_);
 }
 
-void RtpSession::subscribe() {
+void RtpSession::subscribe(fanout::Start start) {
   evicted_seen_ = 0;
   skipped_seen_ = 0;
   // The new one before the old one goes, so that a shard with one viewer does not fetch the log again.
-  auto subscription = setup_.stream.hub->subscribe(
-      setup_.request.shard_index, *this, setup_.next_key ? fanout::Start::next_keyframe : fanout::Start::last_keyframe);
+  auto subscription = setup_.stream.hub->subscribe(setup_.request.shard_index, *this, start);
   subscription_ = std::move(subscription);
 }
 
@@ -64,7 +63,13 @@ rtsp::RtpInfo RtpSession::play() {
   rtsp::RtpInfo info;
   info.url = setup_.track_url;
   if (!playing_) {
-    if (std::exchange(resumed_after_pause_, false)) subscribe();
+    if (std::exchange(resumed_after_pause_, false)) {
+      // A player that plays on knows the stream already. Pictures out of order that were shown once find no room in time
+      // a second time.
+      const fanout::LogEntry* newest = subscription_->newest();
+      const bool wait = setup_.next_key || (newest && newest->rtp.reordered);
+      subscribe(wait ? fanout::Start::next_keyframe : fanout::Start::last_keyframe);
+    }
     if (over_) return info;
     playing_ = true;
     played_at_ = loop_.clock().now_mono();
@@ -179,9 +184,10 @@ bool RtpSession::send_unit(const fanout::LogEntry& entry) {
   const AccessUnit& unit = entry.unit.unit();
   const SessionNumbers::Mapped numbers = numbers_.take(entry);
   const MonoTime arrival = effective_arrival(entry);
-  const bool history = subscription_->behind() > 1;
+  Pace pace = Pace::live;
+  if (subscription_->behind() > 1) pace = numbers_.catching_up(entry) ? Pace::history : Pace::backlog;
   const SendOutcome outcome =
-      delivery_->send(train, {numbers.shared, numbers.first_sequence, numbers.timestamp, history}, arrival);
+      delivery_->send(train, {numbers.shared, numbers.first_sequence, numbers.timestamp, pace}, arrival);
   if (outcome == SendOutcome::failed) {
     cut(make_error(Code::connection_lost, setup_.request.peer, "the viewer's connection broke"));
     return false;

@@ -98,7 +98,7 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
   bool wants_derived() const override { return true; }
 
  private:
-  void subscribe();
+  void subscribe(fanout::Start start);
   void pump();
   bool keeps_up(const fanout::LogEntry& entry);
   bool send_unit(const fanout::LogEntry& entry);

@@ -36,7 +36,7 @@ uint32_t SessionNumbers::catch_up_timestamp(const fanout::LogEntry& entry) const
 SessionNumbers::Mapped SessionNumbers::preview(const fanout::LogEntry& entry) const {
   Mapped mapped;
   mapped.first_sequence = started_ ? next_sequence_ : entry.rtp.first_sequence;
-  mapped.timestamp = entry.number <= edge_ ? catch_up_timestamp(entry) : entry.rtp.timestamp;
+  mapped.timestamp = catching_up(entry) ? catch_up_timestamp(entry) : entry.rtp.timestamp;
   mapped.shared = mapped.first_sequence == entry.rtp.first_sequence && mapped.timestamp == entry.rtp.timestamp;
   return mapped;
 }

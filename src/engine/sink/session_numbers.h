@@ -28,6 +28,8 @@ class SessionNumbers {
   // the edge's, 1 ms apart, closer when they are many. Where pictures are coded in another order than they are shown in,
   // time shrinks by the same measure, up to the moment before which nothing more will be shown: the order stays.
   void begin_catch_up(const fanout::LogEntry& first, const fanout::LogEntry& edge);
+  // This entry lay in the log already when catching up began.
+  bool catching_up(const fanout::LogEntry& entry) const { return entry.number <= edge_; }
   // The numbers with which this entry would be sent now.
   Mapped preview(const fanout::LogEntry& entry) const;
   // The same, and counts it as begun.

@@ -57,16 +57,27 @@ void UdpDelivery::on_ready(uint32_t) {
 
 void UdpDelivery::refill() {
   const MonoTime now = loop_.now();
-  const int64_t rate = gentle() ? kHistoryBytesPerMs : kBytesPerMs;
+  const int64_t rate = bytes_per_ms();
   const int64_t gained = (now - refilled_).count() * rate / 1'000'000;
   if (gained > 0) {
     refilled_ = now;
     budget_bytes_ += gained;
   }
-  budget_bytes_ = std::min(budget_bytes_, gentle() ? kHistoryBurstBytes : kBurstBytes);
+  budget_bytes_ = std::min(budget_bytes_, rate == kHistoryBytesPerMs ? kHistoryBurstBytes : kBurstBytes);
 }
 
-bool UdpDelivery::gentle() const { return history_since_ && loop_.now() - *history_since_ < kGentleFor; }
+int64_t UdpDelivery::bytes_per_ms() const {
+  switch (numbers_.pace) {
+    case Pace::live:
+      return kBytesPerMs;
+    case Pace::history:
+      if (history_since_ && loop_.now() - *history_since_ < kGentleFor) return kHistoryBytesPerMs;
+      break;
+    case Pace::backlog:
+      break;
+  }
+  return kFullBytesPerMs;
+}
 
 // Puts packets from `first` on into the scratch, as many as the budget allows, at least one; returns how many.
 uint32_t UdpDelivery::pack(const rtp::Train& train, uint32_t first) {
@@ -109,8 +120,8 @@ SendOutcome UdpDelivery::send_rest(const rtp::Train& train) {
 SendOutcome UdpDelivery::send(const Ref<const RtpTrain>& train, const SendNumbers& numbers, MonoTime) {
   numbers_ = numbers;
   next_packet_ = 0;
-  if (!numbers.history) history_since_.reset();
-  if (numbers.history && !history_since_) history_since_ = loop_.now();
+  if (numbers.pace != Pace::history) history_since_.reset();
+  if (numbers.pace == Pace::history && !history_since_) history_since_ = loop_.now();
   const SendOutcome outcome = send_rest(train->train());
   if (outcome == SendOutcome::kept) {
     train_ = train;

@@ -20,15 +20,17 @@ class RtcpHandler {
   ~RtcpHandler() = default;
 };
 
-// Pacing: a viewer's socket holds 208 KiB by default, bookkeeping included, and its link may be 100 Mbit/s. So a burst
-// of kBurstBytes goes at once and anything beyond at kBytesPerMs, by a timer; units queue in the log meanwhile.
-// History goes at a gentler pace: players decode while they find out what they get, and do not read meanwhile. A GOP that
-// takes longer than kGentleFor goes on at the full pace, or the viewer would never catch up.
+// Pacing: a viewer's socket holds 208 KiB by default, bookkeeping included, its link may be 100 Mbit/s, and a player does
+// not read while it decodes. So a burst of kBurstBytes goes at once and anything beyond at kBytesPerMs, by a timer; units
+// queue in the log meanwhile, and those that have queued go at kFullBytesPerMs.
+// History goes at a gentler pace: players decode while they find out what they get. A GOP that takes longer than
+// kGentleFor goes on at the full pace, or the viewer would never catch up.
 // What the kernel does not take is not sent later: its sequence numbers stay used, so the viewer sees a true loss.
 class UdpDelivery final : public Delivery, private net::FdHandler {
  public:
-  static constexpr int64_t kBurstBytes = 96 << 10;
-  static constexpr int64_t kBytesPerMs = 10 << 10;
+  static constexpr int64_t kBurstBytes = 64 << 10;
+  static constexpr int64_t kBytesPerMs = 5 << 10;
+  static constexpr int64_t kFullBytesPerMs = 10 << 10;
   static constexpr int64_t kHistoryBurstBytes = 32 << 10;
   static constexpr int64_t kHistoryBytesPerMs = 2 << 10;
   static constexpr Nanos kGentleFor = std::chrono::milliseconds(500);
@@ -63,7 +65,7 @@ class UdpDelivery final : public Delivery, private net::FdHandler {
   void on_ready(uint32_t events) override;
   void on_pace_timer();
   void refill();
-  bool gentle() const;
+  int64_t bytes_per_ms() const;
   SendOutcome send_rest(const rtp::Train& train);
   uint32_t pack(const rtp::Train& train, uint32_t first);
 

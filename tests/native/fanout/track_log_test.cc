@@ -14,6 +14,7 @@ class TrackLogTest : public ::testing::Test {
     log.append({log.next_number(), test::publish({keyframe, bytes, at_}), {}, nullptr});
   }
   MonoTime at_{1000s};
+  const Ref<const ParameterSets> sets_ = make_ref<ParameterSets>();
 };
 
 TEST_F(TrackLogTest, NumbersWithoutHolesAndFindsByNumber) {
@@ -32,13 +33,59 @@ TEST_F(TrackLogTest, NumbersWithoutHolesAndFindsByNumber) {
   EXPECT_EQ(log.find(log.next_number()), nullptr);
 }
 
-TEST_F(TrackLogTest, KeepsTheLastGopAndYoungUnitsBeforeIt) {
-  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 400ms});
+TEST_F(TrackLogTest, KeepsTheLastGopAndTheOneThatEndedLately) {
+  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 1s, .probe_units = 1});
+  for (int i = 0; i < 100; ++i) add(log, i % 50 == 0);
+  EXPECT_EQ(log.first_number(), 51U);
+  add(log, true);
+  EXPECT_EQ(log.newest_keyframe(), 101U);
+  EXPECT_EQ(log.first_number(), 51U) << "somebody may have begun there a moment ago";
+  for (int i = 0; i < 25; ++i) add(log, false);
+  EXPECT_EQ(log.first_number(), 51U) << "1 s after its end";
+  add(log, false);
+  EXPECT_EQ(log.first_number(), 101U);
+  for (int i = 0; i < 500; ++i) add(log, false);
+  EXPECT_EQ(log.first_number(), 101U) << "the whole of the last GOP stays, however old";
+}
+
+TEST_F(TrackLogTest, ManyShortGopsEndOneByOne) {
+  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 400ms, .probe_units = 1});
+  for (int i = 0; i < 100; ++i) add(log, true);
+  EXPECT_EQ(log.first_number(), 89U) << "ten whose end is 400 ms old at most, and the newest";
+  add(log, false);
+  EXPECT_EQ(log.first_number(), 90U);
+}
+
+TEST_F(TrackLogTest, ProbingPlayersBeginWhereEnoughUnitsFollow) {
+  TrackLog log({.keep_for = 100ms, .probe_units = 20, .probe_age = 5s});
+  EXPECT_EQ(log.probe_keyframe(), 0U);
   for (int i = 0; i < 51; ++i) add(log, i % 50 == 0);
-  EXPECT_EQ(log.newest_keyframe(), 51U);
-  EXPECT_EQ(log.first_number(), 41U) << "400 ms of the former GOP stay for those who lag";
-  for (int i = 0; i < 49; ++i) add(log, false);
-  EXPECT_EQ(log.first_number(), 51U) << "the whole of the last GOP stays, however old";
+  EXPECT_EQ(log.probe_keyframe(), 1U) << "one unit since the newest keyframe";
+  for (int i = 0; i < 18; ++i) add(log, false);
+  EXPECT_EQ(log.probe_keyframe(), 1U) << "19";
+  add(log, false);
+  EXPECT_EQ(log.probe_keyframe(), 51U) << "20";
+  EXPECT_EQ(log.first_number(), 51U) << "nobody needs the former GOP any more";
+}
+
+TEST_F(TrackLogTest, ProbingPlayersAreGivenNothingOldNorBroken) {
+  TrackLog log({.keep_for = 100ms, .probe_units = 20, .probe_age = 2s});
+  for (int i = 0; i < 51; ++i) add(log, i % 50 == 0);
+  EXPECT_EQ(log.probe_keyframe(), 1U);
+  add(log, false);
+  EXPECT_EQ(log.probe_keyframe(), 51U) << "the former keyframe is more than 2 s old now";
+
+  for (const bool sets : {true, false}) {
+    TrackLog broken({});
+    for (int i = 0; i < 12; ++i) {
+      at_ += 40ms;
+      const Ref<AccessUnit> unit = test::make_unit({i % 5 == 0, 100, at_});
+      if (sets && i >= 5) unit->parameter_sets = sets_;
+      if (!sets && i == 7) unit->gap = true;
+      broken.append({broken.next_number(), test::publish(unit), {}, nullptr});
+    }
+    EXPECT_EQ(broken.probe_keyframe(), sets ? 6U : 11U) << (sets ? "the size changed at 6" : "something is missing at 8");
+  }
 }
 
 TEST_F(TrackLogTest, TheByteCapCutsIntoAVeryLongGop) {

@@ -13,7 +13,7 @@ struct UnitSpec {
   MonoTime arrival{};
 };
 
-inline Ref<const AccessUnit> make_unit(const UnitSpec& spec) {
+inline Ref<AccessUnit> make_unit(const UnitSpec& spec) {
   auto unit = make_ref<AccessUnit>();
   unit->keyframe = spec.keyframe;
   unit->last_arrival = spec.arrival;
@@ -23,10 +23,11 @@ inline Ref<const AccessUnit> make_unit(const UnitSpec& spec) {
   return unit;
 }
 
-inline PublishedUnit publish(const UnitSpec& spec) {
+inline PublishedUnit publish(Ref<const AccessUnit> unit) {
   mask::PublishGate gate;
   gate.decide({PrivacyState::clear_by_decision, 1, "test scene"});
-  return gate.publish_clear(make_unit(spec));
+  return gate.publish_clear(std::move(unit));
 }
+inline PublishedUnit publish(const UnitSpec& spec) { return publish(make_unit(spec)); }
 
 }  // namespace vigie::test

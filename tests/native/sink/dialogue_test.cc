@@ -1,4 +1,7 @@
 // What the server answers to what, and in which order.
+#include <algorithm>
+#include <vector>
+
 #include "sink_support.h"
 
 namespace vigie::sink {
@@ -252,6 +255,49 @@ TEST_F(Dialogue, PauseAndPlayAgain) {
     EXPECT_GT(static_cast<int32_t>(reader.timestamps[i] - reader.timestamps[i - 1]), 0) << i;
   }
   EXPECT_EQ(only_viewer().units_dropped[static_cast<size_t>(DropReason::paused)], 20u);
+}
+
+// I P B B, paused and played on at once: nothing is shown twice, nor before what was shown already.
+TEST_F(Dialogue, PlayingOnKeepsTheOrderOfPresentation) {
+  open_server();
+  uint64_t number = 0;
+  const auto publish_group = [&] {
+    for (const int64_t place : {3, 1, 2}) {
+      clock_.advance(40ms);
+      UnitSpec spec;
+      spec.keyframe = number % 24 == 0;
+      spec.pts = static_cast<int64_t>(number) * 3600;
+      spec.presentation_offset = (static_cast<int64_t>(number / 3 * 3) + place) * 3600 - spec.pts;
+      spec.number = ++number;
+      spec.arrival = clock_.now_mono();
+      hub_->publish(make_unit(spec));
+      turn(1);
+    }
+  };
+  for (int i = 0; i < 10; ++i) publish_group();
+  Client viewer = client();
+  ASSERT_EQ(viewer.play_tcp(url("/cam"))->status, 200);
+  turn();
+  viewer.receive();
+  UnitReader reader;
+  reader.read(viewer);
+  ASSERT_FALSE(reader.units.empty());
+  ASSERT_EQ(viewer.request("PAUSE", url("/cam"))->status, 200);
+  ASSERT_EQ(viewer.request("PLAY", url("/cam"))->status, 200);
+  for (int i = 0; i < 10; ++i) publish_group();
+  viewer.receive();
+  const size_t before = reader.units.size();
+  reader.read(viewer);
+  ASSERT_GT(reader.units.size(), before + 6);
+  EXPECT_TRUE(reader.units[before]->keyframe);
+  const uint32_t shown = *std::max_element(reader.timestamps.begin(), reader.timestamps.begin() + before);
+  std::vector<uint32_t> later;
+  for (size_t i = before; i < reader.timestamps.size(); ++i) later.push_back(reader.timestamps[i] - shown);
+  for (size_t i = 0; i + 3 <= later.size(); i += 3) {
+    EXPECT_GT(static_cast<int32_t>(later[i + 1]), 0) << i;
+    EXPECT_EQ(later[i + 2] - later[i + 1], 3600u) << "B and B";
+    EXPECT_EQ(later[i] - later[i + 2], 3600u) << "and the picture they wait for";
+  }
 }
 
 }  // namespace
