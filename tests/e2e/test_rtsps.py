@@ -1,5 +1,6 @@
 """RTSPS and digest with players we did not write."""
 
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,3 +106,25 @@ def test_gstreamer_checks_the_certificate(world: World, trusts: str, works: bool
     done = subprocess.run([*command, USER, PASSWORD], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode == 0) == works, done.stdout + done.stderr
     assert ("20 units" in done.stdout) == works
+
+
+def test_a_renewed_certificate_is_taken_up_by_the_next_apply(tmp_path: Path) -> None:
+    """Certificates are renewed under the same names; one that cannot be used changes nothing but an event."""
+    certificate, key = make_certificate(tmp_path)
+    files = {"tls_certificate": str(certificate), "tls_key": str(key)}
+    snapshot = {"revision": 1, "listeners": [{"name": "tls", "listen": "127.0.0.1:0", "tls": True, **files}]}
+    with vigie.Engine() as engine:
+        engine.apply(snapshot)
+        address = ("127.0.0.1", worlds.listener_ports(engine)["tls"])
+        assert ssl.get_server_certificate(address) == certificate.read_text()
+        make_certificate(tmp_path)
+        renewed = certificate.read_text()
+        assert ssl.get_server_certificate(address) != renewed
+        engine.apply({**snapshot, "revision": 2})
+        assert ssl.get_server_certificate(address) == renewed
+
+        key.write_text("half of a k")
+        engine.apply({**snapshot, "revision": 3})
+        assert ssl.get_server_certificate(address) == renewed
+        told = [event for event in engine.events(timeout=0.3) if event.kind == "listener_state"]
+        assert [str(key) in event.text for event in told] == [True], told

@@ -300,6 +300,10 @@ Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json) {
     read_snapshot(document, *snapshot, error);
     if (error.failed()) return error.error();
     if (Status status = validate(*snapshot); !status) return status.error();
+    for (AgentPolicy& agent : snapshot->agents) {  // only now: errors name the place in the text
+      std::sort(agent.cameras.begin(), agent.cameras.end());
+      agent.cameras.erase(std::unique(agent.cameras.begin(), agent.cameras.end()), agent.cameras.end());
+    }
     return Ref<const PolicySnapshot>(std::move(snapshot));
   } catch (const std::exception&) {
     // Its text may quote the input; the checks above leave no way here but a lack of memory.

@@ -81,7 +81,7 @@ struct AgentPolicy {
   std::string name;
   Secret password;
   bool all_cameras = false;
-  std::vector<std::string> cameras;
+  std::vector<std::string> cameras;  // sorted, without repetitions
   std::optional<WallTime> until;  // the core's own timer ends sessions then
   friend bool operator==(const AgentPolicy&, const AgentPolicy&) = default;
 };

@@ -9,12 +9,6 @@ namespace {
 
 using Kind = policy::Action::Kind;
 
-const policy::CameraPolicy* find_camera(const policy::PolicySnapshot& snapshot, const std::string& name) {
-  const auto found = std::find_if(snapshot.cameras.begin(), snapshot.cameras.end(),
-                                  [&](const policy::CameraPolicy& camera) { return camera.name == name; });
-  return found == snapshot.cameras.end() ? nullptr : &*found;
-}
-
 const policy::StreamPolicy* find_stream(const policy::CameraPolicy& camera, const std::string& name) {
   const auto found = std::find_if(camera.streams.begin(), camera.streams.end(),
                                   [&](const policy::StreamPolicy& stream) { return stream.name == name; });
@@ -63,7 +57,9 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
   // From here on the new rights count for whoever asks; then those who already watch are asked again.
   put_in_force(next);
   server_->recheck_rights_blocking();
-  for (const policy::Action& action : actions) run_action(action, *next);
+  const Ref<const Directory> directory = viewing_->directory();
+  for (const policy::Action& action : actions) run_action(action, *directory);
+  server_->renew_certificates();  // whose files may be new under the old names
   const bool other_pipelines = std::any_of(actions.begin(), actions.end(), [](const policy::Action& action) {
     return action.kind == Kind::add_stream || action.kind == Kind::remove_stream || action.kind == Kind::restart_stream;
   });
@@ -88,13 +84,11 @@ Status Engine::Impl::open_new_listeners(const std::vector<policy::Action>& actio
   std::vector<std::string> opened;
   for (const policy::Action& action : actions) {
     if (action.kind != Kind::open_listener) continue;
-    policy::ListenerPolicy listener = *find_listener(next, action.name);
+    const policy::ListenerPolicy& listener = *find_listener(next, action.name);
     // One that changed still stands under its old policy, which its own action closes later: here it is only tried,
     // beside it (addresses are shared), so that a mistake is found while nothing has changed yet.
     const bool trial = server_->listener_address(action.name).ok();
-    if (trial) listener.name += " (trial)";
-    const Status status = server_->open_listener_blocking(listener);
-    if (trial && status.ok()) server_->close_listener_blocking(listener.name);
+    const Status status = trial ? server_->try_listener_blocking(listener) : server_->open_listener_blocking(listener);
     if (!status.ok()) {
       for (const std::string& name : opened) server_->close_listener_blocking(name);
       return status;
@@ -104,9 +98,11 @@ Status Engine::Impl::open_new_listeners(const std::vector<policy::Action>& actio
   return {};
 }
 
-void Engine::Impl::run_action(const policy::Action& action, const policy::PolicySnapshot& next) {
+void Engine::Impl::run_action(const policy::Action& action, const Directory& directory) {
+  const policy::PolicySnapshot& next = *directory.snapshot;
   const StreamKey key{action.name, action.stream};
-  const policy::CameraPolicy* camera = find_camera(next, action.name);
+  const Directory::Camera* entry = directory.camera(action.name);
+  const policy::CameraPolicy* camera = entry ? entry->policy : nullptr;
   const policy::StreamPolicy* stream = camera ? find_stream(*camera, action.stream) : nullptr;
   switch (action.kind) {
     case Kind::end_rights:

@@ -18,7 +18,6 @@ Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, 
   for (const policy::AgentPolicy& agent : snapshot->agents) {
     Directory::Agent& entry = directory->agents[agent.name];
     entry.policy = &agent;
-    entry.cameras.insert(agent.cameras.begin(), agent.cameras.end());
     entry.password_since = snapshot->revision;
     if (!before) continue;
     const auto old = before->agents.find(agent.name);

@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/ref.h"
@@ -23,8 +22,7 @@ struct Directory : RefCounted<Directory> {
   };
   struct Agent {
     const policy::AgentPolicy* policy = nullptr;
-    std::unordered_set<std::string_view> cameras;  // texts live in the snapshot
-    uint64_t password_since = 0;                   // revision that gave the present password
+    uint64_t password_since = 0;  // revision that gave the present password
   };
 
   Ref<const policy::PolicySnapshot> snapshot;  // never null

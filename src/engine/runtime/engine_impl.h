@@ -74,7 +74,7 @@ class Engine::Impl {
 
   // --- apply.cc
   Status open_new_listeners(const std::vector<policy::Action>& actions, const policy::PolicySnapshot& next);
-  void run_action(const policy::Action& action, const policy::PolicySnapshot& next);
+  void run_action(const policy::Action& action, const Directory& directory);
   void add_stream(const policy::CameraPolicy& camera, const policy::StreamPolicy& stream,
                   const policy::PolicySnapshot& next);
   void remove_stream(const StreamKey& key, const Error& reason);

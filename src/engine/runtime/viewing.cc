@@ -1,5 +1,6 @@
 #include "runtime/viewing.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace vigie::runtime {
@@ -74,7 +75,7 @@ Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& req
   if (who.until && *who.until <= clock_.now_wall()) {
     return make_error(Code::not_authorized, request.agent, "the agent's right has ended");
   }
-  if (!who.all_cameras && !agent->second.cameras.contains(camera.policy->name)) {
+  if (!who.all_cameras && !std::binary_search(who.cameras.begin(), who.cameras.end(), camera.policy->name)) {
     return make_error(Code::not_authorized, request.agent, "the agent has no right to " + camera.policy->name);
   }
   return privacy_allows(*camera.policy);

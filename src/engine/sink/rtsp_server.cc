@@ -15,6 +15,7 @@ namespace vigie::sink {
 struct RtspServer::Listener {
   std::string name;
   net::SocketAddress address;
+  Ref<net::TlsServerContext> tls;  // null without TLS
 };
 
 namespace {
@@ -62,6 +63,25 @@ RtspServer::RtspServer(RtspServerOptions options) : shared_(std::make_shared<Ser
 RtspServer::~RtspServer() { close_blocking(); }
 
 Status RtspServer::open_listener_blocking(const policy::ListenerPolicy& policy) {
+  if (Status status = open_everywhere(policy); !status.ok()) return status;
+  shards_[0]->emit(EventKind::listener_state, "listener " + policy.name, "open", 0,
+                   "listening on " + listeners_.back().address.text());
+  return {};
+}
+
+Status RtspServer::try_listener_blocking(policy::ListenerPolicy policy) {
+  policy.name += " (trial)";
+  Status status = open_everywhere(policy);
+  if (status.ok()) close_everywhere(policy.name);
+  return status;
+}
+
+void RtspServer::close_listener_blocking(const std::string& name) {
+  if (!close_everywhere(name)) return;
+  shards_[0]->emit(EventKind::listener_state, "listener " + name, "closed", 0, "the listener was closed");
+}
+
+Status RtspServer::open_everywhere(const policy::ListenerPolicy& policy) {
   if (closed_) return make_error(Code::closed, "listener " + policy.name, "the server is closed");
   for (const Listener& listener : listeners_) {
     if (listener.name != policy.name) continue;
@@ -104,16 +124,25 @@ Status RtspServer::open_listener_blocking(const policy::ListenerPolicy& policy) 
       return status;
     }
   }
-  listeners_.push_back({policy.name, options->address});
-  shards_[0]->emit(EventKind::listener_state, "listener " + policy.name, "open", 0,
-                   "listening on " + options->address.text());
+  listeners_.push_back({policy.name, options->address, std::move(tls)});
   return {};
 }
 
-void RtspServer::close_listener_blocking(const std::string& name) {
-  if (std::erase_if(listeners_, [&](const Listener& listener) { return listener.name == name; }) == 0) return;
+bool RtspServer::close_everywhere(const std::string& name) {
+  if (std::erase_if(listeners_, [&](const Listener& listener) { return listener.name == name; }) == 0) return false;
   for (const auto& shard : shards_) shard->loop().run_blocking([&] { shard->close_listener(name); });
-  shards_[0]->emit(EventKind::listener_state, "listener " + name, "closed", 0, "the listener was closed");
+  return true;
+}
+
+void RtspServer::renew_certificates() {
+  for (const Listener& listener : listeners_) {
+    if (!listener.tls) continue;
+    const Status status = listener.tls->reload();
+    if (status.ok()) continue;
+    shards_[0]->emit(EventKind::listener_state, "listener " + listener.name, "open",
+                     static_cast<uint16_t>(status.error().code),
+                     "the certificate could not be read again, the former one stays: " + status.error().text());
+  }
 }
 
 Result<net::SocketAddress> RtspServer::listener_address(const std::string& name) const {

@@ -55,10 +55,16 @@ class RtspServer {
   // Errors: invalid_argument (address), bind_failed, not_found (interface), tls_failed (certificate); then it is open
   // nowhere.
   Status open_listener_blocking(const policy::ListenerPolicy& policy);
+  // Whether open_listener_blocking() would succeed now, also for a listener that is open under an older policy: opens it
+  // beside that one for a moment, and tells nobody. Errors: as there.
+  Status try_listener_blocking(policy::ListenerPolicy policy);
   // Resets every connection that came through it; its sessions end, UDP ones too. Unknown names are ignored.
   void close_listener_blocking(const std::string& name);
   // The address it really has, e.g. when the port was 0. Errors: not_found.
   Result<net::SocketAddress> listener_address(const std::string& name) const;
+  // Reads the certificate files of every listener again, for connections from now on. Where they cannot be used the old
+  // certificate stays, and an event says why.
+  void renew_certificates();
   // Takes effect for what is admitted and measured from now on; socket options only for new connections.
   void set_limits_blocking(const policy::LimitsPolicy& limits);
 
@@ -77,6 +83,9 @@ class RtspServer {
 
  private:
   struct Listener;
+  Status open_everywhere(const policy::ListenerPolicy& policy);
+  bool close_everywhere(const std::string& name);
+
   std::shared_ptr<ServerShared> shared_;
   std::vector<std::unique_ptr<ServerShard>> shards_;
   // By shard and fixed, for calls from any thread; the anchor says whether the shard's part still lives.
