@@ -87,9 +87,11 @@ struct internal::PoolCore {
     if (size_class != kNoClass) {
       if (!free[size_class]) take_returned();
       block = free[size_class];
+      // Sizes wander between the classes: a block of the next one costs less than the heap.
+      if (!block && size_class + 1 < kClasses) block = free[size_class + 1];
     }
     if (block) {
-      free[size_class] = block->next_free;
+      free[block->size_class] = block->next_free;
       cached.fetch_sub(block->capacity, std::memory_order_relaxed);
       block->refs.store(1, std::memory_order_relaxed);
       block->size = 0;

@@ -80,7 +80,8 @@ class Buffer {
   Block* block_ = nullptr;
 };
 
-// Recycles blocks by size class (four per doubling, 256 B to 16 MiB; larger ones come from the heap).
+// Recycles blocks by size class (four per doubling, 256 B to 16 MiB; larger ones come from the heap); where a class has
+// none, the next one's do.
 // Thread: `make` only on the home thread; release from anywhere, without a lock.
 class BufferPool {
  public:

@@ -1,5 +1,6 @@
 #pragma once
-// One shard's side of a hub: its track log and its subscribers. Private to fanout/.
+// One shard's side of a hub: its track log and its subscriptions. Private to fanout/.
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -14,22 +15,26 @@ class Hub::Feed {
   Feed(TrackLogLimits limits, bool is_home) : log(limits), filled(is_home) {}
 
   void append(LogEntry entry) {
-    log.append(std::move(entry));
+    uint64_t wanted = TrackLog::kNobodyWaits;
+    for (const Subscription* s : subscriptions) {
+      if (s) wanted = std::min(wanted, s->wanted());
+    }
+    log.append(std::move(entry), wanted);
     for_each([](Subscriber& s) { s.on_unit(); });
     // Whoever has not sent all of it holds it; for the rest it goes back at once, still warm for the next unit.
     if (const LogEntry* newest = log.newest()) newest->derived = nullptr;
   }
-  void add(Subscriber* subscriber) { subscribers.push_back(subscriber); }
+  void add(Subscription* subscription) { subscriptions.push_back(subscription); }
   // A subscriber may leave while the list is being walked: its place is emptied and swept after the walk.
-  void remove(const Subscriber* subscriber) {
-    for (Subscriber*& s : subscribers) {
-      if (s != subscriber) continue;
+  void remove(const Subscription* subscription) {
+    for (Subscription*& s : subscriptions) {
+      if (s != subscription) continue;
       if (walking) {
         s = nullptr;
         holes = true;
       } else {
-        s = subscribers.back();
-        subscribers.pop_back();
+        s = subscriptions.back();
+        subscriptions.pop_back();
       }
       return;
     }
@@ -39,23 +44,23 @@ class Hub::Feed {
     const bool outermost = !walking;
     walking = true;
     // By index: a subscriber may be added from inside; it is not called for this round.
-    const size_t count = subscribers.size();
+    const size_t count = subscriptions.size();
     for (size_t i = 0; i < count; ++i) {
-      if (subscribers[i]) fn(*subscribers[i]);
+      if (subscriptions[i]) fn(*subscriptions[i]->subscriber_);
     }
     if (!outermost) return;
     walking = false;
-    if (std::exchange(holes, false)) std::erase(subscribers, nullptr);
+    if (std::exchange(holes, false)) std::erase(subscriptions, nullptr);
   }
   bool idle() const {
-    for (const Subscriber* s : subscribers) {
+    for (const Subscription* s : subscriptions) {
       if (s) return false;
     }
     return true;
   }
 
   TrackLog log;
-  std::vector<Subscriber*> subscribers;
+  std::vector<Subscription*> subscriptions;
   std::optional<Error> closed;
   bool filled;         // false on another shard than home until home has sent its log
   bool asked = false;  // home was asked to feed this shard

@@ -105,7 +105,7 @@ std::unique_ptr<Subscription> Hub::subscribe(size_t shard_index, Subscriber& sub
   subscription->start_ = start;
   subscribers_.fetch_add(1, std::memory_order_relaxed);
   if (subscriber.wants_derived()) deriving_subscribers_.fetch_add(1, std::memory_order_relaxed);
-  feed.add(&subscriber);
+  feed.add(subscription.get());
   // "Now" for next_keyframe is the moment of subscribing, also where the log still has to come from home.
   if (start == Start::next_keyframe && feed.filled) {
     subscription->cursor_ = feed.log.next_number();

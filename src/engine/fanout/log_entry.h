@@ -37,6 +37,7 @@ struct LogEntry {
   PublishedUnit unit;
   RtpNumbers rtp;
   mutable Ref<const Derived> derived;  // may be empty; filled and dropped by the log's own shard only
+  bool keyframe = false;               // the unit's, at hand without a visit to it; the log sets it
 };
 
 // Made by the sink side, used by the hub: numbers every unit, and builds what sessions send.

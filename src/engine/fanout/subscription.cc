@@ -8,7 +8,7 @@ namespace vigie::fanout {
 
 Subscription::~Subscription() {
   Hub::Feed& feed = *hub_->feeds_[shard_];
-  feed.remove(subscriber_);
+  feed.remove(this);
   hub_->subscribers_.fetch_sub(1, std::memory_order_relaxed);
   if (subscriber_->wants_derived()) hub_->deriving_subscribers_.fetch_sub(1, std::memory_order_relaxed);
   if (shard_ != hub_->home_shard_ && feed.idle() && feed.asked) {

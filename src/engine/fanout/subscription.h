@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "fanout/log_entry.h"
+#include "fanout/track_log.h"
 
 namespace vigie::fanout {
 
@@ -69,6 +69,8 @@ class Subscription {
  private:
   friend class Hub;
   Subscription() = default;
+  // The lowest number it has not got through yet; nothing while it waits for what is to come.
+  uint64_t wanted() const { return cursor_ == 0 || waiting_ ? TrackLog::kNobodyWaits : cursor_; }
   void settle();
 
   std::shared_ptr<Hub> hub_;

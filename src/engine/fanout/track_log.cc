@@ -5,6 +5,10 @@
 
 namespace vigie::fanout {
 
+namespace {
+constexpr int kEvictedPerUnit = 3;
+}
+
 TrackLog::TrackLog(TrackLogLimits limits) : limits_(limits), ring_(64) {}
 
 const LogEntry* TrackLog::find(uint64_t number) const {
@@ -12,32 +16,38 @@ const LogEntry* TrackLog::find(uint64_t number) const {
   return &at(number - first_);
 }
 
-void TrackLog::append(LogEntry entry) {
-  if (count_ == 0) first_ = entry.number;
-  assert(entry.number == next_number());
+void TrackLog::append(LogEntry entry, uint64_t wanted) {
+  assert(count_ == 0 || entry.number == next_number());
   if (count_ == ring_.size()) grow();
   if (count_ > 0) at(count_ - 1).derived = nullptr;
+  const uint64_t number = entry.number;
   const MonoTime now = entry.unit.unit().last_arrival;
   bytes_ += entry.unit.unit().payload.size();
-  if (entry.unit.unit().keyframe) {
-    keyframe_ = entry.number;
-    if (second_keyframe_ == 0 && count_ > 0) second_keyframe_ = entry.number;
+  entry.keyframe = entry.unit.unit().keyframe;
+  if (entry.keyframe) {
+    keyframe_ = number;
+    if (count_ > 0 && second_keyframe_ == 0) {
+      second_keyframe_ = number;
+      oldest_gop_ended_ = now;
+    }
   }
   ring_[(head_ + count_) & (ring_.size() - 1)] = std::move(entry);
-  ++count_;
-
-  while (second_keyframe_ != 0 && !wants_oldest_gop(now)) {
-    for (const uint64_t end = second_keyframe_; first_ < end;) pop_front();
+  if (count_++ == 0) {
+    first_ = number;
+    oldest_gop_began_ = now;
   }
+
+  // Little by little: what goes is what the next units need, and a whole GOP at once is more than the allocator's caches
+  // take.
+  for (int i = 0; i < kEvictedPerUnit && second_keyframe_ != 0 && !keeps_oldest_gop(now, wanted); ++i) pop_front();
   // The byte cap is absolute, but the newest unit always stays: it is about to be sent.
   while (bytes_ > limits_.bytes && count_ > 1) pop_front();
 }
 
-bool TrackLog::wants_oldest_gop(MonoTime now) const {
-  const MonoTime ended = find(second_keyframe_)->unit.unit().last_arrival;
-  if (now - ended <= limits_.keep_for) return true;
-  return next_number() - second_keyframe_ < limits_.probe_units &&
-         now - at(0).unit.unit().last_arrival <= limits_.probe_age;
+bool TrackLog::keeps_oldest_gop(MonoTime now, uint64_t wanted) const {
+  const bool few = next_number() - second_keyframe_ < limits_.probe_units;
+  if (few && now - oldest_gop_began_ <= limits_.probe_age) return true;
+  return wanted < second_keyframe_ && now - oldest_gop_ended_ <= limits_.keep_for;
 }
 
 uint64_t TrackLog::probe_keyframe() const {
@@ -67,17 +77,18 @@ void TrackLog::pop_front() {
   oldest = LogEntry{};
   head_ = (head_ + 1) & (ring_.size() - 1);
   --count_;
-  if (++first_ == second_keyframe_) find_second_keyframe();
+  if (++first_ == second_keyframe_) begin_oldest_gop();
 }
 
-// Every unit is looked at once in its life here.
-void TrackLog::find_second_keyframe() {
-  for (uint64_t number = first_ + 1; number <= keyframe_; ++number) {
-    if (!find(number)->unit.unit().keyframe) continue;
-    second_keyframe_ = number;
-    return;
-  }
+void TrackLog::begin_oldest_gop() {
+  oldest_gop_began_ = oldest_gop_ended_;
   second_keyframe_ = 0;
+  for (uint64_t number = first_ + 1; number <= keyframe_ && second_keyframe_ == 0; ++number) {
+    const LogEntry& entry = *find(number);
+    if (!entry.keyframe) continue;
+    second_keyframe_ = number;
+    oldest_gop_ended_ = entry.unit.unit().last_arrival;
+  }
 }
 
 void TrackLog::grow() {

@@ -11,7 +11,7 @@ namespace vigie::fanout {
 
 struct TrackLogLimits {
   size_t bytes = size_t{16} << 20;  // payload bytes kept; beyond it the oldest go, the last GOP's head included
-  Nanos keep_for = 1500ms;          // a GOP stays this long after its end, for who lags or is still catching up
+  Nanos keep_for = 1500ms;          // a GOP that somebody has not got through yet stays this long after its end
   uint32_t probe_units = 20;        // so many units, from a keyframe on, are kept for newcomers (see probe_keyframe)
   Nanos probe_age = 5s;             // ... while that keyframe is no older than this
 };
@@ -22,9 +22,11 @@ class TrackLog {
   explicit TrackLog(TrackLogLimits limits);
 
   // Takes a unit that follows the newest one (number = last + 1, or any number when empty), then evicts what is over
-  // the limits: whole GOPs that ended more than `keep_for` ago and are not needed for `probe_units`, and the oldest
-  // units beyond `bytes`. Only the newest unit may keep its derived form.
-  void append(LogEntry entry);
+  // the limits: the oldest units beyond `bytes`, and, a few at a time, GOPs before the newest one that are needed neither for
+  // `probe_units` nor, within `keep_for` of their end, by a consumer: `wanted` is the lowest number any of them still
+  // waits for. Only the newest unit may keep its derived form.
+  void append(LogEntry entry, uint64_t wanted = kNobodyWaits);
+  static constexpr uint64_t kNobodyWaits = UINT64_MAX;
   // Drops every unit, keeping the numbering (mask change, withdrawal).
   void drop_all();
 
@@ -45,8 +47,8 @@ class TrackLog {
 
  private:
   const LogEntry& at(size_t index) const { return ring_[(head_ + index) & (ring_.size() - 1)]; }
-  bool wants_oldest_gop(MonoTime now) const;
-  void find_second_keyframe();
+  bool keeps_oldest_gop(MonoTime now, uint64_t wanted) const;
+  void begin_oldest_gop();
   void pop_front();
   void grow();
 
@@ -57,6 +59,8 @@ class TrackLog {
   uint64_t first_ = 1;
   uint64_t keyframe_ = 0;         // the newest's number
   uint64_t second_keyframe_ = 0;  // number of the first one after the oldest unit: there the oldest GOP ends; 0 = none
+  MonoTime oldest_gop_began_{};   // arrivals of the oldest GOP's first unit and of second_keyframe_
+  MonoTime oldest_gop_ended_{};
   size_t bytes_ = 0;
 };
 

@@ -42,6 +42,18 @@ TEST(BufferPool, ReusesABlockOfTheSameClass) {
   EXPECT_EQ(pool.bytes_in_use(), again.capacity());
 }
 
+TEST(BufferPool, TakesABlockOfTheNextClassBeforeTheHeaps) {
+  BufferPool pool;
+  const uint8_t* larger = pool.make(1280).data();
+  const Buffer smaller = pool.make(1000);
+  EXPECT_EQ(smaller.data(), larger);
+  EXPECT_EQ(smaller.capacity(), 1280U);
+  EXPECT_EQ(pool.bytes_in_use(), 1280U);
+  EXPECT_EQ(pool.bytes_cached(), 0U);
+  const uint8_t* much_larger = pool.make(4096).data();
+  EXPECT_NE(pool.make(1000).data(), much_larger);
+}
+
 TEST(BufferPool, KeepsNoMoreThanItsLimitOrAnEighthOfWhatWasInUse) {
   BufferPool pool(4096);
   {

@@ -280,6 +280,37 @@ TEST_F(HubTest, ALaggardMayWaitForTheNextKeyframe) {
   EXPECT_EQ(viewer.subscription->skipped_units(), 1U);
 }
 
+// Who is still being sent a GOP gets all of it, though a newer one has begun.
+TEST_F(HubTest, AGopStaysWhileSomebodyIsInIt) {
+  for (const bool here : {true, false}) {
+    make_hub({.probe_units = 1});
+    publish(true);
+    publish(false);
+    HandShard& shard = here ? a_ : b_;
+    Viewer slow, quick;
+    slow.taking = false;
+    join(shard, here ? 0 : 1, quick);
+    join(shard, here ? 0 : 1, slow);
+    settle();
+    shard.as([&] { quick.take(); });
+    EXPECT_NE(shard.as([&] { return slow.subscription->peek(); }), nullptr);
+    publish(true);
+    publish(false);
+    settle();
+    EXPECT_EQ(a_.as([&] { return hub_->counters(); }).log_units, here ? 4U : 2U);
+    shard.as([&] { slow.take(); });
+    EXPECT_EQ(slow.got, range(1, 4));
+    EXPECT_EQ(slow.subscription->evicted_units(), 0U);
+    publish(false);
+    settle();
+    shard.as([&] { slow.take(); });
+    EXPECT_EQ(slow.got, range(1, 5));
+    leave(shard, slow);
+    leave(shard, quick);
+    settle();
+  }
+}
+
 TEST_F(HubTest, EvictionIsCountedAndGoesOnAtAKeyframe) {
   make_hub({.bytes = 1000, .keep_for = 10s});
   publish(true);

@@ -9,9 +9,9 @@ namespace {
 
 class TrackLogTest : public ::testing::Test {
  protected:
-  void add(TrackLog& log, bool keyframe, size_t bytes = 100) {
+  void add(TrackLog& log, bool keyframe, size_t bytes = 100, uint64_t wanted = TrackLog::kNobodyWaits) {
     at_ += 40ms;
-    log.append({log.next_number(), test::publish({keyframe, bytes, at_}), {}, nullptr});
+    log.append({log.next_number(), test::publish({keyframe, bytes, at_}), {}, nullptr}, wanted);
   }
   MonoTime at_{1000s};
   const Ref<const ParameterSets> sets_ = make_ref<ParameterSets>();
@@ -33,27 +33,35 @@ TEST_F(TrackLogTest, NumbersWithoutHolesAndFindsByNumber) {
   EXPECT_EQ(log.find(log.next_number()), nullptr);
 }
 
-TEST_F(TrackLogTest, KeepsTheLastGopAndTheOneThatEndedLately) {
+TEST_F(TrackLogTest, KeepsTheLastGopAndTheOneThatSomebodyIsIn) {
   TrackLog log({.bytes = size_t{1} << 20, .keep_for = 1s, .probe_units = 1});
   for (int i = 0; i < 100; ++i) add(log, i % 50 == 0);
   EXPECT_EQ(log.first_number(), 51U);
-  add(log, true);
+  add(log, true, 100, 51);
   EXPECT_EQ(log.newest_keyframe(), 101U);
-  EXPECT_EQ(log.first_number(), 51U) << "somebody may have begun there a moment ago";
-  for (int i = 0; i < 25; ++i) add(log, false);
+  EXPECT_EQ(log.first_number(), 51U);
+  for (int i = 0; i < 25; ++i) add(log, false, 100, 60);
   EXPECT_EQ(log.first_number(), 51U) << "1 s after its end";
-  add(log, false);
+  add(log, false, 100, 60);
+  EXPECT_EQ(log.first_number(), 54U) << "nobody is waited for longer; a few at a time";
+  for (int i = 0; i < 16; ++i) add(log, false, 100, 60);
   EXPECT_EQ(log.first_number(), 101U);
   for (int i = 0; i < 500; ++i) add(log, false);
   EXPECT_EQ(log.first_number(), 101U) << "the whole of the last GOP stays, however old";
+  add(log, true, 100, 643);
+  EXPECT_EQ(log.first_number(), 101U) << "... until a newer one begins and nobody is in it";
+  add(log, true, 100, 644);
+  EXPECT_EQ(log.first_number(), 104U);
 }
 
 TEST_F(TrackLogTest, ManyShortGopsEndOneByOne) {
-  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 400ms, .probe_units = 1});
+  TrackLog log({.bytes = size_t{1} << 20, .keep_for = 400ms, .probe_units = 5});
   for (int i = 0; i < 100; ++i) add(log, true);
-  EXPECT_EQ(log.first_number(), 89U) << "ten whose end is 400 ms old at most, and the newest";
-  add(log, false);
-  EXPECT_EQ(log.first_number(), 90U);
+  EXPECT_EQ(log.first_number(), 96U);
+  for (int i = 0; i < 9; ++i) add(log, true, 100, 98);
+  EXPECT_EQ(log.first_number(), 98U);
+  for (int i = 0; i < 11; ++i) add(log, true, 100, 98);
+  EXPECT_EQ(log.first_number(), 109U) << "ten whose end is 400 ms old at most, and the newest";
 }
 
 TEST_F(TrackLogTest, ProbingPlayersBeginWhereEnoughUnitsFollow) {
@@ -65,7 +73,7 @@ TEST_F(TrackLogTest, ProbingPlayersBeginWhereEnoughUnitsFollow) {
   EXPECT_EQ(log.probe_keyframe(), 1U) << "19";
   add(log, false);
   EXPECT_EQ(log.probe_keyframe(), 51U) << "20";
-  EXPECT_EQ(log.first_number(), 51U) << "nobody needs the former GOP any more";
+  EXPECT_EQ(log.first_number(), 4U) << "nobody needs the former GOP any more";
 }
 
 TEST_F(TrackLogTest, ProbingPlayersAreGivenNothingOldNorBroken) {
