@@ -49,7 +49,7 @@ uint32_t vigie_engine_create(uint32_t abi_version, const vigie_engine_options* o
     native.shards = wanted.shards;
     native.event_capacity = wanted.event_capacity;
     if (wanted.cpus) native.cpus.assign(wanted.cpus, wanted.cpus + wanted.cpu_count);
-    auto made = vigie::runtime::Engine::make(std::move(native));
+    auto made = vigie::runtime::Engine::make(native);
     if (!made.ok()) return fail(error, made.error());
     *engine = new vigie_engine{std::move(made).value()};
     return uint32_t{VIGIE_OK};

@@ -82,7 +82,7 @@ struct AgentPolicy {
   Secret password;
   bool all_cameras = false;
   std::vector<std::string> cameras;  // sorted, without repetitions
-  std::optional<WallTime> until;  // the core's own timer ends sessions then
+  std::optional<WallTime> until;     // the core's own timer ends sessions then
   friend bool operator==(const AgentPolicy&, const AgentPolicy&) = default;
 };
 

@@ -11,12 +11,9 @@ namespace vigie::sink {
 
 std::string_view viewer_transport_name(ViewerTransport transport) {
   switch (transport) {
-    case ViewerTransport::tcp:
-      return "tcp";
-    case ViewerTransport::tls:
-      return "tls";
-    case ViewerTransport::udp:
-      return "udp";
+    case ViewerTransport::tcp: return "tcp";
+    case ViewerTransport::tls: return "tls";
+    case ViewerTransport::udp: return "udp";
   }
   return "unknown";
 }

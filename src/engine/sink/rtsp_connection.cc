@@ -139,19 +139,14 @@ size_t RtspConnection::consume_all(ByteSpan bytes) {
     const rtsp::StreamSplitter::Item item = splitter_.next(bytes.subspan(at));
     at += item.consumed;
     switch (item.kind) {
-      case rtsp::StreamSplitter::Kind::need_more:
-        return at;
+      case rtsp::StreamSplitter::Kind::need_more: return at;
       case rtsp::StreamSplitter::Kind::interleaved:
         if (session_is_tcp_ && item.channel == channels_.rtcp) {
           if (RtpSession* session = tcp_session()) session->on_rtcp(item.payload);
         }
         break;
-      case rtsp::StreamSplitter::Kind::request:
-        handle(splitter_.take_request());
-        break;
-      case rtsp::StreamSplitter::Kind::response:
-        (void)splitter_.take_response();
-        break;  // we ask nothing
+      case rtsp::StreamSplitter::Kind::request: handle(splitter_.take_request()); break;
+      case rtsp::StreamSplitter::Kind::response: (void)splitter_.take_response(); break;  // we ask nothing
       case rtsp::StreamSplitter::Kind::error: {
         rtsp::Response response;
         response.status = splitter_.error().code == Code::rtsp_too_large ? 413 : 400;
@@ -169,12 +164,10 @@ void RtspConnection::on_stream_writable() {
   if (session) session->relieve();
   if (closed_) return;
   switch (out_.resume()) {
-    case TcpDelivery::Resumed::blocked:
-      return;
+    case TcpDelivery::Resumed::blocked: return;
     case TcpDelivery::Resumed::failed:
       return close(true, "the viewer's connection broke", static_cast<uint16_t>(Code::connection_lost));
-    case TcpDelivery::Resumed::ready:
-      break;
+    case TcpDelivery::Resumed::ready: break;
   }
   if (close_after_answer_) return close(false, "closed after an error", 0);
   if (session) session->on_delivery_ready(SendOutcome::done);

@@ -29,17 +29,12 @@ rtsp::MethodSet served_methods() {
 int status_of(const Error& error) {
   switch (error.code) {
     case Code::not_found:
-    case Code::invalid_argument:
-      return 404;
+    case Code::invalid_argument: return 404;
     case Code::withheld:
-    case Code::not_authorized:
-      return 403;
-    case Code::admission_refused:
-      return 453;
-    case Code::internal:
-      return 500;
-    default:
-      return 503;  // the camera's side has no picture now; it may have one soon
+    case Code::not_authorized: return 403;
+    case Code::admission_refused: return 453;
+    case Code::internal: return 500;
+    default: return 503;  // the camera's side has no picture now; it may have one soon
   }
 }
 
@@ -139,19 +134,14 @@ void RtspConnection::dispatch(const rtsp::Request& request, Method method) {
       return answer(response);
     }
     case Method::redirect:
-    case Method::other:
-      return answer_status(request, 501);
-    default:
-      break;
+    case Method::other: return answer_status(request, 501);
+    default: break;
   }
   if (!authenticated(request, method)) return;
   switch (method) {
-    case Method::describe:
-      return describe(request);
-    case Method::setup:
-      return setup(request);
-    default:
-      return session_request(request, method);
+    case Method::describe: return describe(request);
+    case Method::setup: return setup(request);
+    default: return session_request(request, method);
   }
 }
 
@@ -196,11 +186,8 @@ bool RtspConnection::authenticated(const rtsp::Request& request, Method method) 
       proven_at_ = revision;
       granted();
       return true;
-    case rtsp::ServerAuth::Verdict::stale:
-      challenge(request, true);
-      return false;
-    case rtsp::ServerAuth::Verdict::refused:
-      break;
+    case rtsp::ServerAuth::Verdict::stale: challenge(request, true); return false;
+    case rtsp::ServerAuth::Verdict::refused: break;
   }
   shard_.shared().refused_authentication.fetch_add(1, std::memory_order_relaxed);
   shard_.emit(EventKind::viewer_refused, "listener " + listener_->policy().name, "authentication",
@@ -405,18 +392,10 @@ void RtspConnection::answer_setup(const rtsp::Request& request, OpenedStream str
 void RtspConnection::session_request(const rtsp::Request& request, Method method) {
   SessionCall call;
   switch (method) {
-    case Method::play:
-      call.kind = SessionCall::Kind::play;
-      break;
-    case Method::pause:
-      call.kind = SessionCall::Kind::pause;
-      break;
-    case Method::teardown:
-      call.kind = SessionCall::Kind::teardown;
-      break;
-    default:
-      call.kind = SessionCall::Kind::touch;
-      break;
+    case Method::play: call.kind = SessionCall::Kind::play; break;
+    case Method::pause: call.kind = SessionCall::Kind::pause; break;
+    case Method::teardown: call.kind = SessionCall::Kind::teardown; break;
+    default: call.kind = SessionCall::Kind::touch; break;
   }
   if (request.headers.has("Session")) {
     const Result<rtsp::SessionHeader> session = rtsp::parse_session(request.headers.get("Session"));

@@ -34,9 +34,7 @@ Result<net::ListenOptions> listen_options(const policy::ListenerPolicy& policy) 
       options.address = net::SocketAddress::any_v6(listen->port);
       options.v6_only = false;
       break;
-    case policy::ListenAddress::Kind::localhost:
-      options.address = net::SocketAddress::loopback_v4(listen->port);
-      break;
+    case policy::ListenAddress::Kind::localhost: options.address = net::SocketAddress::loopback_v4(listen->port); break;
     default: {
       Result<net::SocketAddress> address = net::SocketAddress::parse_ip(listen->host, listen->port);
       if (!address.ok()) return std::move(address).error();

@@ -238,8 +238,7 @@ SessionAnswer ServerShard::call_here(const SessionCall& call) {
   }
   session->touch();
   switch (call.kind) {
-    case SessionCall::Kind::touch:
-      break;
+    case SessionCall::Kind::touch: break;
     case SessionCall::Kind::play: {
       const SessionSetup& setup = session->setup();
       if (Status allowed = provider().still_allowed(setup.request, setup.stream.key); !allowed.ok()) {
@@ -254,12 +253,8 @@ SessionAnswer ServerShard::call_here(const SessionCall& call) {
       }
       break;
     }
-    case SessionCall::Kind::pause:
-      session->pause();
-      break;
-    case SessionCall::Kind::teardown:
-      end_session(*session, "the viewer left", 0, true);
-      break;
+    case SessionCall::Kind::pause: session->pause(); break;
+    case SessionCall::Kind::teardown: end_session(*session, "the viewer left", 0, true); break;
   }
   return answer;
 }

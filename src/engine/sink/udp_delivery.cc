@@ -68,13 +68,11 @@ void UdpDelivery::refill() {
 
 int64_t UdpDelivery::bytes_per_ms() const {
   switch (numbers_.pace) {
-    case Pace::live:
-      return kBytesPerMs;
+    case Pace::live: return kBytesPerMs;
     case Pace::history:
       if (history_since_ && loop_.now() - *history_since_ < kGentleFor) return kHistoryBytesPerMs;
       break;
-    case Pace::backlog:
-      break;
+    case Pace::backlog: break;
   }
   return kFullBytesPerMs;
 }

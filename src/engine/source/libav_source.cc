@@ -46,14 +46,10 @@ Error unreadable(const std::string& path, std::string why) {
 
 std::optional<Codec> codec_of(AVCodecID id) {
   switch (id) {
-    case AV_CODEC_ID_H264:
-      return Codec::h264;
-    case AV_CODEC_ID_HEVC:
-      return Codec::h265;
-    case AV_CODEC_ID_MJPEG:
-      return Codec::mjpeg;
-    default:
-      return std::nullopt;
+    case AV_CODEC_ID_H264: return Codec::h264;
+    case AV_CODEC_ID_HEVC: return Codec::h265;
+    case AV_CODEC_ID_MJPEG: return Codec::mjpeg;
+    default: return std::nullopt;
   }
 }
 

@@ -92,7 +92,8 @@ TEST_F(TrackLogTest, ProbingPlayersAreGivenNothingOldNorBroken) {
       if (!sets && i == 7) unit->gap = true;
       broken.append({broken.next_number(), test::publish(unit), {}, nullptr});
     }
-    EXPECT_EQ(broken.probe_keyframe(), sets ? 6U : 11U) << (sets ? "the size changed at 6" : "something is missing at 8");
+    EXPECT_EQ(broken.probe_keyframe(), sets ? 6U : 11U)
+        << (sets ? "the size changed at 6" : "something is missing at 8");
   }
 }
 

@@ -124,18 +124,10 @@ void Client::split() {
       case rtsp::StreamSplitter::Kind::interleaved:
         frames.emplace_back(item.channel, Bytes(item.payload.begin(), item.payload.end()));
         break;
-      case rtsp::StreamSplitter::Kind::response:
-        responses_.push_back(splitter_.take_response());
-        break;
-      case rtsp::StreamSplitter::Kind::request:
-        ADD_FAILURE() << "the server sent a request";
-        break;
-      case rtsp::StreamSplitter::Kind::error:
-        ADD_FAILURE() << splitter_.error().text();
-        [[fallthrough]];
-      case rtsp::StreamSplitter::Kind::need_more:
-        more = false;
-        break;
+      case rtsp::StreamSplitter::Kind::response: responses_.push_back(splitter_.take_response()); break;
+      case rtsp::StreamSplitter::Kind::request: ADD_FAILURE() << "the server sent a request"; break;
+      case rtsp::StreamSplitter::Kind::error: ADD_FAILURE() << splitter_.error().text(); [[fallthrough]];
+      case rtsp::StreamSplitter::Kind::need_more: more = false; break;
     }
   }
   EXPECT_EQ(splitter_.counters().garbage_bytes, 0u) << "interleaved framing was broken";
