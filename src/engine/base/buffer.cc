@@ -1,5 +1,7 @@
 #include "base/buffer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -44,9 +46,12 @@ struct internal::PoolCore {
   std::atomic<size_t> in_use{0};
   std::atomic<size_t> cached{0};
   std::atomic<bool> closed{false};
+  std::atomic<pthread_t> resident{};       // the thread that may touch `free` when it gives back; none: {}
   std::atomic<Block*> returned{nullptr};  // Treiber stack, pushed by any thread, taken whole by the home
   size_t cached_limit = 0;
+  // The home thread's. `free_bytes` is what each class's list holds.
   std::array<Block*, kClasses> free{};
+  std::array<size_t, kClasses> free_bytes{};
 
   static void destroy(Block* block) {
     block->~Block();
@@ -62,22 +67,45 @@ struct internal::PoolCore {
     delete this;
   }
 
+  void push_free(Block* block) {
+    block->next_free = free[block->size_class];
+    free[block->size_class] = block;
+    free_bytes[block->size_class] += block->capacity;
+  }
+
+  Block* pop_free(size_t size_class) {
+    Block* block = free[size_class];
+    free[size_class] = block->next_free;
+    free_bytes[size_class] -= block->capacity;
+    cached.fetch_sub(block->capacity, std::memory_order_relaxed);
+    return block;
+  }
+
   void take_returned() {
     Block* block = returned.exchange(nullptr, std::memory_order_acquire);
-    while (block) {
-      Block* next = block->next_free;
-      block->next_free = free[block->size_class];
-      free[block->size_class] = block;
-      block = next;
+    while (block) push_free(std::exchange(block, block->next_free));
+  }
+
+  // Logs hold whole GOPs, of sizes that wander: a part of what is in use may wait for its next use.
+  size_t may_wait() const { return std::max(cached_limit, in_use.load(std::memory_order_relaxed) / kCachedShareOfUse); }
+
+  // Where a full cache has nothing of a class, what it is full of is no longer asked for: without this it would stay full
+  // of that for ever, and every block would come from the heap and go back there.
+  void make_room(size_t capacity) {
+    while (cached.load(std::memory_order_relaxed) + capacity > may_wait()) {
+      const auto hoard = std::max_element(free_bytes.begin(), free_bytes.end());
+      if (*hoard == 0) return;
+      destroy(pop_free(static_cast<size_t>(hoard - free_bytes.begin())));
     }
   }
 
-  static Block* make_block(uint32_t size_class, size_t capacity) {
+  static Block* make_block(uint32_t size_class, size_t capacity, PoolCore* core) {
     void* memory = std::malloc(sizeof(Block) + capacity);
     if (!memory) throw std::bad_alloc();
     auto* block = new (memory) Block;
     block->size_class = size_class;
     block->capacity = capacity;
+    block->core = core;
     return block;
   }
 
@@ -86,18 +114,19 @@ struct internal::PoolCore {
     Block* block = nullptr;
     if (size_class != kNoClass) {
       if (!free[size_class]) take_returned();
-      block = free[size_class];
-      // Sizes wander between the classes: a block of the next one costs less than the heap.
-      if (!block && size_class + 1 < kClasses) block = free[size_class + 1];
+      if (free[size_class]) {
+        block = pop_free(size_class);
+      } else if (size_class + 1 < kClasses && free[size_class + 1]) {
+        block = pop_free(size_class + 1);  // sizes wander between the classes: it costs less than the heap
+      }
     }
     if (block) {
-      free[block->size_class] = block->next_free;
-      cached.fetch_sub(block->capacity, std::memory_order_relaxed);
       block->refs.store(1, std::memory_order_relaxed);
       block->size = 0;
     } else {
-      block = make_block(size_class, size_class == kNoClass ? capacity : class_capacity(size_class));
-      block->core = this;
+      const size_t bytes = size_class == kNoClass ? capacity : class_capacity(size_class);
+      if (size_class != kNoClass) make_room(bytes);
+      block = make_block(size_class, bytes, this);
     }
     in_use.fetch_add(block->capacity, std::memory_order_relaxed);
     holders.fetch_add(1, std::memory_order_relaxed);
@@ -106,18 +135,19 @@ struct internal::PoolCore {
 
   void give_back(Block* block) {
     in_use.fetch_sub(block->capacity, std::memory_order_relaxed);
-    // Logs give whole GOPs back at once and take them again within seconds: a part of what is in use may wait.
-    const size_t may_wait = std::max(cached_limit, in_use.load(std::memory_order_relaxed) / kCachedShareOfUse);
     const bool keep = block->size_class != kNoClass && !closed.load(std::memory_order_relaxed) &&
-                      cached.load(std::memory_order_relaxed) + block->capacity <= may_wait;
-    if (keep) {
+                      cached.load(std::memory_order_relaxed) + block->capacity <= may_wait();
+    if (!keep) {
+      destroy(block);
+    } else if (resident.load(std::memory_order_relaxed) == pthread_self()) {
+      cached.fetch_add(block->capacity, std::memory_order_relaxed);
+      push_free(block);
+    } else {
       cached.fetch_add(block->capacity, std::memory_order_relaxed);
       Block* head = returned.load(std::memory_order_relaxed);
       do {
         block->next_free = head;
       } while (!returned.compare_exchange_weak(head, block, std::memory_order_release, std::memory_order_relaxed));
-    } else {
-      destroy(block);
     }
     drop_holder();
   }
@@ -132,12 +162,15 @@ BufferPool::~BufferPool() {
   core_->drop_holder();
 }
 
+void BufferPool::enter_thread() { core_->resident.store(pthread_self(), std::memory_order_relaxed); }
+void BufferPool::leave_thread() { core_->resident.store({}, std::memory_order_relaxed); }
+
 size_t BufferPool::bytes_in_use() const { return core_->in_use.load(std::memory_order_relaxed); }
 size_t BufferPool::bytes_cached() const { return core_->cached.load(std::memory_order_relaxed); }
 
 Buffer BufferPool::make(size_t capacity) { return Buffer(core_->make(capacity)); }
 
-Buffer Buffer::make_heap(size_t capacity) { return Buffer(internal::PoolCore::make_block(kNoClass, capacity)); }
+Buffer Buffer::make_heap(size_t capacity) { return Buffer(internal::PoolCore::make_block(kNoClass, capacity, nullptr)); }
 
 uint8_t* Buffer::mutable_data() {
   assert(unique());

@@ -81,12 +81,12 @@ class Buffer {
 };
 
 // Recycles blocks by size class (four per doubling, 256 B to 16 MiB; larger ones come from the heap); where a class has
-// none, the next one's do.
+// none, the next one's do. A full cache that has none of a class gives up what it has most of.
 // Thread: `make` only on the home thread; release from anywhere, without a lock.
 class BufferPool {
  public:
-  // `cached_bytes_limit`: free blocks kept for reuse; beyond it, and beyond an eighth of the bytes in use, blocks go
-  // back to the heap.
+  // `cached_bytes_limit`: free blocks kept for reuse; beyond it, and beyond an eighth of the bytes in use, released
+  // blocks go back to the heap.
   explicit BufferPool(size_t cached_bytes_limit = size_t{32} << 20);
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
@@ -94,6 +94,10 @@ class BufferPool {
 
   // A unique buffer of at least `capacity` bytes and size 0.
   Buffer make(size_t capacity);
+  // From enter_thread to leave_thread the calling thread is home: what it releases it gets next, while that is still in
+  // its processor's cache. Without it every block takes the way of other threads'. A thread that ends must have left.
+  void enter_thread();
+  void leave_thread();
   // Bytes of blocks now in use outside the pool / kept free inside it.
   size_t bytes_in_use() const;
   size_t bytes_cached() const;

@@ -81,6 +81,7 @@ EventLoop::~EventLoop() {
 }
 
 void EventLoop::run() {
+  pool_.enter_thread();
   do {
     run_once(stop_.load() ? Nanos{0} : kForever);
   } while (!stop_.load());
@@ -90,6 +91,7 @@ void EventLoop::run() {
     closed = mailbox_closed_;
   }
   if (closed) run_mailbox();
+  pool_.leave_thread();
   stop_.store(false);
   thread_.store(0);
 }

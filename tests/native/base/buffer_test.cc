@@ -66,7 +66,32 @@ TEST(BufferPool, KeepsNoMoreThanItsLimitOrAnEighthOfWhatWasInUse) {
   {
     const Buffer one = pool.make(4096);
   }
-  EXPECT_EQ(pool.bytes_cached(), 7U * 1024) << "with little in use the limit counts";
+  EXPECT_EQ(pool.bytes_cached(), 4096U) << "with little in use the limit counts";
+}
+
+TEST(BufferPool, AFullCacheGivesUpWhatIsNoLongerAskedFor) {
+  BufferPool pool(64 * 1024);
+  {
+    std::vector<Buffer> once;
+    for (int i = 0; i < 16; ++i) once.push_back(pool.make(4096));
+  }
+  EXPECT_EQ(pool.bytes_cached(), 64U * 1024);
+  const uint8_t* first = pool.make(1024).data();
+  EXPECT_EQ(pool.make(1024).data(), first) << "the smaller block found room in the cache";
+  EXPECT_EQ(pool.bytes_cached(), 60U * 1024 + 1024);
+}
+
+TEST(BufferPool, TheHomeThreadGetsNextWhatItReleasedLast) {
+  BufferPool pool;
+  pool.enter_thread();
+  Buffer cold = pool.make(1024);
+  Buffer warm = pool.make(1024);
+  const uint8_t* expected = warm.data();
+  cold = Buffer();
+  warm = Buffer();
+  EXPECT_EQ(pool.make(1024).data(), expected);
+  EXPECT_EQ(pool.make(1024).data(), expected);
+  pool.leave_thread();
 }
 
 TEST(BufferPool, HugeBlocksAreNotKept) {
