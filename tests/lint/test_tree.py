@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import gen_errors
+import gen_quirks
 from lint import rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,11 @@ def test_rule_holds(rule: Callable[[rules.Files], list[str]], files: dict[str, s
 def test_generated_files_are_current(files: dict[str, str]) -> None:
     for name, text in gen_errors.outputs(files[gen_errors.TABLE]).items():
         assert files.get(name) == text, f"{name} is not current: run tools/gen_errors.py"
+
+
+def test_the_corpus_of_quirks_is_current() -> None:
+    for path, text in gen_quirks.outputs(gen_quirks.ROOT).items():
+        assert path.read_text() == text, f"{path.name} is not current: run tools/gen_quirks.py"
 
 
 def test_every_error_builtin_is_one(files: dict[str, str]) -> None:

@@ -142,6 +142,7 @@ def _stream(camera: Declared[Camera], name: str, stream: Stream) -> dict[str, An
         "silence_limit_s": stream.silence_s,
         "linger_s": stream.linger_s,
         "log_bytes": stream.log_bytes,
+        "strict": stream.strict,
     }
     if kind == "file":
         compiled["url"] = _path(camera, texts.file_path(stream.url))

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from pydantic_core import PydanticCustomError
 
 from vigie.policy import texts
+from vigie.quirks import QUIRKS
 
 
 def at_field(field: str, what: str, near: str | None = None) -> PydanticCustomError:
@@ -142,6 +143,17 @@ class Stream(Spec):
     linger_s: float = Field(10, ge=0, le=86400, description="seconds, 0 to 86400")
     loop: bool = Field(True, description="true or false")
     log_bytes: int = Field(16 << 20, ge=64 << 10, le=1 << 30, description="bytes, 65536 to 1073741824")
+    strict: list[str] = Field(
+        default_factory=list, max_length=140, description='ids of tolerances to switch off, such as ["A8"]'
+    )
+
+    @field_validator("strict")
+    @classmethod
+    def _strict(cls, ids: list[str]) -> list[str]:
+        for quirk in ids:
+            if quirk not in QUIRKS or QUIRKS[quirk].kind != "tolerance":
+                raise ValueError(f"{quirk!r}; right would be the id of a tolerance, such as A8 (docs/cameras.md)")
+        return ids
 
     @field_validator("url")
     @classmethod

@@ -46,7 +46,7 @@ struct internal::PoolCore {
   std::atomic<size_t> in_use{0};
   std::atomic<size_t> cached{0};
   std::atomic<bool> closed{false};
-  std::atomic<pthread_t> resident{};       // the thread that may touch `free` when it gives back; none: {}
+  std::atomic<pthread_t> resident{};      // the thread that may touch `free` when it gives back; none: {}
   std::atomic<Block*> returned{nullptr};  // Treiber stack, pushed by any thread, taken whole by the home
   size_t cached_limit = 0;
   // The home thread's. `free_bytes` is what each class's list holds.
@@ -170,7 +170,9 @@ size_t BufferPool::bytes_cached() const { return core_->cached.load(std::memory_
 
 Buffer BufferPool::make(size_t capacity) { return Buffer(core_->make(capacity)); }
 
-Buffer Buffer::make_heap(size_t capacity) { return Buffer(internal::PoolCore::make_block(kNoClass, capacity, nullptr)); }
+Buffer Buffer::make_heap(size_t capacity) {
+  return Buffer(internal::PoolCore::make_block(kNoClass, capacity, nullptr));
+}
 
 uint8_t* Buffer::mutable_data() {
   assert(unique());

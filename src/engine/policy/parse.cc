@@ -202,7 +202,8 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
   FieldReader reader(
       json, at, error,
       {"name", "kind", "url", "backup_url", "transport", "pull", "username", "password", "tls_ca_file", "tls_verify",
-       "first_picture_deadline_s", "silence_limit_s", "linger_s", "file_loop", "log_bytes"});
+       "first_picture_deadline_s", "silence_limit_s", "linger_s", "file_loop", "log_bytes",
+       "strict"});
   reader.require("name", "a name such as main");
   reader.text("name", stream.name, kMaxName);
   reader.word("kind", stream.kind, kKinds);
@@ -222,6 +223,17 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
   reader.seconds("linger_s", stream.linger, 0, 86400);
   reader.boolean("file_loop", stream.file_loop);
   reader.integer_into("log_bytes", stream.log_bytes, 64 << 10, int64_t{1} << 30);
+  size_t index = 0;
+  for (const auto& id : reader.array("strict", kQuirks)) {
+    const std::string here = pointer_to(reader.pointer("strict"), index++);
+    const auto quirk = id.is_string() ? quirk_from(id.get_ref<const std::string&>()) : std::nullopt;
+    if (!quirk || quirk_facts(*quirk).kind != QuirkKind::tolerance) {
+      const std::string found = id.is_string() ? in_quotes(id.get_ref<const std::string&>()) : describe_type(id);
+      error.set(here, "found " + found + "; right would be the id of a tolerance, such as \"A8\" (docs/cameras.md)");
+    }
+    if (error.failed()) break;
+    stream.strict.insert(*quirk);
+  }
   return stream;
 }
 

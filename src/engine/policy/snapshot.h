@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/quirk.h"
 #include "base/ref.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -46,6 +47,7 @@ struct StreamPolicy {
   Nanos linger = 10s;                   // on demand: how long it is kept after the last viewer left
   bool file_loop = true;                // file: starts again at its end
   size_t log_bytes = size_t{16} << 20;  // cap of the track log
+  QuirkSet strict;                      // deviations of the device that are not tolerated
   friend bool operator==(const StreamPolicy&, const StreamPolicy&) = default;
 };
 

@@ -164,6 +164,7 @@ StreamStats StreamPipeline::stats() const {
   if (supervisor_) {
     out.state = supervisor_->state();
     out.source = supervisor_->counters();
+    out.quirks = supervisor_->quirks_seen();
     out.holds = supervisor_->holds();
     out.camera_clock_error = supervisor_->camera_clock_error();
   } else {

@@ -29,6 +29,7 @@ struct StreamStats {
   std::string fault;  // the newest one's text, empty while playing
   PrivacyState privacy = PrivacyState::withheld;
   source::SourceCounters source;
+  QuirkSet quirks;  // deviations the device has shown
   RateMeter::Rates rates;
   uint64_t withheld_units = 0;
   fanout::HubCounters hub;

@@ -24,9 +24,10 @@ std::string make_cname() {
 
 }  // namespace
 
-RtpReceiver::RtpReceiver(BufferPool& pool, SourceCounters& counters, std::string where)
+RtpReceiver::RtpReceiver(BufferPool& pool, SourceCounters& counters, std::string where, Quirks* quirks)
     : pool_(pool),
       counters_(counters),
+      quirks_(quirks),
       where_(std::move(where)),
       cname_(make_cname()),
       own_ssrc_(static_cast<uint32_t>(secure_random_u64())) {}

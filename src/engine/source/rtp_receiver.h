@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/quirk.h"
 #include "base/result.h"
 #include "media/track.h"
 #include "rtp/depacketizer.h"
@@ -48,7 +49,8 @@ class RtpReceiverEvents {
 class RtpReceiver {
  public:
   // `counters` are added to and must outlive the receiver. `where` begins every fault's `where` ("camera/stream").
-  RtpReceiver(BufferPool& pool, SourceCounters& counters, std::string where);
+  // `quirks` too, where it is not null.
+  RtpReceiver(BufferPool& pool, SourceCounters& counters, std::string where, Quirks* quirks = nullptr);
 
   // A connection begins; `events` hears of everything until end(). `peer` is for fault texts ("10.0.0.1:554").
   // Errors: invalid_argument for a codec nobody depacketizes.
@@ -96,6 +98,7 @@ class RtpReceiver {
 
   BufferPool& pool_;
   SourceCounters& counters_;
+  Quirks* const quirks_;
   const std::string where_;
   const std::string cname_;
   const uint32_t own_ssrc_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/quirk.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "base/time.h"
@@ -41,6 +42,7 @@ struct RtspClientConfig {
   Nanos teardown_deadline = 1s;
   Nanos report_interval = 5s;  // of receiver reports; also the sign of life of D5 and D8
   uint32_t max_redirects = 4;
+  Quirks* quirks = nullptr;  // what the device shows is put there; null: nobody keeps a record
 };
 
 // What the machine orders. Calls must not come back into the machine before they return.

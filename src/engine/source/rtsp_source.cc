@@ -18,13 +18,15 @@ constexpr Nanos kForeignSourceAfter = 500ms;  // F13
 constexpr Nanos kTcpUserTimeout = 15s;
 constexpr Nanos kTcpKeepAlive = 20s;
 
-RtspClientConfig client_config(std::string where, const policy::StreamPolicy& policy, const std::string& url) {
+RtspClientConfig client_config(std::string where, const policy::StreamPolicy& policy, const std::string& url,
+                               Quirks& quirks) {
   RtspClientConfig config;
   config.where = std::move(where);
   config.url = url;
   config.username = policy.username;
   config.password = policy.password.reveal();
   config.transport = policy.transport;
+  config.quirks = &quirks;
   return config;
 }
 
@@ -39,8 +41,9 @@ RtspSource::RtspSource(SourceShard& shard, std::string where, const policy::Stre
       tls_verify_(policy.tls_verify),
       memory_(memory),
       events_(events),
-      client_(client_config(where_, policy, url), memory.rtsp, *this, *this) {
-  if (!memory_.receiver) memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_);
+      client_(client_config(where_, policy, url, memory.quirks), memory.rtsp, *this, *this) {
+  if (!memory_.receiver)
+    memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_, &memory_.quirks);
 }
 
 RtspSource::~RtspSource() {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/quirk.h"
 #include "base/time.h"
 #include "source/rtp_receiver.h"
 #include "source/source.h"
@@ -26,6 +27,7 @@ struct FileMemory {
 // Ownership: the supervisor's. Thread: home shard.
 struct SourceMemory {
   SourceCounters counters;
+  Quirks quirks;  // of the device, over all attempts
   RtspMemory rtsp;
   FileMemory file;
   std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt

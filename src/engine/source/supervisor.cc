@@ -38,6 +38,7 @@ StreamSupervisor::StreamSupervisor(SourceShard& shard, StreamKey key, policy::St
       observer_(observer),
       options_(std::move(options)),
       random_(options_.seed ? options_.seed : secure_random_u64()) {
+  memory_.quirks.strict = policy_.strict;
   if (pushed()) push_port_ = std::make_shared<PushPort>(shard_, key_.text(), options_.push);
 }
 
@@ -118,6 +119,7 @@ void StreamSupervisor::finish_stop() {
 }
 
 SourceCounters StreamSupervisor::counters() const { return memory_.counters; }
+const QuirkSet& StreamSupervisor::quirks_seen() const { return memory_.quirks.seen; }
 
 std::optional<Nanos> StreamSupervisor::camera_clock_error() const {
   return memory_.receiver ? memory_.receiver->clock_error() : std::nullopt;

@@ -71,6 +71,7 @@ class StreamSupervisor final : private AttemptEvents {
   uint32_t holds() const { return holds_; }
   const StreamKey& key() const { return key_; }
   SourceCounters counters() const;
+  const QuirkSet& quirks_seen() const;
   // The camera's clock less ours by its sender reports; empty before any.
   std::optional<Nanos> camera_clock_error() const;
   // Where a host pushes to; null for other kinds.
