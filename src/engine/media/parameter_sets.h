@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/ref.h"
 #include "media/codec.h"
+#include "media/picture_facts.h"
 
 namespace vigie {
 
@@ -19,6 +20,7 @@ struct ParameterSets : RefCounted<ParameterSets> {
   std::vector<std::vector<uint8_t>> vps, sps, pps;
   uint32_t width = 0;
   uint32_t height = 0;
+  PictureFacts picture;  // by the newest SPS that could be read; MJPEG: nothing known
   // Enough to decode: H.264 sps+pps, H.265 vps+sps+pps, MJPEG always.
   bool complete() const {
     if (codec == Codec::mjpeg) return true;

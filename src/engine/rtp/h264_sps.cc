@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "rtp/rbsp.h"
+#include "rtp/vui.h"
 
 namespace vigie::rtp {
 namespace {
 
 constexpr uint32_t kMaxSide = 16384;
+constexpr uint32_t kMaxDpbFrames = 16;
+constexpr uint8_t kBaseline = 66;
 
 // 7.3.2.1.1.1; the values are not needed.
 void skip_scaling_list(BitReader& r, unsigned entries) {
@@ -23,6 +26,35 @@ bool has_chroma_format(uint8_t profile) {
   return std::find(std::begin(kProfiles), std::end(kProfiles), profile) != std::end(kProfiles);
 }
 
+// E.1.2
+void skip_hrd(BitReader& r) {
+  const uint32_t count = r.ue();
+  r.skip(8);
+  for (uint32_t i = 0; i <= count && i < 32 && !r.failed(); ++i) {
+    r.ue();
+    r.ue();
+    r.flag();
+  }
+  r.skip(20);
+}
+
+// E.1.1
+void read_vui(BitReader& r, PictureFacts& picture) {
+  read_vui_head(r, picture);
+  if (read_vui_timing(r, picture, 2)) r.flag();  // fixed_frame_rate_flag
+  const bool nal_hrd = r.flag();
+  if (nal_hrd) skip_hrd(r);
+  const bool vcl_hrd = r.flag();
+  if (vcl_hrd) skip_hrd(r);
+  if (nal_hrd || vcl_hrd) r.flag();
+  r.flag();  // pic_struct_present_flag
+  if (!r.flag()) return;
+  r.flag();
+  for (int i = 0; i < 4; ++i) r.ue();
+  const uint32_t reordered = r.ue();
+  if (reordered <= kMaxDpbFrames) picture.reordered_pictures = reordered;
+}
+
 }  // namespace
 
 std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
@@ -30,19 +62,22 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   const Rbsp rbsp(nal, 1);
   BitReader r(rbsp.bytes());
   H264Sps sps;
-  sps.profile_idc = static_cast<uint8_t>(r.bits(8));
-  sps.constraint_flags = static_cast<uint8_t>(r.bits(8));
-  sps.level_idc = static_cast<uint8_t>(r.bits(8));
+  PictureFacts& picture = sps.picture;
+  picture.profile_idc = static_cast<uint8_t>(r.bits(8));
+  r.skip(8);  // constraint flags
+  picture.level_idc = static_cast<uint8_t>(r.bits(8));
   sps.id = r.ue();
   if (sps.id > 31) return std::nullopt;
   uint32_t chroma_format = 1;
   bool separate_planes = false;
-  if (has_chroma_format(sps.profile_idc)) {
+  if (has_chroma_format(picture.profile_idc)) {
     chroma_format = r.ue();
     if (chroma_format > 3) return std::nullopt;
     if (chroma_format == 3) separate_planes = r.flag();
-    r.ue();  // bit_depth_luma_minus8
-    r.ue();  // bit_depth_chroma_minus8
+    const uint32_t luma = r.ue(), chroma = r.ue();
+    if (luma > 6 || chroma > 6) return std::nullopt;
+    picture.bit_depth_luma = static_cast<uint8_t>(8 + luma);
+    picture.bit_depth_chroma = static_cast<uint8_t>(8 + chroma);
     r.flag();
     if (r.flag()) {
       for (unsigned i = 0; i < (chroma_format == 3 ? 12U : 8U); ++i) {
@@ -50,6 +85,7 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
       }
     }
   }
+  picture.chroma_format_idc = static_cast<uint8_t>(chroma_format);
   r.ue();  // log2_max_frame_num_minus4
   const uint32_t poc_type = r.ue();
   if (poc_type == 0) {
@@ -68,22 +104,34 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   r.flag();
   const uint64_t width_mbs = uint64_t{r.ue()} + 1;
   const uint64_t height_units = uint64_t{r.ue()} + 1;
-  sps.frame_mbs_only = r.flag();
-  if (!sps.frame_mbs_only) r.flag();
+  const bool frame_mbs_only = r.flag();
+  picture.interlaced = !frame_mbs_only;
+  if (!frame_mbs_only) r.flag();
   r.flag();
   const uint64_t width = width_mbs * 16;
-  const uint64_t height = height_units * 16 * (sps.frame_mbs_only ? 1 : 2);
+  const uint64_t height = height_units * 16 * (frame_mbs_only ? 1 : 2);
   uint64_t crop_x = 0, crop_y = 0;
   if (r.flag()) {
     const uint64_t left = r.ue(), right = r.ue(), top = r.ue(), bottom = r.ue();
     const bool subsampled_x = !separate_planes && (chroma_format == 1 || chroma_format == 2);
     const bool subsampled_y = !separate_planes && chroma_format == 1;
-    crop_x = (left + right) * (subsampled_x ? 2 : 1);
-    crop_y = (top + bottom) * (subsampled_y ? 2 : 1) * (sps.frame_mbs_only ? 1 : 2);
+    const unsigned unit_x = subsampled_x ? 2 : 1;
+    const unsigned unit_y = (subsampled_y ? 2 : 1) * (frame_mbs_only ? 1 : 2);
+    crop_x = (left + right) * unit_x;
+    crop_y = (top + bottom) * unit_y;
+    picture.crop_left = static_cast<uint32_t>(left * unit_x);
+    picture.crop_top = static_cast<uint32_t>(top * unit_y);
   }
   if (r.failed() || width > kMaxSide || height > kMaxSide || crop_x >= width || crop_y >= height) return std::nullopt;
   sps.width = static_cast<uint32_t>(width - crop_x);
   sps.height = static_cast<uint32_t>(height - crop_y);
+  picture.coded_width = static_cast<uint32_t>(width);
+  picture.coded_height = static_cast<uint32_t>(height);
+  // Neither has B pictures that could be shown before what came earlier.
+  if (picture.profile_idc == kBaseline || poc_type == 2) picture.reordered_pictures = 0;
+  PictureFacts with_vui = picture;
+  if (r.flag()) read_vui(r, with_vui);
+  if (!r.failed()) picture = with_vui;
   return sps;
 }
 

@@ -4,20 +4,19 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "media/picture_facts.h"
 
 namespace vigie::rtp {
 
 struct H264Sps {
-  uint8_t profile_idc = 0;
-  uint8_t constraint_flags = 0;
-  uint8_t level_idc = 0;
   uint32_t id = 0;
   uint32_t width = 0;  // cropped, luma samples
   uint32_t height = 0;
-  bool frame_mbs_only = true;
+  PictureFacts picture;
 };
 
-// Reads a whole SPS NAL unit (header included, emulation prevention still in). Bytes after the end are ignored (G9).
+// Reads a whole SPS NAL unit (header included, emulation prevention still in). Bytes after the end are ignored (G9). A VUI
+// that makes no sense counts as absent: the size does not hang on it.
 // Errors: none when truncated, an id or size out of range, or cropped to nothing.
 std::optional<H264Sps> parse_h264_sps(ByteSpan nal);
 // Only the id, which comes before everything that can be odd; none when out of range.

@@ -100,9 +100,11 @@ bool ParameterSetTracker::observe(ByteSpan nal) {
       const std::optional<H264Sps> sps = parse_h264_sps(nal);
       width_ = sps ? sps->width : 0;
       height_ = sps ? sps->height : 0;
+      picture_ = sps ? sps->picture : PictureFacts{};
     } else if (const std::optional<H265Sps> sps = parse_h265_sps(nal)) {
       width_ = sps->width;
       height_ = sps->height;
+      picture_ = sps->picture;
     }
   }
   dirty_ = true;
@@ -125,6 +127,7 @@ const Ref<const ParameterSets>& ParameterSetTracker::current() {
   sets->revision = ++revision_;
   sets->width = width_;
   sets->height = height_;
+  sets->picture = picture_;
   const auto copy = [](const Table& from, std::vector<std::vector<uint8_t>>& to) {
     for (const Entry& entry : from) to.push_back(entry.nal);
   };

@@ -42,6 +42,7 @@ class ParameterSetTracker {
   Codec codec_;
   Table vps_, sps_, pps_;  // the set that changed last comes first
   uint32_t width_ = 0, height_ = 0;
+  PictureFacts picture_;
   bool dirty_ = true;
   uint64_t revision_ = 0;
   uint64_t refused_ = 0;

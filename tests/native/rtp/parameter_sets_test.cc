@@ -42,11 +42,11 @@ TEST(H264Sps, Sizes) {
     ASSERT_TRUE(sps);
     EXPECT_EQ(sps->width, row.width);
     EXPECT_EQ(sps->height, row.height);
-    EXPECT_EQ(sps->profile_idc, row.profile);
-    EXPECT_EQ(sps->level_idc, 40);
+    EXPECT_EQ(sps->picture.profile_idc, row.profile);
+    EXPECT_EQ(sps->picture.level_idc, 40);
     EXPECT_EQ(h264_sps_id(row.nal), 0u);
   }
-  EXPECT_FALSE(parse_h264_sps(kHdInterlaced)->frame_mbs_only);
+  EXPECT_TRUE(parse_h264_sps(kHdInterlaced)->picture.interlaced);
 }
 
 TEST(H264Sps, StrayBytesAndTruncation) {
@@ -62,15 +62,15 @@ TEST(H265Sps, Sizes) {
   ASSERT_TRUE(hd);
   EXPECT_EQ(hd->width, 1920u);
   EXPECT_EQ(hd->height, 1080u);
-  EXPECT_EQ(hd->profile_idc, 1);
-  EXPECT_EQ(hd->level_idc, 120);
+  EXPECT_EQ(hd->picture.profile_idc, 1);
+  EXPECT_EQ(hd->picture.level_idc, 120);
   const auto odd = parse_h265_sps(kHevcOdd);
   ASSERT_TRUE(odd);
   EXPECT_EQ(odd->width, 642u);
   EXPECT_EQ(odd->height, 362u);
   const auto wide = parse_h265_sps(kHevc422);
   ASSERT_TRUE(wide);
-  EXPECT_EQ(wide->chroma_format_idc, 2);
+  EXPECT_EQ(wide->picture.chroma_format_idc, 2);
   EXPECT_EQ(wide->width, 640u);
   EXPECT_EQ(wide->height, 360u);
   for (size_t size = 0; size < 22; ++size) EXPECT_FALSE(parse_h265_sps(ByteSpan(kHevcHd).first(size))) << size;
