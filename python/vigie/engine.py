@@ -215,6 +215,14 @@ class Engine:
         figures: dict[str, Any] = json.loads(self._native.stats())
         return figures
 
+    def source_report(self, camera: str, stream: str = "") -> dict[str, Any]:
+        """What one stream's device has shown of itself, as docs/statistics.md lists it: for whoever looks after it.
+
+        Holds no credential. Raises: NotFoundError.
+        """
+        report: dict[str, Any] = json.loads(self._native.source_report(camera, stream))
+        return report
+
     def close(self) -> None:
         """Ends viewers, subscriptions, sources and threads, in that order; within about a second. Idempotent.
 

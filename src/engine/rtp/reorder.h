@@ -65,6 +65,7 @@ class ReorderBuffer {
 
   const ReorderStats& stats() const { return stats_; }
   Reception& reception() { return reception_; }
+  const Reception& reception() const { return reception_; }
   size_t held_packets() const { return held_; }
   size_t held_bytes() const { return held_bytes_; }
 

@@ -193,6 +193,11 @@ Result<std::string> Engine::stats() {
   return impl_->stats();
 }
 
+Result<std::string> Engine::source_report(const std::string& camera, const std::string& stream) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
+  return impl_->source_report(camera, stream);
+}
+
 Status Engine::close() {
   if (!impl_->own_process()) return make_error(Code::wrong_process, "engine", "made in another process");
   impl_->close();

@@ -68,6 +68,9 @@ class VIGIE_API Engine {
   int event_fd() const;
   // All figures as JSON text; its layout is in docs/statistics.md.
   Result<std::string> stats();
+  // What one stream's device has shown of itself (`stream` empty: the camera's first), as JSON text; its layout is in
+  // docs/statistics.md. Holds no credential. Errors: not_found.
+  Result<std::string> source_report(const std::string& camera, const std::string& stream);
   // Ends in this order: listeners and viewers, embedding subscriptions, sources (TEARDOWN, about a second at most),
   // event queue, threads. Units and frames a host still holds stay valid. Idempotent.
   Status close();

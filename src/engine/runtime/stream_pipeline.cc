@@ -184,4 +184,10 @@ StreamStats StreamPipeline::stats() const {
   return out;
 }
 
+SourceReport StreamPipeline::source_report() const {
+  SourceReport out{.stats = stats(), .track = track_, .receiver = {}};
+  if (supervisor_) out.receiver = supervisor_->receiver_facts();
+  return out;
+}
+
 }  // namespace vigie::runtime

@@ -40,6 +40,13 @@ struct StreamStats {
   std::optional<Nanos> camera_clock_error;
 };
 
+// What a stream's device has shown of itself: for whoever looks after the camera.
+struct SourceReport {
+  StreamStats stats;
+  std::optional<TrackInfo> track;
+  std::optional<source::ReceiverFacts> receiver;
+};
+
 // Ownership: shared; everything that needs the home shard's loop is let go by stop(), so the rest may die anywhere.
 // Thread: home shard, except what says otherwise.
 class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>,
@@ -76,6 +83,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   // ok when the policy's decision lets pictures out; else withheld, and why.
   Status may_publish() const;
   StreamStats stats() const;
+  SourceReport source_report() const;
 
   // Thread: any.
   const StreamKey& key() const { return key_; }

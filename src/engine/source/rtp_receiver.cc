@@ -164,6 +164,18 @@ std::optional<Nanos> RtpReceiver::clock_error() const {
   return depacketizer_->wall_clock().error();
 }
 
+std::optional<ReceiverFacts> RtpReceiver::facts() const {
+  if (!depacketizer_ || !reorder_ || packets_this_connection_ == 0) return std::nullopt;
+  ReceiverFacts facts;
+  facts.ssrc = last_ssrc_;
+  facts.jitter = Nanos{int64_t{reorder_->reception().jitter()} * 1'000'000'000 / track_.clock_rate};
+  facts.marker_proven = depacketizer_->marker_proven();
+  facts.rejected_reports = depacketizer_->wall_clock().rejected_reports();
+  facts.depacketizer = depacketizer_->stats();
+  facts.reorder = reorder_->stats();
+  return facts;
+}
+
 void RtpReceiver::drain() {
   while (events_ && reorder_->pop(ordered_)) {
     depacketizer_->push(ordered_, batch_);

@@ -33,6 +33,16 @@ struct RtpTrack {
   uint32_t width = 0, height = 0;  // MJPEG beyond 2040 pixels
 };
 
+// What the packets of the present connection were like.
+struct ReceiverFacts {
+  uint32_t ssrc = 0;
+  Nanos jitter{0};             // interarrival jitter (RFC 3550 6.4.1)
+  bool marker_proven = false;  // units leave at their marker
+  uint64_t rejected_reports = 0;
+  rtp::DepacketizerStats depacketizer;
+  rtp::ReorderStats reorder;
+};
+
 class RtpReceiverEvents {
  public:
   virtual void on_receiver_track(const TrackInfo& track) = 0;
@@ -84,6 +94,8 @@ class RtpReceiver {
   // The camera's clock less ours; empty before a sender report.
   std::optional<Nanos> clock_error() const;
   const rtp::DepacketizerStats* depacketizer_stats() const { return depacketizer_ ? &depacketizer_->stats() : nullptr; }
+  // Empty before the first packet.
+  std::optional<ReceiverFacts> facts() const;
 
  private:
   void drain();

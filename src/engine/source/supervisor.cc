@@ -121,6 +121,9 @@ void StreamSupervisor::finish_stop() {
 SourceCounters StreamSupervisor::counters() const { return memory_.counters; }
 const QuirkSet& StreamSupervisor::quirks_seen() const { return memory_.quirks.seen; }
 
+std::optional<ReceiverFacts> StreamSupervisor::receiver_facts() const {
+  return memory_.receiver ? memory_.receiver->facts() : std::nullopt;
+}
 std::optional<Nanos> StreamSupervisor::camera_clock_error() const {
   return memory_.receiver ? memory_.receiver->clock_error() : std::nullopt;
 }

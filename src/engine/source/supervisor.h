@@ -74,6 +74,8 @@ class StreamSupervisor final : private AttemptEvents {
   const QuirkSet& quirks_seen() const;
   // The camera's clock less ours by its sender reports; empty before any.
   std::optional<Nanos> camera_clock_error() const;
+  // Empty for sources without RTP.
+  std::optional<ReceiverFacts> receiver_facts() const;
   // Where a host pushes to; null for other kinds.
   const std::shared_ptr<PushPort>& push_port() const { return push_port_; }
 

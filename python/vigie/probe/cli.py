@@ -1,0 +1,84 @@
+"""`vigie probe URL`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vigie.errors import InvalidArgumentError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    url: Annotated[str, typer.Argument(help="rtsp://… or rtsps://…; credentials in it are taken out and never shown.")],
+    username: Annotated[str, typer.Option(help="Of the camera.")] = "",
+    password: Annotated[str, typer.Option(help="Of the camera: env:NAME or file:PATH.", show_default=False)] = "",
+    seconds: Annotated[
+        float, typer.Option(min=1, max=86400, help="Of pictures; 30 and more show a clock's drift.")
+    ] = 10,
+    transport: Annotated[str, typer.Option(help="auto, tcp or udp.")] = "auto",
+    tls_ca: Annotated[Path | None, typer.Option(help="PEM file, for rtsps.", show_default=False)] = None,
+    no_tls_verify: Annotated[bool, typer.Option("--no-tls-verify", help="Take any certificate.")] = False,
+    strict: Annotated[str, typer.Option(help="Tolerances to switch off, such as A8,F1.")] = "",
+    onvif: Annotated[bool, typer.Option("--onvif/--no-onvif", help="Ask the device's ONVIF service too.")] = True,
+    dialogue: Annotated[bool, typer.Option("--dialogue/--no-dialogue", help="Show the RTSP messages.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+) -> None:
+    """Takes one camera in and says what it does, what it should not, and what to change.
+
+    Exit code 0: pictures came; 1: none did, and the report says why.
+    """
+    from vigie.probe import onvif as onvif_service
+    from vigie.probe.report import make_report, print_report
+    from vigie.probe.run import make_target, run_probe
+
+    if transport not in ("auto", "tcp", "udp"):
+        raise typer.BadParameter(f"{transport!r}; right would be auto, tcp or udp", param_hint="--transport")
+    target = make_target(
+        url,
+        username=username,
+        password=_secret(password),
+        transport=transport,
+        tls_ca=tls_ca,
+        tls_verify=not no_tls_verify,
+        strict=tuple(part.strip() for part in strict.split(",") if part.strip()),
+    )
+    progress = Console(stderr=True)
+
+    def show(text: str) -> None:
+        progress.print(text, markup=False, highlight=False, soft_wrap=True, style="dim")
+
+    run = run_probe(target, seconds, on_progress=show)
+    facts = onvif_service.ask(target) if onvif else None
+    report = make_report(run, facts)
+    if as_json:
+        json.dump(report, sys.stdout, indent=2)
+        print()
+    else:
+        print_report(report, Console(), dialogue=dialogue)
+    raise typer.Exit(0 if report["good"] else 1)
+
+
+def _secret(text: str) -> str:
+    """A password by reference, so that it stands in no process list. Raises: InvalidArgumentError."""
+    kind, colon, rest = text.partition(":")
+    if not text:
+        return ""
+    if colon and kind == "env":
+        if rest not in os.environ:
+            raise InvalidArgumentError(f"the environment has no {rest}", "--password")
+        return os.environ[rest]
+    if colon and kind == "file":
+        try:
+            return Path(rest).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise InvalidArgumentError(f"{rest}: {error.strerror}", "--password") from None
+    raise InvalidArgumentError(
+        "right would be env:NAME or file:PATH, so that it stands in no process list", "--password"
+    )

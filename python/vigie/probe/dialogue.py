@@ -1,0 +1,47 @@
+"""What the RTSP dialogue says of a device. Pure functions over the messages that the engine recorded."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`keepalive`: the method that is used; `timeout_s`: None where none was announced."""
+
+    server: str
+    methods: tuple[str, ...]
+    keepalive: str
+    timeout_s: int | None
+    authentication: str
+    description: str
+
+
+def read_dialogue(lines: Iterable[Mapping[str, Any]]) -> Session:
+    """Reads the messages (`sent`, `text`) in order; what is missing stays empty."""
+    server = authentication = description = ""
+    methods: tuple[str, ...] = ()
+    timeout: int | None = None
+    for line in lines:
+        if line["sent"]:
+            continue
+        head, _, body = str(line["text"]).replace("\r\n", "\n").partition("\n\n")
+        server = _header(head, "Server") or server
+        if public := _header(head, "Public"):
+            methods = tuple(re.findall(r"[A-Z_]+", public.upper()))
+        if found := re.search(r"timeout\s*=\s*(\d+)", _header(head, "Session")):
+            timeout = int(found[1])
+        if challenge := _header(head, "WWW-Authenticate"):
+            scheme = challenge.split(" ", 1)[0]
+            algorithm = re.search(r"algorithm\s*=\s*\"?([\w-]+)", challenge)
+            authentication = f"{scheme} {algorithm[1]}" if algorithm else scheme
+        if body.lstrip().startswith("v="):
+            description = body
+    keepalive = "GET_PARAMETER" if "GET_PARAMETER" in methods else "OPTIONS"
+    return Session(server, methods, keepalive, timeout, authentication, description)
+
+
+def _header(head: str, name: str) -> str:
+    found = re.search(rf"^{re.escape(name)}[ \t]*:[ \t]*(.*?)[ \t]*$", head, re.MULTILINE | re.IGNORECASE)
+    return found[1] if found else ""

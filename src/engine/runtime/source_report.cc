@@ -1,0 +1,83 @@
+// What one stream's device has shown of itself, as JSON; docs/statistics.md lists it.
+#include <nlohmann/json.hpp>
+
+#include "runtime/engine_impl.h"
+
+namespace vigie::runtime {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json hex_list(const std::vector<std::vector<uint8_t>>& sets) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  Json out = Json::array();
+  for (const std::vector<uint8_t>& set : sets) {
+    std::string text;
+    for (const uint8_t byte : set) {
+      text += kDigits[byte >> 4];
+      text += kDigits[byte & 15];
+    }
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+Json track_json(const TrackInfo& track) {
+  const ParameterSets& sets = *track.parameter_sets;
+  const PictureFacts& picture = sets.picture;
+  return {{"codec", codec_name(track.codec)},
+          {"declared_fps", track.declared_fps},
+          {"width", sets.width},
+          {"height", sets.height},
+          {"coded_width", picture.coded_width},
+          {"coded_height", picture.coded_height},
+          {"profile_idc", picture.profile_idc},
+          {"level_idc", picture.level_idc},
+          {"chroma_format_idc", picture.chroma_format_idc},
+          {"bit_depth", picture.bit_depth_luma},
+          {"interlaced", picture.interlaced},
+          {"reordered_pictures", picture.reordered_pictures ? Json(*picture.reordered_pictures) : Json(nullptr)},
+          {"full_range", picture.full_range},
+          {"colour", {picture.colour_primaries, picture.transfer_characteristics, picture.matrix_coefficients}},
+          {"sample_aspect", {picture.sar_width, picture.sar_height}},
+          {"parameter_sets_fps", picture.fps},
+          {"parameter_sets", {{"vps", hex_list(sets.vps)}, {"sps", hex_list(sets.sps)}, {"pps", hex_list(sets.pps)}}}};
+}
+
+Json media_json(const source::ReceiverFacts& facts) {
+  const rtp::DepacketizerStats& units = facts.depacketizer;
+  return {{"ssrc", facts.ssrc},
+          {"jitter_ms", std::chrono::duration<double, std::milli>(facts.jitter).count()},
+          {"marker_proven", facts.marker_proven},
+          {"marker_demotions", units.marker_demotions},
+          {"rejected_sender_reports", facts.rejected_reports},
+          {"sequence_restarts", facts.reorder.restarts},
+          {"late_packets", facts.reorder.late},
+          {"stray_packets", facts.reorder.strays},
+          {"units_dropped", units.units_dropped},
+          {"units_too_large", units.units_too_large},
+          {"nals_incomplete", units.nals_incomplete},
+          {"nals_unknown", units.nals_unknown}};
+}
+
+}  // namespace
+
+Result<std::string> Engine::Impl::source_report(const std::string& camera, const std::string& stream) {
+  const auto pipeline = viewing_->find(camera, stream);
+  if (!pipeline.ok()) return pipeline.error();
+  SourceReport report;
+  if (!(*pipeline)->loop().run_blocking([&] { report = (*pipeline)->source_report(); })) {
+    return make_error(Code::closed, "engine", "the engine was closed");
+  }
+  Json out{{"camera", report.stats.key.camera},
+           {"stream", report.stats.key.stream},
+           {"state", source::stream_state_name(report.stats.state)},
+           {"fault", report.stats.fault}};
+  Json& quirks = out["quirks"] = Json::array();
+  for (const Quirk quirk : report.stats.quirks.list()) quirks.push_back(quirk_facts(quirk).id);
+  out["track"] = report.track ? track_json(*report.track) : Json(nullptr);
+  out["media"] = report.receiver ? media_json(*report.receiver) : Json(nullptr);
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace vigie::runtime

@@ -1,0 +1,134 @@
+"""`vigie probe` against simulated cameras and a small ONVIF service."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from typer.testing import CliRunner
+
+from vigie.errors import InvalidArgumentError
+from vigie.probe import onvif
+from vigie.probe.cli import app
+from vigie.probe.run import Target, make_target
+from vigie.sim.process import SimProcess
+
+SECRET = "p%40ss word"
+
+
+def probe(*arguments: str) -> tuple[int, dict[str, object], str]:
+    """Exit code, report and everything that was printed."""
+    result = CliRunner().invoke(app, [*arguments, "--json", "--no-onvif"])
+    start = result.stdout.index("{")
+    return result.exit_code, json.loads(result.stdout[start:]), result.output
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_camera_that_plays(transport: str) -> None:
+    with SimProcess(options=["--fps", "20", "--gop", "10"]) as sim:
+        code, report, _ = probe(sim.url(0), "--seconds", "2", "--transport", transport)
+    assert code == 0
+    assert report["good"] is True
+    assert report["transport"] == transport
+    figures = report["figures"]
+    assert isinstance(figures, dict)
+    assert figures["fps"] == pytest.approx(20, rel=0.1)
+    assert figures["gop"]["units_median"] == 10
+    assert report["track"]["codec"] == "H264"  # type: ignore[index]
+    assert report["quirks"] == {}
+
+
+def test_a_camera_that_is_not_there_is_a_result_too() -> None:
+    code, report, _ = probe("rtsp://127.0.0.1:1/none", "--seconds", "1")
+    assert code == 1
+    assert report["good"] is False
+    assert "Connection refused" in str(report["fault"])
+    assert report["figures"] is None
+
+
+def test_credentials_are_taken_out_of_the_url_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = make_target("rtsp://ops:p%2540ss%20word@127.0.0.1:1/x?y=1")
+    assert (target.url, target.username, target.password) == ("rtsp://127.0.0.1:1/x?y=1", "ops", SECRET)
+    monkeypatch.setenv("PROBE_PASSWORD", SECRET)
+    _, report, output = probe("rtsp://127.0.0.1:1/x", "--username", "ops", "--password", "env:PROBE_PASSWORD")
+    assert SECRET not in output + json.dumps(report)
+
+
+def test_wrong_arguments_say_what_would_be_right() -> None:
+    with pytest.raises(InvalidArgumentError, match="rtsp"):
+        make_target("http://camera/")
+    with pytest.raises(InvalidArgumentError) as raised:
+        make_target("rtsp://ops:hidden@host:99999/")
+    assert "hidden" not in str(raised.value)
+    refused = CliRunner().invoke(app, ["rtsp://h/", "--password", "hidden"])
+    assert isinstance(refused.exception, InvalidArgumentError)
+    assert "env:NAME" in str(refused.exception)
+    assert "hidden" not in str(refused.exception)
+
+
+class Device(BaseHTTPRequestHandler):
+    """Answers as an ONVIF device whose clock is two minutes slow; wants credentials for all but its clock."""
+
+    offset = timedelta(minutes=-2)
+    seen: list[str]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.seen.append(body)
+        if "GetSystemDateAndTime" in body:
+            now = datetime.now(UTC) + self.offset
+            date = f"<tt:Year>{now.year}</tt:Year><tt:Month>{now.month}</tt:Month><tt:Day>{now.day}</tt:Day>"
+            clock = (
+                f"<tt:Hour>{now.hour}</tt:Hour><tt:Minute>{now.minute}</tt:Minute><tt:Second>{now.second}</tt:Second>"
+            )
+            self._answer(200, f"<tt:UTCDateTime><tt:Time>{clock}</tt:Time><tt:Date>{date}</tt:Date></tt:UTCDateTime>")
+        elif "UsernameToken" in body:
+            self._answer(200, "<tds:Manufacturer>Acme</tds:Manufacturer><tds:Model>Dome 7</tds:Model>")
+        else:
+            self._answer(400, "<s:Fault>NotAuthorized</s:Fault>")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+    def _answer(self, status: int, body: str) -> None:
+        text = f"<s:Envelope><s:Body>{body}</s:Body></s:Envelope>".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+@pytest.fixture
+def device() -> Iterator[tuple[int, list[str]]]:
+    """The port of such a device, and what it was asked."""
+    Device.seen = []
+    server = HTTPServer(("127.0.0.1", 0), Device)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port, Device.seen
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_onvif_facts_and_the_devices_clock(device: tuple[int, list[str]]) -> None:
+    port, seen = device
+    facts = onvif.ask(Target("rtsp://127.0.0.1/x", "ops", SECRET), port=port)
+    assert facts is not None
+    assert facts["Model"] == "Dome 7"
+    assert facts["clock_offset_s"] == pytest.approx(-120, abs=2)
+    assert SECRET not in "".join(seen), "the password itself never leaves"
+    stamp = (datetime.now(UTC) + Device.offset).strftime("%Y-%m-%dT%H:%M")
+    assert stamp in seen[1] or (datetime.now(UTC) + Device.offset - timedelta(seconds=5)).strftime("T%H:%M") in seen[1]
+
+
+def test_without_credentials_only_the_clock_is_known(device: tuple[int, list[str]]) -> None:
+    facts = onvif.ask(Target("rtsp://127.0.0.1/x"), port=device[0])
+    assert facts is not None
+    assert set(facts) == {"clock_offset_s"}
+
+
+def test_no_onvif_service_is_nothing() -> None:
+    assert onvif.ask(Target("rtsp://127.0.0.1/x"), port=1) is None
