@@ -147,7 +147,7 @@ def _stream(camera: Declared[Camera], name: str, stream: Stream) -> dict[str, An
     if kind == "file":
         compiled["url"] = _path(camera, texts.file_path(stream.url))
         compiled["file_loop"] = stream.loop
-    elif kind == "rtsp":
+    elif kind != "push":
         compiled["url"] = stream.url
         compiled["backup_url"] = stream.backup_url or ""
         compiled["username"] = stream.username or ""

@@ -131,7 +131,7 @@ class Stream(Spec):
     """One stream of a camera and how to get it."""
 
     url: Annotated[str, Field(max_length=2048)] = Field(description=texts.SCHEMES)
-    backup_url: Annotated[str, Field(max_length=2048)] | None = Field(None, description="rtsp(s)://host/path")
+    backup_url: Annotated[str, Field(max_length=2048)] | None = Field(None, description="a URL of the same kind")
     transport: Literal["auto", "tcp", "udp"] = Field("auto", description="auto, tcp or udp")
     pull: Literal["always", "on_demand"] = Field("always", description="always or on_demand")
     username: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(None, description="text in quotes")
@@ -167,7 +167,7 @@ class Stream(Spec):
     def _backup_url(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        if problem := texts.url_problem(url) or texts.rtsp_url_problem(url):
+        if problem := texts.url_problem(url) or texts.remote_url_problem(url):
             raise ValueError(problem)
         return url
 
@@ -181,12 +181,14 @@ class Stream(Spec):
     @model_validator(mode="after")
     def _fits_kind(self) -> "Stream":
         kind = texts.source_kind(self.url)
-        if kind != "rtsp":
+        if kind not in ("rtsp", "network"):
             for field in ("backup_url", "username", "password", "tls_ca"):
                 if getattr(self, field) is not None:
                     raise at_field(field, f"without use beside a {kind} url; right would be to leave it out")
-        elif self.password is not None and self.username is None:
+        elif self.password is not None and self.username is None and not self.url.lower().startswith("srt:"):
             raise at_field("password", "without username; right would be the camera's user as username")
+        elif self.backup_url is not None and texts.source_kind(self.backup_url) != kind:
+            raise at_field("backup_url", f"of another kind than url; right would be one that is {kind} too")
         return self
 
 

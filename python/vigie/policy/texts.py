@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-SCHEMES = "rtsp://host/path, rtsps://host/path, file:path (or the path alone) or push:"
+SCHEMES = "rtsp(s)://host/path, http(s)://, rtmp(s)://, srt:// or udp://…, file:path (or the path alone) or push:"
+_RTSP = r"rtsps?"
+_NETWORK = r"https?|rtmps?|srt|udp"
 
 
 def name_problem(name: str, pattern: re.Pattern[str] = NAME) -> str | None:
@@ -27,7 +29,11 @@ def name_problem(name: str, pattern: re.Pattern[str] = NAME) -> str | None:
 
 def rtsp_url_problem(url: str) -> str | None:
     """What is wrong with an RTSP URL."""
-    match = re.match(r"rtsps?://([^/?#]*)", url, re.IGNORECASE)
+    return _remote_url_problem(url, _RTSP)
+
+
+def _remote_url_problem(url: str, schemes: str) -> str | None:
+    match = re.match(rf"(?:{schemes})://([^/?#]*)", url, re.IGNORECASE)
     if not match:
         return f"not a URL that can be used; right would be {SCHEMES}"
     authority = match[1]
@@ -37,17 +43,24 @@ def rtsp_url_problem(url: str) -> str | None:
         return "a space inside the URL; right would be %20"
     parts = re.match(r"(\[[^\]]+\]|[^:\[\]]+)(?::(.*))?\Z", authority)
     if not parts:
-        return "no host in the URL; right would be rtsp://host[:port]/path"
+        return "no host in the URL; right would be scheme://host[:port]/path"
     port = parts[2]
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
         return "not a port; right would be a number from 1 to 65535 after the host"
     return None
 
 
+def remote_url_problem(url: str) -> str | None:
+    """What is wrong with the URL of a camera in the network, of whichever kind it is."""
+    return _remote_url_problem(url, _NETWORK if source_kind(url) == "network" else _RTSP)
+
+
 def source_kind(url: str) -> str:
-    """`rtsp`, `file` or `push`, by the form of a stream's url."""
+    """`rtsp`, `network`, `file` or `push`, by the form of a stream's url."""
     if url == "push:":
         return "push"
+    if re.match(rf"(?:{_NETWORK})://", url, re.IGNORECASE):
+        return "network"
     if "://" in url and not url.lower().startswith("file:"):
         return "rtsp"
     return "file"
@@ -58,8 +71,8 @@ def url_problem(url: str) -> str | None:
     if CONTROL.search(url):
         return "a control character in the URL; right would be text of one line"
     kind = source_kind(url)
-    if kind == "rtsp":
-        return rtsp_url_problem(url)
+    if kind in ("rtsp", "network"):
+        return remote_url_problem(url)
     if kind == "file":
         path = file_path(url)
         if not path:

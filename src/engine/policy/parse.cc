@@ -193,8 +193,10 @@ AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& erro
 }
 
 StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& error) {
-  static constexpr Word<SourceKind> kKinds[] = {
-      {"rtsp", SourceKind::rtsp}, {"file", SourceKind::file}, {"push", SourceKind::push}};
+  static constexpr Word<SourceKind> kKinds[] = {{"rtsp", SourceKind::rtsp},
+                                                {"file", SourceKind::file},
+                                                {"push", SourceKind::push},
+                                                {"network", SourceKind::network}};
   static constexpr Word<Transport> kTransports[] = {
       {"auto", Transport::automatic}, {"tcp", Transport::tcp}, {"udp", Transport::udp}};
   static constexpr Word<Pull> kPulls[] = {{"always", Pull::always}, {"on_demand", Pull::on_demand}};
@@ -202,8 +204,7 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
   FieldReader reader(
       json, at, error,
       {"name", "kind", "url", "backup_url", "transport", "pull", "username", "password", "tls_ca_file", "tls_verify",
-       "first_picture_deadline_s", "silence_limit_s", "linger_s", "file_loop", "log_bytes",
-       "strict"});
+       "first_picture_deadline_s", "silence_limit_s", "linger_s", "file_loop", "log_bytes", "strict"});
   reader.require("name", "a name such as main");
   reader.text("name", stream.name, kMaxName);
   reader.word("kind", stream.kind, kKinds);
@@ -227,12 +228,13 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
   for (const auto& id : reader.array("strict", kQuirks)) {
     const std::string here = pointer_to(reader.pointer("strict"), index++);
     const auto quirk = id.is_string() ? quirk_from(id.get_ref<const std::string&>()) : std::nullopt;
-    if (!quirk || quirk_facts(*quirk).kind != QuirkKind::tolerance) {
-      const std::string found = id.is_string() ? in_quotes(id.get_ref<const std::string&>()) : describe_type(id);
-      error.set(here, "found " + found + "; right would be the id of a tolerance, such as \"A8\" (docs/cameras.md)");
+    if (quirk && quirk_facts(*quirk).kind == QuirkKind::tolerance) {
+      stream.strict.insert(*quirk);
+      continue;
     }
-    if (error.failed()) break;
-    stream.strict.insert(*quirk);
+    const std::string found = id.is_string() ? in_quotes(id.get_ref<const std::string&>()) : describe_type(id);
+    error.set(here, "found " + found + "; right would be the id of a tolerance, such as \"A8\" (docs/cameras.md)");
+    break;
   }
   return stream;
 }

@@ -26,7 +26,7 @@ class Secret {
   std::string text_;
 };
 
-enum class SourceKind : uint8_t { rtsp, file, push };
+enum class SourceKind : uint8_t { rtsp, file, push, network };
 enum class Transport : uint8_t { automatic, tcp, udp };
 enum class Pull : uint8_t { always, on_demand };
 
@@ -34,7 +34,7 @@ enum class Pull : uint8_t { always, on_demand };
 struct StreamPolicy {
   std::string name;  // "main", "sub", …
   SourceKind kind = SourceKind::rtsp;
-  std::string url;         // rtsp(s)://… without credentials, or the file's path; empty for push
+  std::string url;         // without credentials, or the file's path; empty for push
   std::string backup_url;  // tried after the first one fails, alternating; may be empty
   Transport transport = Transport::automatic;
   Pull pull = Pull::always;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -56,12 +57,23 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// What is wrong with an RTSP URL, or nothing. The URL itself is never repeated: it may hold a password.
-std::optional<std::string> rtsp_url_problem(std::string_view url) {
-  constexpr std::string_view kRight = "right would be rtsp://host[:port]/path or rtsps://host[:port]/path";
+struct UrlForm {
+  std::span<const std::string_view> schemes;
+  std::string_view right;
+};
+constexpr std::string_view kRtspSchemes[] = {"rtsp", "rtsps"};
+constexpr std::string_view kNetworkSchemes[] = {"http", "https", "rtmp", "rtmps", "srt", "udp"};
+constexpr UrlForm kRtspUrl{kRtspSchemes, "right would be rtsp://host[:port]/path or rtsps://host[:port]/path"};
+constexpr UrlForm kNetworkUrl{kNetworkSchemes, "right would be http(s)://, rtmp(s)://, srt:// or udp://host[:port]/…"};
+
+// What is wrong with a URL, or nothing. The URL itself is never repeated: it may hold a password.
+std::optional<std::string> url_problem(std::string_view url, const UrlForm& form) {
+  const std::string_view kRight = form.right;
   const size_t scheme_end = url.find("://");
   const std::string scheme = scheme_end == std::string_view::npos ? "" : lower(url.substr(0, scheme_end));
-  if (scheme != "rtsp" && scheme != "rtsps") return "not an RTSP URL; " + std::string(kRight);
+  if (std::ranges::find(form.schemes, scheme) == form.schemes.end()) {
+    return "not a URL of this kind; " + std::string(kRight);
+  }
   std::string_view authority = url.substr(scheme_end + 3);
   authority = authority.substr(0, authority.find_first_of("/?#"));
   if (authority.find('@') != std::string_view::npos) {
@@ -92,8 +104,9 @@ Status check_stream(const StreamPolicy& stream, const std::string& where) {
   const auto wrong = [&](std::string_view field, std::string what) {
     return field_error(where + "/" + std::string(field), std::move(what));
   };
-  if (stream.kind != SourceKind::rtsp) {
-    const std::string only = "only for kind rtsp; right would be to leave it out";
+  const bool remote = stream.kind == SourceKind::rtsp || stream.kind == SourceKind::network;
+  if (!remote) {
+    const std::string only = "only for kinds rtsp and network; right would be to leave it out";
     if (!stream.backup_url.empty()) return wrong("backup_url", only);
     if (!stream.username.empty()) return wrong("username", only);
     if (!stream.password.empty()) return wrong("password", only);
@@ -110,18 +123,23 @@ Status check_stream(const StreamPolicy& stream, const std::string& where) {
       }
       break;
     case SourceKind::rtsp:
-      if (stream.url.empty()) return wrong("url", "missing; right would be rtsp://host/path");
-      if (auto problem = rtsp_url_problem(stream.url)) return wrong("url", *problem);
+    case SourceKind::network: {
+      const UrlForm& form = stream.kind == SourceKind::rtsp ? kRtspUrl : kNetworkUrl;
+      if (stream.url.empty()) return wrong("url", "missing; " + std::string(form.right));
+      if (auto problem = url_problem(stream.url, form)) return wrong("url", *problem);
       if (!stream.backup_url.empty()) {
-        if (auto problem = rtsp_url_problem(stream.backup_url)) return wrong("backup_url", *problem);
+        if (auto problem = url_problem(stream.backup_url, form)) return wrong("backup_url", *problem);
       }
-      if (stream.username.empty() && !stream.password.empty()) {
+      // SRT has a passphrase and no user.
+      const bool passphrase = lower(std::string_view(stream.url).substr(0, 6)) == "srt://";
+      if (stream.username.empty() && !stream.password.empty() && !passphrase) {
         return wrong("username", "missing, though there is a password; right would be the camera's user");
       }
       if (stream.username.find(':') != std::string::npos) {
         return wrong("username", "a colon, which neither Basic nor Digest can carry");  // RFC 7617 2, RFC 7616 3.4.4
       }
       break;
+    }
   }
   return {};
 }

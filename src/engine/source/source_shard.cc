@@ -6,6 +6,7 @@ namespace {
 // F11: datagrams up to 10 000 bytes are seen; with GRO one slot holds a whole run of packets.
 constexpr size_t kUdpSlots = 16;
 constexpr size_t kUdpSlotBytes = 65536;
+constexpr Nanos kSweepInterval = 100ms;
 
 }  // namespace
 
@@ -16,6 +17,24 @@ SourceShard::SourceShard(net::EventLoop& loop, net::Resolver& resolver, net::Hel
       tls_helpers_(tls_helpers),
       gate_(loop, gate),
       udp_batch_(kUdpSlots, kUdpSlotBytes) {}
+
+SourceShard::~SourceShard() {
+  loop_.cancel_timer(sweep_timer_);
+  for (const auto& reader : retired_) reader->interrupt();  // all at once, then each is waited for
+}
+
+void SourceShard::retire(std::unique_ptr<LibavReader> reader) {
+  if (!reader) return;
+  reader->interrupt();
+  retired_.push_back(std::move(reader));
+  if (!sweep_timer_) sweep();
+}
+
+void SourceShard::sweep() {
+  sweep_timer_ = {};
+  std::erase_if(retired_, [](const auto& reader) { return reader->gone(); });
+  if (!retired_.empty()) sweep_timer_ = loop_.add_timer_after(kSweepInterval, [this] { sweep(); });
+}
 
 Result<Ref<net::TlsClientContext>> SourceShard::tls_context(const std::string& ca_file, bool verify) {
   const auto key = std::make_pair(ca_file, verify);

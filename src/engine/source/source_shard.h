@@ -1,8 +1,10 @@
 #pragma once
 // What all sources of one I/O shard share.
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/random.h"
 #include "base/ref.h"
@@ -12,6 +14,7 @@
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "net/udp.h"
+#include "source/libav_source.h"
 #include "source/start_gate.h"
 
 namespace vigie::source {
@@ -23,6 +26,10 @@ class SourceShard {
   // `tls_helpers`: where TLS handshakes run; null: on the loop.
   SourceShard(net::EventLoop& loop, net::Resolver& resolver, net::HelperPool* tls_helpers = nullptr,
               StartGateOptions gate = {});
+  // Waits for every retired reader.
+  ~SourceShard();
+  SourceShard(const SourceShard&) = delete;
+  SourceShard& operator=(const SourceShard&) = delete;
 
   net::EventLoop& loop() { return loop_; }
   net::Resolver& resolver() { return resolver_; }
@@ -30,10 +37,14 @@ class SourceShard {
   FastRandom& random() { return random_; }
   // Memory to receive datagrams into, for one callback at a time.
   net::UdpReceiveBatch& udp_batch() { return udp_batch_; }
+  // Takes what is to end by itself on its own thread, so that nobody waits for it on the loop. Null is allowed.
+  void retire(std::unique_ptr<LibavReader> reader);
   // Made once for each pair of CA file and verification, then shared. Errors: tls_failed.
   Result<Ref<net::TlsClientContext>> tls_context(const std::string& ca_file, bool verify);
 
  private:
+  void sweep();
+
   net::EventLoop& loop_;
   net::Resolver& resolver_;
   net::HelperPool* tls_helpers_;
@@ -41,6 +52,8 @@ class SourceShard {
   FastRandom random_;
   net::UdpReceiveBatch udp_batch_;
   std::map<std::pair<std::string, bool>, Ref<net::TlsClientContext>> tls_contexts_;
+  std::vector<std::unique_ptr<LibavReader>> retired_;
+  net::TimerId sweep_timer_;
 };
 
 }  // namespace vigie::source

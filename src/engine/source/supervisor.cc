@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "source/file_source.h"
+#include "source/container_source.h"
 #include "source/rtsp_source.h"
 
 namespace vigie::source {
@@ -153,8 +153,18 @@ std::unique_ptr<Attempt> StreamSupervisor::make_attempt() {
     case policy::SourceKind::rtsp:
       return std::make_unique<RtspSource>(shard_, key_.text(), policy_, url(), memory_, events);
     case policy::SourceKind::file:
-      return std::make_unique<FileSource>(shard_, key_.text(), file_path(url()), policy_.file_loop, memory_.file,
-                                          events);
+      return std::make_unique<ContainerSource>(shard_, key_.text(), file_input(file_path(url()), policy_.file_loop),
+                                               memory_.file, events);
+    case policy::SourceKind::network: {
+      // A policy that was validated has no other schemes than these.
+      auto input = network_input({.url = url(),
+                                  .username = policy_.username,
+                                  .password = policy_.password.reveal(),
+                                  .tls_ca_file = policy_.tls_ca_file,
+                                  .tls_verify = policy_.tls_verify});
+      return std::make_unique<ContainerSource>(shard_, key_.text(), input ? std::move(*input) : MediaInput{},
+                                               memory_.file, events);
+    }
     case policy::SourceKind::push: return std::make_unique<PushSource>(push_port_, events);
   }
   return nullptr;

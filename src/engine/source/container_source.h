@@ -1,5 +1,5 @@
 #pragma once
-// A file played in real time and looped, as if it were a camera.
+// A file played in real time and looped, or a network stream that is not RTSP, as if it were a camera.
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +9,7 @@
 #include "rtp/parameter_sets.h"
 #include "source/attempt.h"
 #include "source/libav_source.h"
+#include "source/media_input.h"
 #include "source/source_memory.h"
 #include "source/source_shard.h"
 
@@ -20,12 +21,12 @@ namespace vigie::source {
 // Pictures that are shown in another order than they are coded (B pictures) go out in decoding order: pts is the
 // decoding time and strictly increases, presentation_offset leads to the presentation time. Annex B knows no times, so
 // there the offset is lost. The reason of the change to `waiting` says which of these is so.
+// What comes live (RTMP, SRT, MPEG-TS) is passed on as it comes; the rest (files, HLS) by its own times.
 // Thread: home shard. Ownership: the supervisor's; `memory` and `events` outlive it.
-class FileSource final : public Attempt {
+class ContainerSource final : public Attempt {
  public:
-  FileSource(SourceShard& shard, std::string where, std::string path, bool loop, FileMemory& memory,
-             AttemptEvents& events);
-  ~FileSource() override;
+  ContainerSource(SourceShard& shard, std::string where, MediaInput input, FileMemory& memory, AttemptEvents& events);
+  ~ContainerSource() override;
   void start() override;
   void stop(Task done) override;
 
@@ -36,16 +37,16 @@ class FileSource final : public Attempt {
   void end(const Error& reason);
   MonoTime due(Ticks90k media_time) const;
 
+  SourceShard& shard_;
   net::EventLoop& loop_;
   const std::string where_;
-  const std::string path_;
-  const bool loop_file_;
+  const MediaInput input_;
   FileMemory& memory_;
   AttemptEvents& events_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // home shard only
 
   std::unique_ptr<LibavReader> reader_;
-  std::optional<MediaFileInfo> info_;
+  std::optional<MediaInfo> info_;
   std::optional<rtp::ParameterSetTracker> tracker_;
   Ref<const ParameterSets> announced_;
   std::optional<MediaPacket> next_;

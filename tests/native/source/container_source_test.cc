@@ -1,5 +1,5 @@
 // Files as cameras: containers' records, real clips made by FFmpeg, pacing and looping.
-#include "source/file_source.h"
+#include "source/container_source.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -257,7 +257,7 @@ TEST_F(FileTest, MediaTimeGoesOnOverAttempts) {
   } events;
   const std::string path = clip("a.mp4", "-c:v libx264 -bf 0");
   for (size_t attempt = 1; attempt <= 3; ++attempt) {
-    FileSource source(*shard, "file/main", path, true, memory, events);
+    ContainerSource source(*shard, "file/main", file_input(path, true), memory, events);
     source.start();
     for (int i = 0; i < 2000 && events.units.size() < attempt * 7; ++i) {
       if (loop->run_once(1ms) == 0) clock.advance(5ms);

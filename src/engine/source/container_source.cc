@@ -1,4 +1,4 @@
-#include "source/file_source.h"
+#include "source/container_source.h"
 
 #include <algorithm>
 #include <utility>
@@ -19,47 +19,48 @@ bool is_sps(Codec codec, ByteSpan nal) {
 
 }  // namespace
 
-FileSource::FileSource(SourceShard& shard, std::string where, std::string path, bool loop, FileMemory& memory,
-                       AttemptEvents& events)
-    : loop_(shard.loop()),
+ContainerSource::ContainerSource(SourceShard& shard, std::string where, MediaInput input, FileMemory& memory,
+                                 AttemptEvents& events)
+    : shard_(shard),
+      loop_(shard.loop()),
       where_(std::move(where)),
-      path_(std::move(path)),
-      loop_file_(loop),
+      input_(std::move(input)),
       memory_(memory),
       events_(events) {}
 
-FileSource::~FileSource() {
+ContainerSource::~ContainerSource() {
   *alive_ = false;
   loop_.cancel_timer(timer_);
+  shard_.retire(std::move(reader_));
 }
 
-void FileSource::start() {
+void ContainerSource::start() {
   const auto wake = [this, &loop = loop_, alive = alive_] {
     loop.post([this, alive] {
       if (*alive) pump();
     });
   };
-  reader_ = std::make_unique<LibavReader>(path_, loop_file_, wake, LibavReader::Limits{});
+  reader_ = std::make_unique<LibavReader>(input_, wake, LibavReader::Limits{});
 }
 
-void FileSource::stop(Task done) {
+void ContainerSource::stop(Task done) {
   finished_ = true;
   loop_.cancel_timer(std::exchange(timer_, {}));
-  reader_.reset();
+  shard_.retire(std::move(reader_));
   if (done) done();
 }
 
-MonoTime FileSource::due(Ticks90k media_time) const {
+MonoTime ContainerSource::due(Ticks90k media_time) const {
   return anchor_time_ + std::chrono::duration_cast<Nanos>(media_time - anchor_media_);
 }
 
-bool FileSource::open() {
+bool ContainerSource::open() {
   if (info_) return true;
   info_ = reader_->info();
   if (!info_) return false;
   tracker_.emplace(info_->codec);
   tracker_->seed(info_->parameter_sets);
-  std::string how = "file";
+  std::string how = input_.network ? info_->format + (info_->live ? ", live" : ", by its own times") : "file";
   if (info_->reordered) {
     how += info_->timed ? " with B pictures, sent in decoding order"
                         : " with B pictures but without times: players will show them in decoding order";
@@ -71,7 +72,7 @@ bool FileSource::open() {
   return !finished_;
 }
 
-void FileSource::pump() {
+void ContainerSource::pump() {
   if (finished_ || !open()) {
     if (!finished_ && reader_ && reader_->ended()) end(*reader_->ended());
     return;
@@ -99,7 +100,7 @@ void FileSource::pump() {
       anchor_time_ = now;
     }
     const MonoTime when = due(next_->media_time);
-    if (now < when) {
+    if (now < when && !info_->live) {
       if (!timer_ || !loop_.move_timer(timer_, when)) {
         timer_ = loop_.add_timer(when, [this] {
           timer_ = {};
@@ -114,13 +115,15 @@ void FileSource::pump() {
   }
 }
 
-bool FileSource::deliver(const MediaPacket& packet) {
+bool ContainerSource::deliver(const MediaPacket& packet) {
   rtp::UnitFacts facts;
   facts.pts = pts_base_ + packet.media_time;
   facts.presentation_offset = packet.presentation_offset;
   facts.rtp_timestamp = static_cast<uint32_t>((facts.pts + facts.presentation_offset).count());
   facts.arrival = {loop_.clock().now_mono(), loop_.clock().now_wall()};
   facts.capture_time = facts.arrival.wall;
+  facts.gap = packet.gap;
+  if (!packet.parameter_sets.empty()) info_->parameter_sets = packet.parameter_sets;
   memory_.last_pts = facts.pts;
   const Codec codec = info_->codec;
   const ByteSpan bytes(packet.bytes);
@@ -137,7 +140,7 @@ bool FileSource::deliver(const MediaPacket& packet) {
       for (ByteSpan nal; nals_.size() < rtp::kMaxUnitNals && walker.next(nal);) nals_.push_back(nal);
     }
     if (!whole) {
-      events_.on_attempt_fault(make_error(Code::payload_malformed, where_ + ", " + path_,
+      events_.on_attempt_fault(make_error(Code::payload_malformed, where_ + ", " + input_.name,
                                           "a NAL unit's length goes beyond its picture; the picture is dropped"));
       return !finished_;
     }
@@ -154,7 +157,7 @@ bool FileSource::deliver(const MediaPacket& packet) {
   }
   if (!unit) {
     Error error = std::move(unit).error();
-    error.where = where_ + ", " + path_;
+    error.where = where_ + ", " + input_.name;
     events_.on_attempt_fault(error);
     return !finished_;
   }
@@ -167,7 +170,7 @@ bool FileSource::deliver(const MediaPacket& packet) {
   return !finished_;
 }
 
-void FileSource::end(const Error& reason) {
+void ContainerSource::end(const Error& reason) {
   if (finished_) return;
   finished_ = true;
   Error error = reason;
