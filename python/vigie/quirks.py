@@ -33,8 +33,8 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "A4": Quirk(
         "tolerance",
-        "the control URL joined to a base with a slash at its end is refused",
-        "the other ways of joining are tried",
+        "the control attribute begins with a slash and yet stands below the base",
+        "appended to the base, with one slash, where the path alone is refused",
     ),
     "A5": Quirk(
         "tolerance",
@@ -44,7 +44,7 @@ QUIRKS: dict[str, Quirk] = {
     "A6": Quirk(
         "tolerance",
         "the control attribute is a whole URL that leads elsewhere",
-        "its path is tried at the host that answered",
+        "its path is tried at the host that answered, then the base",
     ),
     "A7": Quirk(
         "tolerance",
@@ -113,7 +113,7 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "A20": Quirk(
         "tolerance",
-        "the answer to SETUP over TCP names UDP, or a single channel",
+        "the answer to SETUP over TCP names UDP, a single channel, or none",
         "interleaved is believed, else what was asked for",
     ),
     "A21": Quirk(
@@ -353,7 +353,7 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "C8": Quirk(
         "tolerance",
-        "the connection is closed behind a 401",
+        "the connection is closed behind a 401 without a word",
         "the authorised request is made on a new one, once",
     ),
     "D1": Quirk(
@@ -363,8 +363,8 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "D2": Quirk(
         "tolerance",
-        "GET_PARAMETER is refused",
-        "OPTIONS is used; the session goes on",
+        "GET_PARAMETER or OPTIONS is refused in a session",
+        "the other is used; the session goes on",
     ),
     "D3": Quirk(
         "practice",
@@ -708,8 +708,8 @@ QUIRKS: dict[str, Quirk] = {
     ),
     "J4": Quirk(
         "tolerance",
-        "SETUP for UDP is answered 461, or with TCP",
-        "all begins anew over the other transport",
+        "SETUP is answered 461, or with another transport than asked for",
+        "all begins anew over the other one, once",
     ),
     "J5": Quirk(
         "outside",

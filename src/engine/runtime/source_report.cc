@@ -77,6 +77,11 @@ Result<std::string> Engine::Impl::source_report(const std::string& camera, const
   for (const Quirk quirk : report.stats.quirks.list()) quirks.push_back(quirk_facts(quirk).id);
   out["track"] = report.track ? track_json(*report.track) : Json(nullptr);
   out["media"] = report.receiver ? media_json(*report.receiver) : Json(nullptr);
+  Json& dialogue = out["dialogue"] = Json::array();
+  for (const source::DialogueLine& line : report.dialogue) {
+    const double at = std::chrono::duration<double>(line.since_start).count();
+    dialogue.push_back({{"at_s", at}, {"sent", line.sent}, {"text", line.text}});
+  }
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

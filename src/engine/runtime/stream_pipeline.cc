@@ -185,8 +185,10 @@ StreamStats StreamPipeline::stats() const {
 }
 
 SourceReport StreamPipeline::source_report() const {
-  SourceReport out{.stats = stats(), .track = track_, .receiver = {}};
-  if (supervisor_) out.receiver = supervisor_->receiver_facts();
+  SourceReport out{.stats = stats(), .track = track_, .receiver = {}, .dialogue = {}};
+  if (!supervisor_) return out;
+  out.receiver = supervisor_->receiver_facts();
+  out.dialogue = supervisor_->dialogue();
   return out;
 }
 

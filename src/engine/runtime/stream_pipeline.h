@@ -45,6 +45,7 @@ struct SourceReport {
   StreamStats stats;
   std::optional<TrackInfo> track;
   std::optional<source::ReceiverFacts> receiver;
+  std::vector<source::DialogueLine> dialogue;
 };
 
 // Ownership: shared; everything that needs the home shard's loop is let go by stop(), so the rest may die anywhere.

@@ -30,6 +30,7 @@ struct RtpTrack {
   double framerate = 0;
   rtsp::SpropSets sprop;
   bool donl = false;
+  uint8_t packetization_mode = 1;  // of H.264, as announced (B22); 1 where nothing is said
   uint32_t width = 0, height = 0;  // MJPEG beyond 2040 pixels
 };
 

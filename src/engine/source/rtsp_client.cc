@@ -42,6 +42,7 @@ RtspClient::RtspClient(RtspClientConfig config, RtspMemory& memory, RtspClientOu
 // --- connections
 
 void RtspClient::start(MonoTime now) {
+  if (config_.dialogue) attempt_ = config_.dialogue->begin(now);
   Result<rtsp::Url> url = rtsp::Url::parse(config_.url);
   if (!url) {
     fail(url.error().code, url.error().what);
@@ -52,6 +53,10 @@ void RtspClient::start(MonoTime now) {
     auth_ = rtsp::ClientAuth(url_.user, url_.password);
   } else {
     auth_ = rtsp::ClientAuth(config_.username, config_.password);
+  }
+  if (config_.dialogue) {
+    config_.dialogue->conceal(config_.username, config_.password);
+    config_.dialogue->conceal(url_.user, url_.password);
   }
   switch (config_.transport) {
     case policy::Transport::automatic: over_tcp_ = !memory_.tcp_refused; break;
@@ -84,6 +89,9 @@ void RtspClient::connect(MonoTime now) {
   udp_deadline_.reset();
   udp_packet_seen_ = false;
   keepalive_answered_ = false;
+  unanswered_since_.reset();
+  given_up_cseq_ = 0;
+  garbage_runs_recorded_ = 0;
   connect_deadline_ = now + config_.response_deadline;
   output_.close_udp();
   output_.connect(url_.host, url_.port, url_.tls);
@@ -119,20 +127,23 @@ void RtspClient::on_closed(MonoTime now, const Error& why) {
   }
   // Some devices close behind a 401 (C8): once, the authorised request is made on a new connection.
   if (pending_ && pending_->unauthorized > 0 && phase_ != Phase::playing && !retried_after_close_) {
+    if (!let_pass(Quirk::C8, "the device closed the connection behind its 401", Code::connection_lost)) return;
     retried_after_close_ = true;
     reconnect(now, "closed after asking for credentials", false);
     return;
   }
   if (phase_ == Phase::playing && pending_ && pending_->purpose == Purpose::keepalive && keepalive_by_get_parameter_ &&
       !keepalive_answered_) {
-    memory_.avoid_get_parameter = true;  // D1
+    if (!let_pass(Quirk::D1, "the device closed the connection behind GET_PARAMETER", why.code)) return;
+    memory_.avoid_get_parameter = true;
   }
   fail(why.code, why.what);
 }
 
-bool RtspClient::try_other_transport(std::string_view reason, MonoTime now) {
+bool RtspClient::try_other_transport(std::string_view reason, MonoTime now, bool answered) {
   const bool to_udp = over_tcp_;
   if (switched_ || (to_udp && (url_.tls || config_.transport == policy::Transport::tcp))) return false;
+  if (answered && !let_pass(Quirk::J4, reason)) return false;
   switched_ = true;
   over_tcp_ = !to_udp;
   memory_.tcp_refused = to_udp;
@@ -167,7 +178,9 @@ void RtspClient::transmit(Pending pending, MonoTime now) {
   const bool teardown = pending.purpose == Purpose::teardown;
   pending.deadline = now + (teardown ? config_.teardown_deadline : config_.response_deadline);
   const std::string text = rtsp::serialise(pending.request);
+  if (pending_) given_up_cseq_ = pending_->cseq;
   pending_ = std::move(pending);
+  record(true, text, now);
   output_.send(as_bytes(text));
   arm();
 }
@@ -212,11 +225,18 @@ void RtspClient::send_play(MonoTime now) {
 // --- answers
 
 void RtspClient::on_response(const rtsp::Response& response, MonoTime now) {
-  // A11: an answer without CSeq belongs to the request that waits. A12: so does one with the previous number. Any other
-  // number is the late answer to a keep-alive that was given up.
+  // A11: an answer without CSeq belongs to the request that waits. A12: so does one with the previous number, unless it
+  // is the late answer to a request that was given up. Any other number is nobody's.
   const std::optional<uint32_t> cseq = response.cseq();
-  if (!pending_ || (cseq && *cseq != pending_->cseq && *cseq + 1 != pending_->cseq)) {
+  const bool late = cseq && given_up_cseq_ != 0 && *cseq == given_up_cseq_;
+  if (late) unanswered_since_.reset();
+  if (!pending_ || late || (cseq && *cseq != pending_->cseq && *cseq + 1 != pending_->cseq)) {
     ++stats_.unmatched_responses;
+    return;
+  }
+  if (!cseq && !let_pass(Quirk::A11, "the answer carries no CSeq")) return;
+  if (cseq && *cseq != pending_->cseq &&
+      !let_pass(Quirk::A12, "the answer carries CSeq " + std::to_string(*cseq) + " of an earlier request")) {
     return;
   }
   if (response.status < 200) return;  // provisional: the answer follows
@@ -291,6 +311,7 @@ void RtspClient::on_redirect(const Pending& pending, const rtsp::Response& respo
   }
   // A14: our credentials stay with the host they were given for.
   if (!rtsp::same_host(url_, *to)) auth_ = rtsp::ClientAuth(to->user, to->password);
+  if (config_.dialogue) config_.dialogue->conceal(to->user, to->password);
   url_ = std::move(*to);
   if (url_.tls) over_tcp_ = true;
   events_.on_client_restarting("redirected to " + url_.without_credentials());
@@ -327,6 +348,12 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
   setup_uris_ = rtsp::control_candidates(base_, video->control);
   if (setup_uris_.empty()) setup_uris_.push_back(base_);
   setup_index_ = 0;
+  control_ = video->control;
+  std::string_view type = response.headers.get("Content-Type");
+  if (!rtsp::iequals(rtsp::trim(rtsp::cut(type, ';')), "application/sdp") &&
+      !let_pass(Quirk::A7, "the answer to DESCRIBE does not have the Content-Type of SDP")) {
+    return;
+  }
 
   track_ = RtpTrack{};
   track_.codec = video->codec;
@@ -337,6 +364,7 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
   const rtsp::MediaDescription& media = session->medias[video->media_index];
   if (const rtsp::Fmtp* fmtp = media.fmtp(track_.payload_type)) {
     track_.donl = rtsp::parse_number<uint32_t>(fmtp->get("sprop-max-don-diff")).value_or(0) > 0;
+    track_.packetization_mode = rtsp::parse_number<uint8_t>(fmtp->get("packetization-mode")).value_or(1);
   }
   if (track_.codec == Codec::mjpeg) read_dimensions(media, track_);
   if (Status status = events_.on_client_track(track_, over_tcp_, peer_); !status) {
@@ -346,8 +374,22 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
   if (phase_ == Phase::describe) send_setup(now);
 }
 
+// Whether the URI by which SETUP was accepted is one that may be: what RFC 3986 makes of base and control is no quirk,
+// nor is what everybody makes of a base that ends in no slash.
+bool RtspClient::right_control() {
+  if (rtsp::istarts_with(control_, "rtsp://") || rtsp::istarts_with(control_, "rtsps://")) {
+    return setup_index_ == 0 || let_pass(Quirk::A6, "the URL of the control attribute leads nowhere");
+  }
+  if (control_.starts_with('/')) {
+    return setup_index_ == 0 || let_pass(Quirk::A4, "the control attribute begins with a slash and means no path");
+  }
+  const bool appended = setup_index_ + 1 < setup_uris_.size();  // RFC 3986 comes last
+  return !appended || base_.find('?') == std::string::npos ||
+         let_pass(Quirk::A5, "the control attribute wants to be appended to the query of its base");
+}
+
 void RtspClient::on_setup(const rtsp::Response& response, MonoTime now) {
-  if (response.status == 461 && try_other_transport("461 to SETUP", now)) return;
+  if (response.status == 461 && try_other_transport("461 to SETUP", now, true)) return;
   if (phase_ == Phase::ended) return;
   if ((response.status == 404 || response.status == 400) && setup_index_ + 1 < setup_uris_.size()) {
     ++setup_index_;  // A4, A5, A6: the other ways to read the control attribute
@@ -362,7 +404,7 @@ void RtspClient::on_setup(const rtsp::Response& response, MonoTime now) {
     }
     return;
   }
-  if (!accept_setup(response, now)) return;
+  if (!right_control() || !accept_setup(response, now)) return;
   send_play(now);
 }
 
@@ -382,7 +424,7 @@ void RtspClient::on_play(const rtsp::Response& response, MonoTime now) {
     finish(status_error(Purpose::play, response));
     return;
   }
-  take_session(response);
+  if (!take_session(response)) return;
   phase_ = Phase::playing;
   dialogue_deadline_.reset();
   keepalive_at_ = now + keepalive_interval();

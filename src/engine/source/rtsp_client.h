@@ -24,6 +24,7 @@
 #include "rtsp/stream_splitter.h"
 #include "rtsp/transport.h"
 #include "rtsp/url.h"
+#include "source/dialogue.h"
 #include "source/rtp_receiver.h"
 #include "source/source_memory.h"
 
@@ -42,7 +43,8 @@ struct RtspClientConfig {
   Nanos teardown_deadline = 1s;
   Nanos report_interval = 5s;  // of receiver reports; also the sign of life of D5 and D8
   uint32_t max_redirects = 4;
-  Quirks* quirks = nullptr;  // what the device shows is put there; null: nobody keeps a record
+  Quirks* quirks = nullptr;      // what the device shows is put there; null: nobody keeps a record
+  Dialogue* dialogue = nullptr;  // what is said is put there; null: nobody keeps it
 };
 
 // What the machine orders. Calls must not come back into the machine before they return.
@@ -148,20 +150,30 @@ class RtspClient {
   void on_describe(const rtsp::Response& response, MonoTime now);
   void on_setup(const rtsp::Response& response, MonoTime now);
   void on_play(const rtsp::Response& response, MonoTime now);
-  bool try_other_transport(std::string_view reason, MonoTime now);
+  bool right_control();
+  // `answered`: because of the device's answer (J4). False when there is no other, or the attempt has ended.
+  bool try_other_transport(std::string_view reason, MonoTime now, bool answered);
 
   // session (rtsp_client_session.cc)
-  void on_request(const rtsp::Request& request);
+  void on_request(const rtsp::Request& request, MonoTime now);
   void on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Arrival& arrival);
   bool accept_setup(const rtsp::Response& response, MonoTime now);
   Status take_transport(const rtsp::Response& response, bool& wrong_kind);
-  void take_session(const rtsp::Response& response);
+  Status take_channels(const rtsp::Transport& transport, std::string_view header);
+  Status take_ports(const rtsp::Transport& transport, std::string_view header);
+  bool take_session(const rtsp::Response& response);
   void punch(MonoTime now);
   void send_keepalive(MonoTime now);
   void on_keepalive(const rtsp::Response& response, MonoTime now);
   void send_report(MonoTime now);
   void send_teardown(MonoTime now);
   Nanos keepalive_interval() const;
+
+  // Notes a deviation. Where it is not tolerated: an error that names it, and let_pass() ends the attempt with it.
+  Status tolerated(Quirk quirk, std::string_view found, Code code = Code::rtsp_unsupported);
+  bool let_pass(Quirk quirk, std::string_view found, Code code = Code::rtsp_unsupported);
+  void record(bool sent, std::string_view message, MonoTime now);
+  void record_garbage(ByteSpan unread, uint64_t garbage_before, uint64_t resyncs_before, MonoTime now);
 
   void arm();
   void fail(Code code, std::string what);
@@ -194,6 +206,7 @@ class RtspClient {
   rtsp::MethodSet public_methods_;
   std::string base_;                     // of control attributes
   std::string aggregate_uri_;            // for PLAY, keep-alive, TEARDOWN (D6)
+  std::string control_;                  // the video's, as written
   std::vector<std::string> setup_uris_;  // candidates, the likeliest first
   size_t setup_index_ = 0;
   RtpTrack track_;
@@ -213,7 +226,11 @@ class RtspClient {
   std::optional<MonoTime> keepalive_at_;
   std::optional<MonoTime> report_at_;
   bool keepalive_by_get_parameter_ = false;
-  bool keepalive_answered_ = false;  // the present method has been answered once
+  bool keepalive_answered_ = false;           // the present method has been answered once
+  std::optional<MonoTime> unanswered_since_;  // no sign of life was answered since then
+  uint32_t given_up_cseq_ = 0;                // of the last request that did not wait for its answer
+  uint64_t attempt_ = 0;                      // its number in the record of the dialogue
+  uint64_t garbage_runs_recorded_ = 0;        // of this connection
   bool stopping_ = false;
   Task stop_done_;
   RtspClientStats stats_;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "rtsp/text.h"
 #include "source/rtsp_client.h"
 
 namespace vigie::source {
@@ -12,6 +13,29 @@ constexpr Nanos kLongestKeepalive = 30s;  // NAT forgets, whatever the device an
 constexpr Nanos kShortestKeepalive = 500ms;
 constexpr size_t kReportBytes = 160;
 
+// The message that ends `consumed`; line ends or garbage may stand in front of it.
+std::string_view wire_text(ByteSpan consumed, std::string_view begins) {
+  const std::string_view text = as_text(consumed);
+  const size_t at = text.find(begins);
+  return at == std::string_view::npos ? text : text.substr(at);
+}
+
+// A parameter of a Transport header as it was written; empty when it is not there, or has no value.
+struct Parameter {
+  bool given = false;
+  std::string_view value;
+  bool is_pair() const { return value.find('-') != std::string_view::npos; }
+};
+Parameter find_parameter(std::string_view header, std::string_view name) {
+  while (!header.empty()) {
+    std::string_view value = rtsp::cut(header, ';');
+    if (rtsp::iequals(rtsp::trim(rtsp::cut(value, '=')), name)) return {true, rtsp::trim(value)};
+  }
+  return {};
+}
+
+std::string pair_text(rtsp::ChannelPair pair) { return std::to_string(pair.rtp) + "-" + std::to_string(pair.rtcp); }
+
 }  // namespace
 
 // --- bytes in
@@ -20,15 +44,33 @@ size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
   size_t taken = 0;
   connection_dirty_ = false;
   while (phase_ != Phase::ended && phase_ != Phase::connecting) {
-    const rtsp::StreamSplitter::Item item = splitter_.next(unread.subspan(taken));
+    const ByteSpan rest = unread.subspan(taken);
+    const rtsp::SplitterCounters before = splitter_.counters();
+    const rtsp::StreamSplitter::Item item = splitter_.next(rest);
     taken += item.consumed;
+    if (splitter_.counters().garbage_bytes != before.garbage_bytes) {
+      record_garbage(rest, before.garbage_bytes, before.resyncs, arrival.mono);
+    }
     switch (item.kind) {
       case rtsp::StreamSplitter::Kind::interleaved: on_interleaved(item.channel, item.payload, arrival); break;
-      case rtsp::StreamSplitter::Kind::response: on_response(splitter_.take_response(), arrival.mono); break;
-      case rtsp::StreamSplitter::Kind::request: on_request(splitter_.take_request()); break;
+      case rtsp::StreamSplitter::Kind::response: {
+        const rtsp::Response response = splitter_.take_response();
+        record(false, wire_text(rest.first(item.consumed), response.version + " "), arrival.mono);
+        on_response(response, arrival.mono);
+        break;
+      }
+      case rtsp::StreamSplitter::Kind::request: {
+        const rtsp::Request request = splitter_.take_request();
+        record(false, wire_text(rest.first(item.consumed), request.method + " "), arrival.mono);
+        on_request(request, arrival.mono);
+        break;
+      }
       case rtsp::StreamSplitter::Kind::need_more: stream_position_ += taken; return taken;
       case rtsp::StreamSplitter::Kind::error: {
         const Error& error = splitter_.error();
+        if (config_.dialogue && taken < unread.size() && garbage_runs_recorded_ <= before.resyncs) {
+          config_.dialogue->add_unreadable(attempt_, arrival.mono, unread.subspan(taken));
+        }
         const std::string at = ", byte " + std::to_string(stream_position_ + taken);
         finish(make_error(error.code, place() + at, error.what));
         return unread.size();
@@ -42,22 +84,25 @@ size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
 
 void RtspClient::on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Arrival& arrival) {
   if (phase_ == Phase::teardown) return;
-  // E3: from SETUP's answer on, not only behind PLAY's.
-  if (set_up_ && over_tcp_) {
+  if (set_up_ && over_tcp_ && (channel == channels_.rtp || channel == channels_.rtcp)) {
+    if (phase_ != Phase::playing && !tolerates(config_.quirks, Quirk::E3)) return;
     if (channel == channels_.rtp) {
       events_.on_client_rtp(payload, arrival);
-      return;
-    }
-    if (channel == channels_.rtcp) {
+    } else {
       events_.on_client_rtcp(payload, arrival);
-      return;
     }
+    return;
   }
-  ++stats_.unknown_channel_frames;  // E4, D12
+  ++stats_.unknown_channel_frames;
+  // Before SETUP's answer they can only be an earlier session's.
+  const Quirk quirk = set_up_ ? Quirk::E4 : Quirk::D12;
+  if (tolerates(config_.quirks, quirk)) return;
+  let_pass(quirk, "a packet came on channel " + std::to_string(channel) + ", which was not set up");
 }
 
 void RtspClient::on_udp_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& arrival) {
   if (!set_up_ || over_tcp_ || (phase_ != Phase::play && phase_ != Phase::playing)) return;
+  if (phase_ == Phase::play && !tolerates(config_.quirks, Quirk::J1)) return;
   if (rtcp) {
     events_.on_client_rtcp(packet, arrival);
     return;
@@ -72,8 +117,9 @@ void RtspClient::on_udp_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& a
   events_.on_client_rtp(packet, arrival);
 }
 
-void RtspClient::on_request(const rtsp::Request& request) {
+void RtspClient::on_request(const rtsp::Request& request, MonoTime now) {
   ++stats_.device_requests;
+  if (!let_pass(Quirk::A15, "the device sent a request of its own, " + request.method)) return;
   rtsp::Response response;
   switch (request.method_id()) {
     case rtsp::Method::options:
@@ -87,16 +133,43 @@ void RtspClient::on_request(const rtsp::Request& request) {
   response.headers.add("CSeq", request.headers.get("CSeq"));
   if (request.headers.has("Session")) response.headers.add("Session", request.headers.get("Session"));
   const std::string text = rtsp::serialise(response);
+  record(true, text, now);
   output_.send(as_bytes(text));
+}
+
+// --- deviations, and the record of what was said
+
+Status RtspClient::tolerated(Quirk quirk, std::string_view found, Code code) {
+  if (tolerates(config_.quirks, quirk)) return {};
+  return make_error(code, place(),
+                    std::string(found).append(" (").append(quirk_facts(quirk).id).append(" is not tolerated)"));
+}
+
+bool RtspClient::let_pass(Quirk quirk, std::string_view found, Code code) {
+  const Status status = tolerated(quirk, found, code);
+  if (!status) finish(status.error());
+  return status.ok();
+}
+
+void RtspClient::record(bool sent, std::string_view message, MonoTime now) {
+  if (config_.dialogue) config_.dialogue->add(attempt_, now, sent, message);
+}
+
+// One line for each run of garbage, however many reads it takes.
+void RtspClient::record_garbage(ByteSpan unread, uint64_t garbage_before, uint64_t resyncs_before, MonoTime now) {
+  if (!config_.dialogue || garbage_runs_recorded_ > resyncs_before) return;
+  garbage_runs_recorded_ = resyncs_before + 1;
+  const uint64_t bytes = splitter_.counters().garbage_bytes - garbage_before;
+  config_.dialogue->add_unreadable(attempt_, now, unread.first(std::min<size_t>(bytes, unread.size())));
 }
 
 // --- SETUP's answer
 
 bool RtspClient::accept_setup(const rtsp::Response& response, MonoTime now) {
-  take_session(response);
+  if (!take_session(response)) return false;
   bool wrong_kind = false;
   if (Status status = take_transport(response, wrong_kind); !status) {
-    if (wrong_kind && try_other_transport(status.error().what, now)) return false;
+    if (wrong_kind && try_other_transport(status.error().what, now, true)) return false;
     if (phase_ != Phase::ended) finish(status.error());
     return false;
   }
@@ -107,6 +180,7 @@ bool RtspClient::accept_setup(const rtsp::Response& response, MonoTime now) {
 Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_kind) {
   rtsp::Transport transport;
   bool known = false;
+  const std::string_view header = response.headers.get("Transport");
   if (const auto list = rtsp::parse_transport(response.headers.get("Transport")); list && !list->empty()) {
     // A25: of several, the one of the kind we asked for.
     const auto fits = [this](const rtsp::Transport& t) {
@@ -115,16 +189,15 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
     const auto found = std::find_if(list->begin(), list->end(), fits);
     transport = found != list->end() ? *found : list->front();
     known = true;
+    if (list->size() > 1) {
+      const std::string count = std::to_string(list->size());
+      if (Status one = tolerated(Quirk::A25, "the answer to SETUP has " + count + " transports"); !one) return one;
+    }
   }
   if (transport.profile == rtsp::RtpProfile::savp || transport.profile == rtsp::RtpProfile::savpf) {
     return make_error(Code::rtsp_unsupported, place(), "the device answers SETUP with SRTP, which is not supported");
   }
-  if (over_tcp_) {
-    // A20: a plain "RTP/AVP" in the answer does not matter, nor a missing header. A21: other channels than asked do.
-    if (transport.interleaved) channels_ = *transport.interleaved;
-    if (channels_.rtp == channels_.rtcp) channels_.rtcp = static_cast<uint8_t>(channels_.rtp + 1);
-    return {};
-  }
+  if (over_tcp_) return take_channels(transport, header);
   if (known && (transport.interleaved || transport.lower == rtsp::LowerTransport::tcp)) {
     wrong_kind = true;  // J4
     return make_error(Code::rtsp_unsupported, place(), "asked for UDP, the device set up TCP");
@@ -133,20 +206,50 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
     wrong_kind = true;
     return make_error(Code::rtsp_unsupported, place(), "asked for unicast, the device set up multicast");
   }
+  return take_ports(transport, header);
+}
+
+Status RtspClient::take_channels(const rtsp::Transport& transport, std::string_view header) {
+  // A20: a plain "RTP/AVP" in the answer does not matter, nor a missing header. A21: other channels than asked do.
+  const rtsp::ChannelPair asked = channels_;
+  if (transport.interleaved) channels_ = *transport.interleaved;
+  const bool single = transport.interleaved && (!find_parameter(header, "interleaved").is_pair() ||
+                                                transport.interleaved->rtp == transport.interleaved->rtcp);
+  if (channels_.rtp == channels_.rtcp) channels_.rtcp = static_cast<uint8_t>(channels_.rtp + 1);
+  if (transport.lower != rtsp::LowerTransport::tcp || !transport.interleaved || single) {
+    const std::string_view found = header.empty()                                 ? "has no Transport"
+                                   : transport.lower != rtsp::LowerTransport::tcp ? "names UDP"
+                                   : single                                       ? "names a single channel"
+                                                                                  : "names no channels";
+    if (Status ok = tolerated(Quirk::A20, std::string("the answer to SETUP over TCP ").append(found)); !ok) return ok;
+  }
+  if (channels_ == asked) return {};
+  return tolerated(Quirk::A21,
+                   "the device set up the channels " + pair_text(channels_) + ", asked for " + pair_text(asked));
+}
+
+Status RtspClient::take_ports(const rtsp::Transport& transport, std::string_view header) {
   // A24: ports may be missing or zero; then nothing can be sent until the first packet shows where it comes from.
   udp_server_ = transport.server_port.value_or(rtsp::PortPair{});
   udp_source_ = transport.source;
+  const Parameter source = find_parameter(header, "source");
+  if (udp_server_.rtp == 0 || udp_server_.rtcp == 0 || !find_parameter(header, "server_port").is_pair()) {
+    return tolerated(Quirk::A24, "the answer to SETUP over UDP names no pair of server ports");
+  }
+  if (source.given && udp_source_.empty()) return tolerated(Quirk::A24, "the answer to SETUP has an empty source");
   return {};
 }
 
-void RtspClient::take_session(const rtsp::Response& response) {
-  if (!response.headers.has("Session")) return;
+bool RtspClient::take_session(const rtsp::Response& response) {
+  if (!response.headers.has("Session")) return true;
   const auto session = rtsp::parse_session(response.headers.get("Session"));
-  if (!session) return;
+  if (!session) return true;
   // A26: the newest id counts.
+  if (have_session_ && session->id != session_ && !let_pass(Quirk::A26, "the session id changes")) return false;
   session_ = session->id;
   have_session_ = true;
   if (session->timeout_given) session_timeout_s_ = session->timeout_s;
+  return true;
 }
 
 void RtspClient::punch(MonoTime now) {
@@ -171,8 +274,14 @@ Nanos RtspClient::keepalive_interval() const {
 void RtspClient::send_keepalive(MonoTime now) {
   if (pending_ && pending_->purpose == Purpose::keepalive) {
     ++stats_.keepalives_unanswered;  // D7: no reason to give up while pictures come
+    // Short timeouts have us ask again before an answer can be called missing.
+    if (unanswered_since_ && now - *unanswered_since_ >= config_.response_deadline &&
+        !let_pass(Quirk::D7, "a sign of life by " + pending_->request.method + " was not answered", Code::timed_out)) {
+      return;
+    }
     if (!keepalive_answered_) keepalive_by_get_parameter_ = !keepalive_by_get_parameter_;
   }
+  if (!unanswered_since_) unanswered_since_ = now;
   ++stats_.keepalives;
   keepalive_at_ = now + keepalive_interval();
   request(Purpose::keepalive, keepalive_by_get_parameter_ ? rtsp::Method::get_parameter : rtsp::Method::options,
@@ -180,12 +289,15 @@ void RtspClient::send_keepalive(MonoTime now) {
 }
 
 void RtspClient::on_keepalive(const rtsp::Response& response, MonoTime) {
+  unanswered_since_.reset();
   if (response.status < 400) {
     keepalive_answered_ = true;
     return;
   }
   // D2, D3: an error is no reason to end; the other method is tried next time.
   ++stats_.keepalives_refused;
+  const std::string status = std::to_string(response.status);
+  if (!let_pass(Quirk::D2, "a sign of life was answered " + status, Code::rtsp_status)) return;
   keepalive_answered_ = false;
   keepalive_by_get_parameter_ = !keepalive_by_get_parameter_;
 }
@@ -228,10 +340,11 @@ void RtspClient::on_timer(MonoTime now) {
   }
   if (udp_deadline_ && now >= *udp_deadline_) {
     udp_deadline_.reset();
-    if (try_other_transport("no packet came over UDP", now)) return;
+    if (try_other_transport("no packet came over UDP", now, false)) return;
     if (phase_ == Phase::ended) return;
   }
   if (keepalive_at_ && now >= *keepalive_at_) send_keepalive(now);
+  if (phase_ == Phase::ended) return;
   if (report_at_ && now >= *report_at_) send_report(now);
   if (phase_ != Phase::ended) arm();
 }

@@ -19,14 +19,15 @@ constexpr Nanos kTcpUserTimeout = 15s;
 constexpr Nanos kTcpKeepAlive = 20s;
 
 RtspClientConfig client_config(std::string where, const policy::StreamPolicy& policy, const std::string& url,
-                               Quirks& quirks) {
+                               SourceMemory& memory) {
   RtspClientConfig config;
   config.where = std::move(where);
   config.url = url;
   config.username = policy.username;
   config.password = policy.password.reveal();
   config.transport = policy.transport;
-  config.quirks = &quirks;
+  config.quirks = &memory.quirks;
+  config.dialogue = &memory.dialogue;
   return config;
 }
 
@@ -41,7 +42,7 @@ RtspSource::RtspSource(SourceShard& shard, std::string where, const policy::Stre
       tls_verify_(policy.tls_verify),
       memory_(memory),
       events_(events),
-      client_(client_config(where_, policy, url, memory.quirks), memory.rtsp, *this, *this) {
+      client_(client_config(where_, policy, url, memory), memory.rtsp, *this, *this) {
   if (!memory_.receiver)
     memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_, &memory_.quirks);
 }
@@ -280,8 +281,13 @@ void RtspSource::close_udp() {
   foreign_since_.reset();
 }
 
-bool RtspSource::accept_udp_from(const net::SocketAddress& from, MonoTime when) {
+bool RtspSource::accept_udp_from(const net::SocketAddress& from, bool rtcp, MonoTime when) {
   if (udp_from_.same_host(from)) {
+    net::SocketAddress& announced = rtcp ? udp_rtcp_to_ : udp_rtp_to_;
+    if (announced.valid() && announced.same_host(from) && announced.port() != from.port()) {
+      if (!tolerates(&memory_.quirks, Quirk::J2)) return false;
+      if (rtcp) announced = from;  // there is where it can be reached
+    }
     udp_from_proven_ = true;
     return true;
   }
@@ -289,7 +295,7 @@ bool RtspSource::accept_udp_from(const net::SocketAddress& from, MonoTime when) 
   // F13: some devices send media from another address than they answer from. Such a sender is believed only when the
   // expected one has kept silent for a while.
   if (!foreign_since_) foreign_since_ = when;
-  if (when - *foreign_since_ < kForeignSourceAfter) return false;
+  if (when - *foreign_since_ < kForeignSourceAfter || !tolerates(&memory_.quirks, Quirk::F13)) return false;
   events_.on_attempt_fault(make_error(Code::rtsp_unsupported, where_ + ", UDP from " + from.host_text(),
                                       "media comes from another address than " + udp_from_.host_text() +
                                           ", where it was announced from; taken all the same"));
@@ -305,7 +311,7 @@ void RtspSource::on_udp_ready(bool rtcp) {
     if (!socket.receive(batch).ok()) break;  // would_block, or an ICMP answer to a punch
     const rtp::Arrival at = arrival();
     net::for_each_packet(batch, [&](ByteSpan packet, const net::SocketAddress& from) {
-      if (!udp_ || stopped_ || !accept_udp_from(from.unmapped(), at.mono)) return;
+      if (!udp_ || stopped_ || !accept_udp_from(from.unmapped(), rtcp, at.mono)) return;
       if (rtcp && !udp_rtcp_to_.valid()) udp_rtcp_to_ = from;
       client_.on_udp_packet(rtcp, packet, at);
     });

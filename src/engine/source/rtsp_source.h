@@ -79,7 +79,7 @@ class RtspSource final : public Attempt,
   void on_resolved(net::ResolveResult addresses);
   void try_next_address();
   void on_udp_ready(bool rtcp);
-  bool accept_udp_from(const net::SocketAddress& from, MonoTime now);
+  bool accept_udp_from(const net::SocketAddress& from, bool rtcp, MonoTime now);
   void arm_reorder();
   void closed_soon(Error why);
   MonoTime now() const { return loop_.clock().now_mono(); }

@@ -5,6 +5,7 @@
 
 #include "base/quirk.h"
 #include "base/time.h"
+#include "source/dialogue.h"
 #include "source/rtp_receiver.h"
 #include "source/source.h"
 
@@ -29,6 +30,7 @@ struct SourceMemory {
   SourceCounters counters;
   Quirks quirks;  // of the device, over all attempts
   RtspMemory rtsp;
+  Dialogue dialogue;  // of the newest RTSP attempt
   FileMemory file;
   std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt
 };

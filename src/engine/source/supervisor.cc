@@ -120,6 +120,7 @@ void StreamSupervisor::finish_stop() {
 
 SourceCounters StreamSupervisor::counters() const { return memory_.counters; }
 const QuirkSet& StreamSupervisor::quirks_seen() const { return memory_.quirks.seen; }
+std::vector<DialogueLine> StreamSupervisor::dialogue() const { return memory_.dialogue.lines(); }
 
 std::optional<ReceiverFacts> StreamSupervisor::receiver_facts() const {
   return memory_.receiver ? memory_.receiver->facts() : std::nullopt;

@@ -72,6 +72,8 @@ class StreamSupervisor final : private AttemptEvents {
   const StreamKey& key() const { return key_; }
   SourceCounters counters() const;
   const QuirkSet& quirks_seen() const;
+  // What was said in the newest RTSP attempt, secrets blanked; empty for other kinds.
+  std::vector<DialogueLine> dialogue() const;
   // The camera's clock less ours by its sender reports; empty before any.
   std::optional<Nanos> camera_clock_error() const;
   // Empty for sources without RTP.

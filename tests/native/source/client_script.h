@@ -30,6 +30,8 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   explicit Script(RtspClientConfig config = {}) {
     if (config.where.empty()) config.where = "town/main";
     if (config.url.empty()) config.url = "rtsp://10.0.0.7/live";
+    config.quirks = &quirks;
+    config.dialogue = &dialogue;
     client.emplace(std::move(config), memory, *this, *this);
   }
 
@@ -155,6 +157,8 @@ class Script : public RtspClientOutput, public RtspClientEvents {
 
   MonoTime now{1000s};
   RtspMemory memory;
+  Quirks quirks;
+  Dialogue dialogue;
   std::optional<RtspClient> client;
   std::optional<MonoTime> timer;
   int cseq = 0;

@@ -70,6 +70,7 @@ class TinyServer final : private net::AcceptHandler {
   uint16_t first_sequence = 100;
   std::vector<std::string> methods;  // as they came
   std::optional<net::SocketAddress> udp_source_override;
+  std::optional<uint16_t> announced_port;  // instead of the one that sends
   std::optional<net::UdpSocket> udp_rtp;
   std::string reports;  // interleaved frames that came in
   bool send_udp_pictures = true;
@@ -115,7 +116,10 @@ class TinyServer final : private net::AcceptHandler {
     response.headers.add("CSeq", request.headers.get("CSeq"));
     switch (request.method_id()) {
       case rtsp::Method::options: response.headers.add("Public", "OPTIONS, GET_PARAMETER"); break;
-      case rtsp::Method::describe: response.body = kSdp; break;
+      case rtsp::Method::describe:
+        response.headers.add("Content-Type", "application/sdp");
+        response.body = kSdp;
+        break;
       case rtsp::Method::setup: {
         response.headers.add("Session", "1234;timeout=60");
         rtsp::Transport transport = rtsp::parse_transport(request.headers.get("Transport")).value().front();
@@ -124,7 +128,7 @@ class TinyServer final : private net::AcceptHandler {
           options.bind = udp_source_override.value_or(net::SocketAddress::loopback_v4(0));
           udp_rtp.emplace(net::UdpSocket::open(options).value());
           client_ = net::SocketAddress::loopback_v4(transport.client_port->rtp);
-          transport.server_port = rtsp::PortPair{udp_rtp->local_address().port(), 9};
+          transport.server_port = rtsp::PortPair{announced_port.value_or(udp_rtp->local_address().port()), 9};
         } else {
           client_.reset();
         }
