@@ -215,6 +215,13 @@ class Engine:
         figures: dict[str, Any] = json.loads(self._native.stats())
         return figures
 
+    def record_source(self, camera: str, stream: str = "", *, max_bytes: int = 4 << 20) -> None:
+        """Keeps the packets of an RTSP stream from now on for `source_report`, without anything that shows a picture.
+
+        For a probe of one camera: it takes memory for each packet. Raises: NotFoundError.
+        """
+        self._native.record_source(camera, stream, max_bytes)
+
     def source_report(self, camera: str, stream: str = "") -> dict[str, Any]:
         """What one stream's device has shown of itself, as docs/statistics.md lists it: for whoever looks after it.
 

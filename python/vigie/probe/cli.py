@@ -16,7 +16,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    url: Annotated[str, typer.Argument(help="rtsp://… or rtsps://…; credentials in it are taken out and never shown.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            help="rtsp://… or rtsps://…; credentials in it are taken out and never shown.", show_default=False
+        ),
+    ] = "",
     username: Annotated[str, typer.Option(help="Of the camera.")] = "",
     password: Annotated[str, typer.Option(help="Of the camera: env:NAME or file:PATH.", show_default=False)] = "",
     seconds: Annotated[
@@ -29,34 +34,60 @@ def main(
     onvif: Annotated[bool, typer.Option("--onvif/--no-onvif", help="Ask the device's ONVIF service too.")] = True,
     dialogue: Annotated[bool, typer.Option("--dialogue/--no-dialogue", help="Show the RTSP messages.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Save messages and packets, without secrets and pictures, to send them on.", show_default=False
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Probe what --record saved instead of a device.", show_default=False)
+    ] = None,
 ) -> None:
     """Takes one camera in and says what it does, what it should not, and what to change.
 
     Exit code 0: pictures came; 1: none did, and the report says why.
     """
     from vigie.probe import onvif as onvif_service
+    from vigie.probe.fixture import CREDENTIALS, Replay, load_fixture, save_fixture
     from vigie.probe.report import make_report, print_report
     from vigie.probe.run import make_target, run_probe
 
     if transport not in ("auto", "tcp", "udp"):
         raise typer.BadParameter(f"{transport!r}; right would be auto, tcp or udp", param_hint="--transport")
-    target = make_target(
-        url,
-        username=username,
-        password=_secret(password),
-        transport=transport,
-        tls_ca=tls_ca,
-        tls_verify=not no_tls_verify,
-        strict=tuple(part.strip() for part in strict.split(",") if part.strip()),
-    )
+    if bool(url) == bool(replay):
+        raise typer.BadParameter("right would be a URL, or --replay FILE", param_hint="URL")
+    ids = tuple(part.strip() for part in strict.split(",") if part.strip())
     progress = Console(stderr=True)
 
     def show(text: str) -> None:
         progress.print(text, markup=False, highlight=False, soft_wrap=True, style="dim")
 
-    run = run_probe(target, seconds, on_progress=show)
-    facts = onvif_service.ask(target) if onvif else None
-    report = make_report(run, facts)
+    if replay:
+        fixture = load_fixture(replay)
+        user, word = CREDENTIALS if fixture.wants_credentials else ("", "")
+        over = "udp" if fixture.transport == "udp" else "tcp"
+        length = fixture.packets[-1].at_s if fixture.packets else 1
+        with Replay(fixture) as device:
+            target = make_target(device.url, username=user, password=word, transport=over, strict=ids)
+            run = run_probe(target, min(seconds, max(0.5, length - 0.5)), on_progress=show)
+        run.url = fixture.url
+        report = make_report(run)
+    else:
+        target = make_target(
+            url,
+            username=username,
+            password=_secret(password),
+            transport=transport,
+            tls_ca=tls_ca,
+            tls_verify=not no_tls_verify,
+            strict=ids,
+        )
+        run = run_probe(target, seconds, record=record is not None, on_progress=show)
+        report = make_report(run, onvif_service.ask(target) if onvif else None)
+    if record and not replay:
+        save_fixture(record, url=run.url, transport=run.transport, source=run.source)
+        show(f"saved to {record}: messages without secrets, packets without pictures; look at it before you send it")
     if as_json:
         json.dump(report, sys.stdout, indent=2)
         print()

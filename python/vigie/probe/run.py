@@ -58,8 +58,10 @@ def make_target(url: str, *, username: str = "", password: str = "", **more: Any
     return Target(url, username, password, **more)
 
 
-def run_probe(target: Target, seconds: float, *, on_progress: Callable[[str], None] = lambda _: None) -> Run:
-    """Takes the camera in until `seconds` of pictures have come, or it fails.
+def run_probe(
+    target: Target, seconds: float, *, record: bool = False, on_progress: Callable[[str], None] = lambda _: None
+) -> Run:
+    """Takes the camera in until `seconds` of pictures have come, or it fails. `record`: packets come in `source` too.
 
     A camera that gives no picture within its deadline and one more attempt is a result too: `fault` says why.
     """
@@ -67,6 +69,8 @@ def run_probe(target: Target, seconds: float, *, on_progress: Callable[[str], No
     with vigie.Engine() as engine:
         began = time.monotonic()
         engine.apply({"revision": 1, "cameras": [_camera(target)]})
+        if record:
+            engine.record_source(CAMERA)
         _watch(engine, result, began, seconds, on_progress)
         result.stream = engine.stats()["cameras"][CAMERA]["streams"]["main"]
         result.source = engine.source_report(CAMERA)
@@ -83,6 +87,7 @@ def _camera(target: Target) -> dict[str, Any]:
             {
                 "name": "main",
                 "kind": "rtsp",
+                "pull": "on_demand",  # so that it starts when everything is ready to watch it
                 "url": target.url,
                 "username": target.username,
                 "password": target.password,

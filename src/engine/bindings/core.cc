@@ -111,6 +111,10 @@ PYBIND11_MODULE(_core, module) {
       .def("next_event", &next_event)
       .def("event_fd", &Engine::event_fd)
       .def("stats", [](Engine& engine) { return without_gil([&] { return engine.stats(); }); })
+      .def("record_source",
+           [](Engine& engine, const std::string& camera, const std::string& stream, size_t max_bytes) {
+             without_gil([&] { return engine.record_source(camera, stream, max_bytes); });
+           })
       .def("source_report",
            [](Engine& engine, const std::string& camera, const std::string& stream) {
              return without_gil([&] { return engine.source_report(camera, stream); });

@@ -193,6 +193,11 @@ Result<std::string> Engine::stats() {
   return impl_->stats();
 }
 
+Status Engine::record_source(const std::string& camera, const std::string& stream, size_t max_bytes) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return usable;
+  return impl_->record_source(camera, stream, max_bytes);
+}
+
 Result<std::string> Engine::source_report(const std::string& camera, const std::string& stream) {
   if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
   return impl_->source_report(camera, stream);

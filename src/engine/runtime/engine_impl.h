@@ -65,6 +65,7 @@ class Engine::Impl {
   Status push(const PushedUnit& unit);
   Result<std::shared_ptr<UnitQueue>> subscribe(const SubscribeOptions& options);
   Result<std::string> stats();
+  Status record_source(const std::string& camera, const std::string& stream, size_t max_bytes);
   Result<std::string> source_report(const std::string& camera, const std::string& stream);
   void close();
   EventQueue& events() { return events_; }

@@ -1,6 +1,7 @@
 // What one stream's device has shown of itself, as JSON; docs/statistics.md lists it.
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "runtime/engine_impl.h"
 
 namespace vigie::runtime {
@@ -82,7 +83,22 @@ Result<std::string> Engine::Impl::source_report(const std::string& camera, const
     const double at = std::chrono::duration<double>(line.since_start).count();
     dialogue.push_back({{"at_s", at}, {"sent", line.sent}, {"text", line.text}});
   }
+  if (report.packets.empty()) return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+  Json& packets = out["packets"] = Json::array();
+  for (const source::TapedPacket& packet : report.packets) {
+    const int64_t at_us = packet.since_start / 1us;
+    packets.push_back({{"at_us", at_us}, {"rtcp", packet.rtcp}, {"base64", base64_encode(packet.bytes)}});
+  }
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Status Engine::Impl::record_source(const std::string& camera, const std::string& stream, size_t max_bytes) {
+  const auto pipeline = viewing_->find(camera, stream);
+  if (!pipeline.ok()) return pipeline.error();
+  if (!(*pipeline)->loop().run_blocking([&] { (*pipeline)->start_tape(max_bytes); })) {
+    return make_error(Code::closed, "engine", "the engine was closed");
+  }
+  return {};
 }
 
 }  // namespace vigie::runtime

@@ -185,10 +185,11 @@ StreamStats StreamPipeline::stats() const {
 }
 
 SourceReport StreamPipeline::source_report() const {
-  SourceReport out{.stats = stats(), .track = track_, .receiver = {}, .dialogue = {}};
+  SourceReport out{.stats = stats(), .track = track_, .receiver = {}, .dialogue = {}, .packets = {}};
   if (!supervisor_) return out;
   out.receiver = supervisor_->receiver_facts();
   out.dialogue = supervisor_->dialogue();
+  if (const source::Tape* tape = supervisor_->tape()) out.packets = tape->packets();
   return out;
 }
 

@@ -46,6 +46,7 @@ struct SourceReport {
   std::optional<TrackInfo> track;
   std::optional<source::ReceiverFacts> receiver;
   std::vector<source::DialogueLine> dialogue;
+  std::vector<source::TapedPacket> packets;
 };
 
 // Ownership: shared; everything that needs the home shard's loop is let go by stop(), so the rest may die anywhere.
@@ -85,6 +86,8 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   Status may_publish() const;
   StreamStats stats() const;
   SourceReport source_report() const;
+  // As StreamSupervisor::start_tape; the packets come with source_report().
+  void start_tape(size_t max_bytes) { supervisor_->start_tape(max_bytes); }
 
   // Thread: any.
   const StreamKey& key() const { return key_; }

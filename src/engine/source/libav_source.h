@@ -35,8 +35,8 @@ struct MediaInfo {
 struct MediaPacket {
   std::vector<uint8_t> bytes;
   Ticks90k media_time{0};
-  Ticks90k presentation_offset{0};                                  // shown at media_time + presentation_offset
-  bool gap = false;                                                 // something is missing before or in it
+  Ticks90k presentation_offset{0};                   // shown at media_time + presentation_offset
+  bool gap = false;                                  // something is missing before or in it
   std::vector<std::vector<uint8_t>> parameter_sets;  // not empty: they changed, in force from here on
 };
 

@@ -338,6 +338,7 @@ void RtspSource::arm_reorder() {
 // --- what the machine and the receiver say
 
 Status RtspSource::on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) {
+  if (memory_.tape) memory_.tape->set_codec(track.codec);
   return memory_.receiver->begin(track, over_tcp, peer, *this);
 }
 void RtspSource::on_client_playing(bool over_tcp) {
@@ -347,8 +348,14 @@ void RtspSource::on_client_restarting(std::string_view reason) {
   memory_.receiver->end(*this);
   events_.on_attempt_restarting(reason);
 }
-void RtspSource::on_client_rtp(ByteSpan packet, const rtp::Arrival& at) { memory_.receiver->on_rtp(packet, at); }
-void RtspSource::on_client_rtcp(ByteSpan packet, const rtp::Arrival& at) { memory_.receiver->on_rtcp(packet, at); }
+void RtspSource::on_client_rtp(ByteSpan packet, const rtp::Arrival& at) {
+  if (memory_.tape) memory_.tape->add(false, packet, at.mono);
+  memory_.receiver->on_rtp(packet, at);
+}
+void RtspSource::on_client_rtcp(ByteSpan packet, const rtp::Arrival& at) {
+  if (memory_.tape) memory_.tape->add(true, packet, at.mono);
+  memory_.receiver->on_rtcp(packet, at);
+}
 ByteSpan RtspSource::on_client_wants_report(std::span<uint8_t> out, MonoTime when) {
   return memory_.receiver->make_report(out, when);
 }

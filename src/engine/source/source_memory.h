@@ -8,6 +8,7 @@
 #include "source/dialogue.h"
 #include "source/rtp_receiver.h"
 #include "source/source.h"
+#include "source/tape.h"
 
 namespace vigie::source {
 
@@ -32,6 +33,7 @@ struct SourceMemory {
   RtspMemory rtsp;
   Dialogue dialogue;  // of the newest RTSP attempt
   FileMemory file;
+  std::unique_ptr<Tape> tape;             // while somebody records
   std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt
 };
 

@@ -122,6 +122,7 @@ SourceCounters StreamSupervisor::counters() const { return memory_.counters; }
 const QuirkSet& StreamSupervisor::quirks_seen() const { return memory_.quirks.seen; }
 std::vector<DialogueLine> StreamSupervisor::dialogue() const { return memory_.dialogue.lines(); }
 
+void StreamSupervisor::start_tape(size_t max_bytes) { memory_.tape = std::make_unique<Tape>(max_bytes); }
 std::optional<ReceiverFacts> StreamSupervisor::receiver_facts() const {
   return memory_.receiver ? memory_.receiver->facts() : std::nullopt;
 }

@@ -74,6 +74,10 @@ class StreamSupervisor final : private AttemptEvents {
   const QuirkSet& quirks_seen() const;
   // What was said in the newest RTSP attempt, secrets blanked; empty for other kinds.
   std::vector<DialogueLine> dialogue() const;
+  // Records the packets of an RTSP source from now on, `max_bytes` of them at most; anew at each call.
+  void start_tape(size_t max_bytes);
+  // Null while nothing was recorded.
+  const Tape* tape() const { return memory_.tape.get(); }
   // The camera's clock less ours by its sender reports; empty before any.
   std::optional<Nanos> camera_clock_error() const;
   // Empty for sources without RTP.

@@ -1,10 +1,12 @@
 """`vigie probe` against simulated cameras and a small ONVIF service."""
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -66,6 +68,68 @@ def test_wrong_arguments_say_what_would_be_right() -> None:
     assert isinstance(refused.exception, InvalidArgumentError)
     assert "env:NAME" in str(refused.exception)
     assert "hidden" not in str(refused.exception)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_what_was_recorded_can_be_probed_offline(
+    transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "device.json"
+    monkeypatch.setenv("PROBE_PASSWORD", SECRET)
+    options = ["--fps", "20", "--gop", "10", "--user", "ops", "--password", SECRET]
+    with SimProcess(options=options) as sim:
+        arguments = [
+            "--seconds",
+            "2",
+            "--transport",
+            transport,
+            "--username",
+            "ops",
+            "--password",
+            "env:PROBE_PASSWORD",
+        ]
+        _, first, _ = probe(sim.url(0), *arguments, "--record", str(path))
+    assert first["good"] is True
+    text = path.read_text(encoding="utf-8")
+    assert SECRET not in text
+    code, again, _ = probe("--replay", str(path))
+    assert code == 0
+    assert again["transport"] == transport
+    for field in ("track", "quirks", "url"):
+        assert again[field] == first[field]
+    for field in ("methods", "timeout_s", "authentication"):
+        assert again["session"][field] == first["session"][field]  # type: ignore[index]
+    assert again["figures"]["gop"]["units_median"] == 10  # type: ignore[index]
+    assert again["figures"]["fps"] == pytest.approx(20, rel=0.15)  # type: ignore[index]
+
+
+def test_a_recording_shows_no_picture(tmp_path: Path) -> None:
+    path = tmp_path / "device.json"
+    with SimProcess() as sim:
+        probe(sim.url(0), "--seconds", "1", "--record", str(path))
+    packets = json.loads(path.read_text(encoding="utf-8"))["packets"]
+    media = [base64.b64decode(packet["base64"]) for packet in packets if not packet["rtcp"]]
+    large = [packet for packet in media if len(packet) > 500]
+    assert large
+    assert all(packet.count(0xAA) >= len(packet) - 12 - 32 for packet in large)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file"),
+        ("{", "not JSON"),
+        ('{"format": "x"}', "vigie-probe/1"),
+        ('{"format": 1}', "vigie-probe/1"),
+    ],
+)
+def test_a_recording_that_is_none_says_so(content: str | None, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "device.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    result = CliRunner().invoke(app, ["--replay", str(path)])
+    assert isinstance(result.exception, InvalidArgumentError)
+    assert says in str(result.exception)
 
 
 class Device(BaseHTTPRequestHandler):

@@ -1,0 +1,97 @@
+#include "source/tape.h"
+
+#include <algorithm>
+#include <span>
+
+#include "rtp/annexb.h"
+#include "rtp/nal_kind.h"
+#include "rtp/packet.h"
+
+namespace vigie::source {
+namespace {
+
+constexpr uint8_t kBlank = 0xaa;                // makes neither a start code nor an end that is trimmed
+constexpr size_t kSliceBytes = 4;               // behind a NAL unit's header: first_mb_in_slice and slice_type
+constexpr size_t kJpegHeads = 8 + 4 + 4 + 128;  // RFC 2435: main, restart and table headers, two tables
+
+void blank_from(std::span<uint8_t> bytes, size_t keep) {
+  if (keep < bytes.size()) std::fill(bytes.begin() + static_cast<ptrdiff_t>(keep), bytes.end(), kBlank);
+}
+
+bool is_parameter_set(Codec codec, uint8_t first) {
+  if (codec == Codec::h264) return h264_nal_type(first) == h264::kSps || h264_nal_type(first) == h264::kPps;
+  const uint8_t type = h265_nal_type(first);
+  return type == h265::kVps || type == h265::kSps || type == h265::kPps;
+}
+
+void blank_nal(Codec codec, std::span<uint8_t> nal) {
+  if (nal.empty() || is_parameter_set(codec, nal[0])) return;
+  blank_from(nal, (codec == Codec::h264 ? 1 : 2) + kSliceBytes);
+}
+
+// NAL units behind start codes where there should be one (G1).
+void blank_nals(Codec codec, std::span<uint8_t> bytes) {
+  size_t begin = 0;
+  while (begin < bytes.size()) {
+    const auto rest = bytes.subspan(begin);
+    const size_t code = rtp::find_start_code(rest);
+    blank_nal(codec, rest.first(code));
+    begin += std::min(code + 3, rest.size());
+  }
+}
+
+// STAP-A, AP: lengths and the units behind them.
+void blank_aggregate(Codec codec, std::span<uint8_t> body) {
+  while (body.size() > 2) {
+    const size_t size = std::min<size_t>(load_be16(body.data()), body.size() - 2);
+    blank_nal(codec, body.subspan(2, size));
+    body = body.subspan(2 + size);
+  }
+}
+
+}  // namespace
+
+void blank_pictures(Codec codec, std::span<uint8_t> payload) {
+  if (payload.empty()) return;
+  if (codec == Codec::mjpeg) {
+    // Scan data follow the header at once where an offset says that it is not the first packet.
+    const bool first = payload.size() >= 8 && payload[1] == 0 && payload[2] == 0 && payload[3] == 0;
+    blank_from(payload, first ? kJpegHeads : 12);
+    return;
+  }
+  constexpr uint8_t kStapA = 24, kFuA = 28, kAp = 48, kFu = 49;
+  constexpr uint8_t kStart = 0x80;
+  const bool is_h264 = codec == Codec::h264;
+  const uint8_t type = is_h264 ? h264_nal_type(payload[0]) : h265_nal_type(payload[0]);
+  const size_t header = is_h264 ? 1 : 2;
+  if (payload.size() <= header) return;
+  if (type == (is_h264 ? kStapA : kAp)) {
+    blank_aggregate(codec, payload.subspan(header));
+  } else if (type == (is_h264 ? kFuA : kFu)) {
+    const uint8_t fu = payload[header];
+    const uint8_t nal_type = is_h264 ? fu & 0x1f : fu & 0x3f;
+    if (is_parameter_set(codec, is_h264 ? nal_type : static_cast<uint8_t>(nal_type << 1))) return;
+    blank_from(payload, header + 1 + ((fu & kStart) ? kSliceBytes : 0));
+  } else {
+    blank_nals(codec, payload);
+  }
+}
+
+void Tape::add(bool rtcp, ByteSpan packet, MonoTime at) {
+  if (bytes_ + packet.size() > max_bytes_) return;
+  if (packets_.empty()) start_ = at;
+  bytes_ += packet.size();
+  TapedPacket taped{at - start_, rtcp, {packet.begin(), packet.end()}};
+  rtp::PacketView view;
+  if (!rtp::looks_like_rtcp(taped.bytes)) {
+    if (rtp::try_parse_packet(taped.bytes, view) == rtp::PacketFault::none) {
+      const auto at_payload = static_cast<size_t>(view.payload.data() - taped.bytes.data());
+      blank_pictures(codec_, std::span(taped.bytes).subspan(at_payload, view.payload.size()));
+    } else {
+      blank_from(taped.bytes, rtp::kHeaderBytes);
+    }
+  }
+  packets_.push_back(std::move(taped));
+}
+
+}  // namespace vigie::source
