@@ -107,7 +107,8 @@ bool RtspClient::accept_setup(const rtsp::Response& response, MonoTime now) {
 Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_kind) {
   rtsp::Transport transport;
   bool known = false;
-  if (const auto list = rtsp::parse_transport(response.headers.get("Transport")); list && !list->empty()) {
+  if (const auto list = rtsp::parse_transport(response.headers.get("Transport"), config_.quirks);
+      list && !list->empty()) {
     // A25: of several, the one of the kind we asked for.
     const auto fits = [this](const rtsp::Transport& t) {
       return over_tcp_ == (t.interleaved.has_value() || t.lower == rtsp::LowerTransport::tcp);
@@ -141,7 +142,7 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
 
 void RtspClient::take_session(const rtsp::Response& response) {
   if (!response.headers.has("Session")) return;
-  const auto session = rtsp::parse_session(response.headers.get("Session"));
+  const auto session = rtsp::parse_session(response.headers.get("Session"), config_.quirks);
   if (!session) return;
   // A26: the newest id counts.
   session_ = session->id;
