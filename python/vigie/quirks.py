@@ -29,7 +29,7 @@ QUIRKS: dict[str, Quirk] = {
     "A3": Quirk(
         "tolerance",
         "Content-Base names an IPv6 address without brackets",
-        "the request's host and port are used",
+        "they are put around it",
     ),
     "A4": Quirk(
         "tolerance",
@@ -152,9 +152,9 @@ QUIRKS: dict[str, Quirk] = {
         "dropped",
     ),
     "A28": Quirk(
-        "tolerance",
+        "practice",
         "RTP-Info is malformed or incomplete",
-        "what can be read of it is",
+        "what can be read of it is, and nothing depends on it",
     ),
     "A29": Quirk(
         "practice",

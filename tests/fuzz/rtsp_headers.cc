@@ -50,6 +50,11 @@ void check_joining(std::string_view text) {
     require(std::find(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(i), candidates[i]) ==
             candidates.begin() + static_cast<std::ptrdiff_t>(i));
   }
+  Quirks strict;
+  for (const Quirk quirk : {Quirk::A1, Quirk::A2, Quirk::A3, Quirk::A5, Quirk::A6}) strict.strict.insert(quirk);
+  const auto written = choose_base(first, {}, "rtsp://10.0.0.1/live", &strict);
+  require(!written.empty() && (!strict.seen.empty() || written == base));
+  require(!control_candidates(written, text, &strict).empty());
   resolve_control(first, text);
   control_candidates(first, text);
   strip_credentials(text);
@@ -64,6 +69,11 @@ void check_transport(std::string_view text) {
   require(once.ok() && once->size() == list->size());
   const auto twice = parse_transport(format_transport(*once));
   require(twice.ok() && *twice == *once);
+  Quirks quirks;
+  require(*parse_transport(text, &quirks) == *list);
+  Quirks strict{quirks.seen, {}};
+  const auto left = parse_transport(text, &strict);
+  require(!left || left->size() <= list->size());
 }
 
 void check_small_headers(std::string_view text) {

@@ -1,5 +1,6 @@
 // Any text as a session description: what is parsed survives being written and parsed again, stays within the limits,
-// and parameter sets that were found are found again in what the server would write for them.
+// and parameter sets that were found are found again in what the server would write for them. Noting deviations changes
+// nothing, and where none was noted none can be refused.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -51,12 +52,30 @@ void check_video(const VideoMedia& video, const SessionDescription& session) {
   }
 }
 
+void check_quirks(std::string_view text, const SessionDescription& session) {
+  Quirks noted;
+  const auto same = parse_sdp(text, &noted);
+  require(same.ok() && *same == session);
+  Quirks strict{noted.seen, {}};
+  require(parse_sdp(text, &strict).ok() == noted.seen.empty() && strict.seen == noted.seen);
+  const auto plain = pick_video(session);
+  Quirks met;
+  const auto video = pick_video(session, &met);
+  require(video.ok() == plain.ok());
+  if (!video) return;
+  require(video->media_index == plain->media_index && video->sprop.sps == plain->sprop.sps);
+  Quirks refusing{met.seen, {}};
+  const auto left = pick_video(session, &refusing);
+  require(!met.seen.empty() || left.ok());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto session = parse_sdp(as_text({data, size}));
   if (!session) return 0;
   check_limits(*session);
+  check_quirks(as_text({data, size}), *session);
   if (const auto video = pick_video(*session)) check_video(*video, *session);
   if (size > 16 * 1024) return 0;  // what is written may be a little longer, and must still be readable
   // Writing replaces control characters; from then on nothing may change any more.

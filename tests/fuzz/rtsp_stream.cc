@@ -1,5 +1,5 @@
 // Any bytes as the stream of one RTSP connection: however it is cut into reads, the same items come out, from a tail
-// that stays bounded; and what was parsed as a message survives being written and parsed again.
+// that stays bounded, and the same deviations are noted; and what was parsed as a message survives being written and parsed again.
 // Input: 1 byte for the limits, 1 for the cuts, then the stream.
 #include <algorithm>
 #include <cstdint>
@@ -32,6 +32,7 @@ struct Outcome {
   uint64_t garbage_bytes = 0;
   uint64_t resyncs = 0;
   Code code = Code::internal;
+  QuirkSet quirks;
   bool operator==(const Outcome&) const = default;
 };
 
@@ -54,8 +55,9 @@ void check_message(const Message& message) {
 }
 
 // `cut` 0: the whole stream in one read.
-Outcome run(std::string_view stream, const SplitterLimits& limits, uint32_t cut) {
-  StreamSplitter splitter(limits);
+Outcome run(std::string_view stream, const SplitterLimits& limits, const QuirkSet& strict, uint32_t cut) {
+  Quirks quirks{strict, {}};
+  StreamSplitter splitter(limits, &quirks);
   Outcome out;
   std::string buffer;
   uint32_t state = cut;
@@ -97,6 +99,7 @@ Outcome run(std::string_view stream, const SplitterLimits& limits, uint32_t cut)
   }
   out.garbage_bytes = splitter.counters().garbage_bytes;
   out.resyncs = splitter.counters().resyncs;
+  out.quirks = quirks.seen;
   return out;
 }
 
@@ -111,9 +114,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if ((data[0] & 8) != 0) limits.garbage_run_bytes = data[0] >> 3;
   const std::string_view stream = as_text({data + 2, size - 2});
 
-  const Outcome whole = run(stream, limits, 0);
-  require(run(stream, limits, 1) == whole);
-  require(run(stream, limits, 2 + data[1]) == whole);
+  const Outcome whole = run(stream, limits, {}, 0);
+  require(run(stream, limits, {}, 1) == whole);
+  require(run(stream, limits, {}, 2 + data[1]) == whole);
+  const Outcome strict = run(stream, limits, whole.quirks, 0);
+  require(run(stream, limits, whole.quirks, 1) == strict);
+  require(strict.code != Code::internal || whole.quirks.empty());
   for (const Item& item : whole.items) {
     if (item.kind != Kind::interleaved) check_message(item.message);
   }

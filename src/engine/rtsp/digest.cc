@@ -151,6 +151,7 @@ std::vector<Challenge> parse_challenges(const HeaderList& headers) {
 
 ClientAuth::Next ClientAuth::on_unauthorized(const HeaderList& response_headers) {
   const std::vector<Challenge> offered = parse_challenges(response_headers);
+  bool give_up = false;
   if (sent_ && chosen_) {
     const uint32_t tried = way_bit(*chosen_);
     const bool stale = std::any_of(offered.begin(), offered.end(), [tried](const Challenge& challenge) {
@@ -158,15 +159,20 @@ ClientAuth::Next ClientAuth::on_unauthorized(const HeaderList& response_headers)
     });
     if (stale && ++stale_in_a_row_ <= kMaxStaleInARow) {
       // A new nonce is all that is wanted.
-    } else if (!accepted_) {
+    } else if (accepted_) {
+      give_up = challenged_ && !tolerates(quirks_, Quirk::C7);
+    } else {
       refused_ways_ |= tried;
+      give_up = quirks_ && quirks_->strict.has(Quirk::C3);
     }
   }
+  challenged_ = true;
   accepted_ = false;
   sent_ = false;
   chosen_.reset();
   if (offered.empty()) return Next::unsupported;
   if (!has_credentials()) return Next::no_credentials;
+  if (give_up) return Next::refused;
 
   const bool digest_known =
       (refused_ways_ & ~uint32_t{1}) != 0 ||
@@ -184,6 +190,7 @@ ClientAuth::Next ClientAuth::on_unauthorized(const HeaderList& response_headers)
 void ClientAuth::on_accepted() {
   accepted_ = true;
   stale_in_a_row_ = 0;
+  if (refused_ways_ != 0) (void)tolerates(quirks_, Quirk::C3);  // the password is right, yet a way was refused
 }
 
 std::string ClientAuth::authorization(std::string_view method, std::string_view uri, std::string_view cnonce) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/quirk.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "rtsp/message.h"
@@ -47,7 +48,9 @@ std::vector<Challenge> parse_challenges(const HeaderList& headers);
 class ClientAuth {
  public:
   ClientAuth() = default;
-  ClientAuth(std::string user, std::string password) : user_(std::move(user)), password_(std::move(password)) {}
+  // `quirks`, where given, must outlive this.
+  ClientAuth(std::string user, std::string password, Quirks* quirks = nullptr)
+      : user_(std::move(user)), password_(std::move(password)), quirks_(quirks) {}
 
   enum class Next : uint8_t {
     retry,          // send the request again with authorization()
@@ -57,10 +60,14 @@ class ClientAuth {
   };
   // After a 401. Chooses SHA-256 before MD5 before Basic, a challenge with qop before one without. A refusal of one way
   // that is not marked stale tries the next one offered (C3), but never goes from Digest down to Basic.
-  // A 401 behind an on_accepted() is taken for an aged nonce: the same way is tried once more (C7).
+  // A 401 behind an on_accepted() is taken for an aged nonce: the same way is tried once more (C7, unless it says stale).
+  // C3 is noted once the next way is accepted: until then the password may be wrong. Where C3 or C7 is not tolerated the
+  // answer is `refused`.
   Next on_unauthorized(const HeaderList& response_headers);
   // After any answer that is not 401 to a request that carried our Authorization.
   void on_accepted();
+  // The first 401 on a connection is no deviation, whatever was accepted on the one before.
+  void on_new_connection() { challenged_ = false; }
 
   bool ready() const { return chosen_.has_value(); }
   bool has_credentials() const { return !user_.empty() || !password_.empty(); }
@@ -73,13 +80,15 @@ class ClientAuth {
  private:
   std::string user_;
   std::string password_;
+  Quirks* quirks_ = nullptr;
   std::optional<Challenge> chosen_;
   std::string session_cnonce_;
   uint32_t nonce_count_ = 0;
   uint32_t refused_ways_ = 0;  // bit per (scheme, algorithm, qop) that was refused
   uint32_t stale_in_a_row_ = 0;
-  bool sent_ = false;      // an Authorization went out under `chosen_` and was not yet answered
-  bool accepted_ = false;  // … and was accepted at least once
+  bool sent_ = false;        // an Authorization went out under `chosen_` and was not yet answered
+  bool accepted_ = false;    // … and was accepted at least once
+  bool challenged_ = false;  // a 401 came on this connection
 };
 
 // The fields of an Authorization header.

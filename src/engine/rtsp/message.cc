@@ -110,11 +110,15 @@ std::string_view next_line(std::string_view& rest) {
   return line;
 }
 
-Result<HeaderList> parse_headers(std::string_view rest, size_t max_headers) {
+Result<HeaderList> parse_headers(std::string_view rest, size_t max_headers, Quirks* quirks) {
   std::vector<std::pair<std::string_view, std::string>> lines;
-  while (!rest.empty()) {
+  for (size_t number = 1; !rest.empty(); ++number) {
     const std::string_view line = next_line(rest);
     if (line.empty()) break;
+    const bool ends_in_blank = is_blank(line.back()) && !trim(line).empty() && !trim(line).ends_with(':');
+    if (ends_in_blank && !tolerates(quirks, Quirk::A10)) {
+      return malformed(not_tolerated("header line " + std::to_string(number) + " ends in blanks", Quirk::A10));
+    }
     if (is_blank(line.front())) {
       // A folded line continues the value before it (RFC 2326 section 4.2).
       if (!lines.empty()) lines.back().second.append(" ").append(trim(line));
@@ -127,7 +131,7 @@ Result<HeaderList> parse_headers(std::string_view rest, size_t max_headers) {
     if (lines.size() == max_headers) {
       return make_error(Code::rtsp_too_large, {}, "more than " + std::to_string(max_headers) + " header lines");
     }
-    lines.emplace_back(name, trim(line.substr(colon + 1)));  // A10
+    lines.emplace_back(name, trim(line.substr(colon + 1)));
   }
   HeaderList headers;
   for (const auto& [name, value] : lines) headers.add(name, value);
@@ -206,8 +210,9 @@ std::string serialise(const Response& response) {
                    response.headers, response.body);
 }
 
-Result<Message> parse_message(std::string_view head, std::string_view body, size_t max_headers) {
-  const std::string_view line = trim(next_line(head));
+Result<Message> parse_message(std::string_view head, std::string_view body, size_t max_headers, Quirks* quirks) {
+  const std::string_view whole_line = next_line(head);
+  const std::string_view line = trim(whole_line);
   const size_t first_blank = line.find(' ');
   if (first_blank == std::string_view::npos) return malformed("the start line has no blank");
   const std::string_view first = line.substr(0, first_blank);
@@ -219,8 +224,11 @@ Result<Message> parse_message(std::string_view head, std::string_view body, size
     const auto status = parse_number<uint16_t>(cut(rest, ' '));
     if (!status || *status < 100 || *status > 999) return malformed("the status line has no three-digit status");
     response.status = *status;
-    response.reason = trim(rest);  // A8: may be empty
-    auto headers = parse_headers(head, max_headers);
+    response.reason = trim(rest);
+    if (response.reason.empty() && !is_blank(whole_line.back()) && !tolerates(quirks, Quirk::A8)) {
+      return malformed(not_tolerated("the status line has no reason phrase", Quirk::A8));
+    }
+    auto headers = parse_headers(head, max_headers, quirks);
     if (!headers) return headers.error();
     response.headers = std::move(headers).value();
     response.body = body;
@@ -240,7 +248,7 @@ Result<Message> parse_message(std::string_view head, std::string_view body, size
     return malformed("the request line does not begin with a method");
   }
   if (request.uri.empty()) return malformed("the request line has no URI");
-  auto headers = parse_headers(head, max_headers);
+  auto headers = parse_headers(head, max_headers, quirks);
   if (!headers) return headers.error();
   request.headers = std::move(headers).value();
   request.body = body;

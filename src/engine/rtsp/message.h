@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/quirk.h"
 #include "base/result.h"
 
 namespace vigie::rtsp {
@@ -101,8 +102,10 @@ std::string_view reason_phrase(int status);
 
 // A message from its head (start line and headers, the closing blank line optional) and its body.
 // Tolerates: bare LF, blanks at line ends (A10), no reason phrase (A8), folded lines, lines without a colon (skipped).
-// Errors: rtsp_malformed, rtsp_too_large (more than `max_headers` lines).
-Result<Message> parse_message(std::string_view head, std::string_view body, size_t max_headers = 128);
+// A status with a blank and nothing behind it is an empty phrase, which is legal; so are blanks around an empty value.
+// Errors: rtsp_malformed (a deviation that is not tolerated too), rtsp_too_large (more than `max_headers` lines).
+Result<Message> parse_message(std::string_view head, std::string_view body, size_t max_headers = 128,
+                              Quirks* quirks = nullptr);
 
 // Content-Length of a parsed head: 0 when absent.
 // Errors: rtsp_malformed when it is no number or given twice with different values.

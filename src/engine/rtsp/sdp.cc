@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "rtsp/sdp_quirks.h"
 #include "rtsp/text.h"
 
 namespace vigie::rtsp {
@@ -203,7 +204,8 @@ const Fmtp* MediaDescription::fmtp(uint8_t payload_type) const {
   return nullptr;
 }
 
-Result<SessionDescription> parse_sdp(std::string_view text) {
+Result<SessionDescription> parse_sdp(std::string_view text, Quirks* quirks) {
+  const std::string_view whole = text;
   if (text.size() > kMaxBytes) {
     return make_error(Code::sdp_malformed, "SDP", "larger than " + std::to_string(kMaxBytes) + " bytes");
   }
@@ -248,6 +250,9 @@ Result<SessionDescription> parse_sdp(std::string_view text) {
     }
   }
   if (!any) return make_error(Code::sdp_malformed, "SDP", "it has no line that begins a session description");
+  if (quirks) {
+    if (Status status = note_sdp_quirks(whole, *quirks); !status) return status.error();
+  }
   return session;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/quirk.h"
 #include "base/result.h"
 
 namespace vigie::rtsp {
@@ -70,9 +71,11 @@ struct SessionDescription {
 
 // Limits: 64 KiB, 4096 lines, 64 medias, 256 attributes a section; what exceeds the last two is dropped.
 // Tolerates B1 to B9 and B11 to B14: any line may be missing, repeated, out of order or unreadable; such a line is
-// skipped. Not kept: c=, t=, b=, i= and other lines that we do not use.
-// Errors: sdp_malformed when there is no line of the form x=… at all, or the text is larger than the limit.
-Result<SessionDescription> parse_sdp(std::string_view text);
+// skipped. Not kept: c=, t=, b=, i= and other lines that we do not use. Of these, `quirks` gets the ones that the text
+// alone shows (sdp_quirks.h); pick_video() notes the rest.
+// Errors: sdp_malformed when there is no line of the form x=… at all, the text is larger than the limit, or it has a
+// deviation that is not tolerated.
+Result<SessionDescription> parse_sdp(std::string_view text, Quirks* quirks = nullptr);
 
 // Text with CR LF line ends and all lines that RFC 8866 requires; control characters become blanks.
 std::string format_sdp(const SessionDescription& session);

@@ -29,14 +29,17 @@ std::optional<Codec> codec_from(const Fmtp& fmtp) {
   return std::nullopt;
 }
 
-// The media's own fmtp if it says something, else one that strayed under another media (B10).
-const Fmtp* find_fmtp(const SessionDescription& session, const MediaDescription& media, uint8_t payload_type) {
+// The media's own fmtp if it says something, else one that strayed under another media (B10). `codec`: what the media's
+// rtpmap says, if there is one.
+const Fmtp* find_fmtp(const SessionDescription& session, const MediaDescription& media, uint8_t payload_type,
+                      std::optional<Codec> codec, Quirks* quirks) {
   const Fmtp* own = media.fmtp(payload_type);
   if (own != nullptr && codec_from(*own)) return own;
   for (const MediaDescription& other : session.medias) {
     if (&other == &media || other.rtpmap(payload_type) != nullptr) continue;
     const Fmtp* strayed = other.fmtp(payload_type);
-    if (strayed != nullptr && codec_from(*strayed)) return strayed;
+    const auto meant = strayed == nullptr ? std::nullopt : codec_from(*strayed);
+    if (meant && (!codec || *codec == *meant)) return tolerates(quirks, Quirk::B10) ? strayed : own;
   }
   return own;
 }
@@ -59,15 +62,17 @@ void add_nal(Codec codec, std::vector<uint8_t> nal, SpropSets& out) {
   }
 }
 
-// B19: splits at 00 00 01 when the bytes begin with a start code, else takes them as one NAL unit.
-void add_decoded(Codec codec, const std::vector<uint8_t>& bytes, SpropSets& out) {
+bool begins_with_start_code(const std::vector<uint8_t>& bytes) {
+  const auto first = std::find_if(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte != 0; });
+  return first - bytes.begin() >= 2 && first != bytes.end() && *first == 1;
+}
+
+// B19: splits at 00 00 01.
+void add_annex_b(Codec codec, const std::vector<uint8_t>& bytes, SpropSets& out) {
   const auto start_code = [&](size_t at) {
     return at + 3 <= bytes.size() && bytes[at] == 0 && bytes[at + 1] == 0 && bytes[at + 2] == 1;
   };
-  const size_t zeros = static_cast<size_t>(
-      std::find_if(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte != 0; }) - bytes.begin());
-  if (zeros < 2 || zeros == bytes.size() || bytes[zeros] != 1) return add_nal(codec, bytes, out);
-  size_t at = zeros + 1;
+  size_t at = static_cast<size_t>(std::find(bytes.begin(), bytes.end(), 1) - bytes.begin()) + 1;
   while (at < bytes.size()) {
     size_t end = at;
     while (end < bytes.size() && !start_code(end)) ++end;
@@ -80,17 +85,52 @@ void add_decoded(Codec codec, const std::vector<uint8_t>& bytes, SpropSets& out)
   }
 }
 
-void decode_list(Codec codec, std::string_view value, SpropSets& out) {
+// What the entries of one key were, apart from the parameter sets in them.
+struct Entries {
+  size_t count = 0;
+  size_t annex_b = 0;
+};
+
+void decode_list(Codec codec, std::string_view value, SpropSets& out, Entries& entries) {
   while (!value.empty()) {
     const std::string_view entry = trim(cut(value, ','));
     if (entry.empty()) continue;  // B17, B18
+    ++entries.count;
     const auto bytes = base64_decode_tolerant(entry);
-    if (bytes) {
-      add_decoded(codec, *bytes, out);
-    } else {
+    if (!bytes) {
       ++out.rejected;
+    } else if (begins_with_start_code(*bytes)) {
+      ++entries.annex_b;
+      add_annex_b(codec, *bytes, out);
+    } else {
+      add_nal(codec, *bytes, out);
     }
   }
+}
+
+Error refused_sets(std::string what, Quirk quirk) {
+  return make_error(Code::sdp_malformed, "SDP", not_tolerated(std::move(what), quirk));
+}
+
+Status note_sprop(Codec codec, bool key_given, const SpropSets& sets, const Entries& entries, Quirks* quirks) {
+  if (key_given && entries.count == 0 && !tolerates(quirks, Quirk::B17)) {
+    return refused_sets("the parameter sets are announced and empty", Quirk::B17);
+  }
+  if (entries.annex_b > 0 && !tolerates(quirks, Quirk::B19)) {
+    return refused_sets("the parameter sets have start codes", Quirk::B19);
+  }
+  if (sets.rejected > 0) {
+    if (tolerates(quirks, Quirk::B20)) return {};
+    return refused_sets(std::to_string(sets.rejected) + " of the parameter sets are none", Quirk::B20);
+  }
+  if (codec == Codec::h264 && !sets.sps.empty() && sets.pps.empty() && !tolerates(quirks, Quirk::B18)) {
+    return refused_sets("there is an SPS and no PPS", Quirk::B18);
+  }
+  const bool partial = !sets.empty() && (sets.vps.empty() || sets.sps.empty() || sets.pps.empty());
+  if (codec == Codec::h265 && partial && !tolerates(quirks, Quirk::B21)) {
+    return refused_sets("VPS, SPS or PPS is missing beside the others", Quirk::B21);
+  }
+  return {};
 }
 
 std::string encode_list(const NalList& nals) {
@@ -102,54 +142,103 @@ std::string encode_list(const NalList& nals) {
   return out;
 }
 
-bool take_video(const SessionDescription& session, size_t index, uint8_t payload_type, VideoMedia& out) {
-  const MediaDescription& media = session.medias[index];
-  const RtpMap* map = media.rtpmap(payload_type);
-  const Fmtp* fmtp = find_fmtp(session, media, payload_type);
-  std::optional<Codec> codec;
-  if (map != nullptr) {
-    codec = codec_from(map->encoding);
-  } else if (payload_type == kStaticJpeg) {
-    codec = Codec::mjpeg;
-  } else if (fmtp != nullptr) {
-    codec = codec_from(*fmtp);
-  }
-  if (!codec) return false;
-  out = {};
-  out.media_index = index;
-  out.payload_type = payload_type;
-  out.codec = *codec;
-  if (map != nullptr && map->clock_rate != 0) out.clock_rate = map->clock_rate;  // B13
-  out.control = media.control;
-  out.framerate = media.framerate;
-  if (fmtp != nullptr) out.sprop = decode_sprop(*codec, *fmtp);
-  return true;
+bool is_rtp(std::string_view protocol) {
+  constexpr std::string_view kKnown[] = {"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"};
+  return std::any_of(std::begin(kKnown), std::end(kKnown), [&](auto name) { return iequals(name, protocol); });
 }
+
+// Tries one payload type of a media after the other.
+class Picker {
+ public:
+  Picker(const SessionDescription& session, Quirks* quirks) : session_(session), quirks_(quirks) {}
+
+  // Whether that is a video we can take; then `video` is it.
+  Result<bool> take(size_t index, uint8_t payload_type) {
+    const MediaDescription& media = session_.medias[index];
+    const RtpMap* map = media.rtpmap(payload_type);
+    std::optional<Codec> codec;
+    if (map != nullptr) {
+      codec = codec_from(map->encoding);
+      if (!codec) return false;
+    } else if (payload_type == kStaticJpeg) {
+      codec = Codec::mjpeg;
+    }
+    const Fmtp* fmtp = codec == Codec::mjpeg ? nullptr : find_fmtp(session_, media, payload_type, codec, quirks_);
+    if (!codec && fmtp != nullptr) codec = codec_from(*fmtp);
+    if (!codec || passes_over(media, map, payload_type)) return false;
+    video = {};
+    video.media_index = index;
+    video.payload_type = payload_type;
+    video.codec = *codec;
+    if (map != nullptr && map->clock_rate != 0) video.clock_rate = map->clock_rate;
+    video.control = media.control;
+    video.framerate = media.framerate;
+    if (fmtp == nullptr) return true;
+    auto sprop = decode_sprop(*codec, *fmtp, quirks_);
+    if (!sprop) return sprop.error();
+    video.sprop = std::move(*sprop);
+    return true;
+  }
+
+  VideoMedia video;
+  std::string passed_over;  // the first video that would have been taken but for a deviation, and why
+
+ private:
+  bool passes_over(const MediaDescription& media, const RtpMap* map, uint8_t payload_type) {
+    const bool no_rate = map == nullptr ? payload_type != kStaticJpeg : map->clock_rate == 0;
+    if (no_rate && !tolerates(quirks_, Quirk::B13)) return pass_over("has no clock rate", Quirk::B13);
+    if (!is_rtp(media.protocol) && !tolerates(quirks_, Quirk::B9)) return pass_over("is not RTP/AVP", Quirk::B9);
+    const Direction direction = media.direction == Direction::unspecified ? session_.direction : media.direction;
+    if (direction == Direction::sendonly && !tolerates(quirks_, Quirk::A34)) {
+      return pass_over("is marked as a back channel, sendonly", Quirk::A34);
+    }
+    if (direction == Direction::inactive && !tolerates(quirks_, Quirk::B14)) {
+      return pass_over("is marked inactive", Quirk::B14);
+    }
+    return false;
+  }
+
+  bool pass_over(std::string why, Quirk quirk) {
+    if (passed_over.empty()) passed_over = not_tolerated("; a video " + std::move(why), quirk);
+    return true;
+  }
+
+  const SessionDescription& session_;
+  Quirks* const quirks_;
+};
 
 }  // namespace
 
-SpropSets decode_sprop(Codec codec, const Fmtp& fmtp) {
+Result<SpropSets> decode_sprop(Codec codec, const Fmtp& fmtp, Quirks* quirks) {
   SpropSets sets;
+  Entries entries;
+  bool key_given = false;
+  const auto decode = [&](const char* key) {
+    key_given |= fmtp.has(key);
+    decode_list(codec, fmtp.get(key), sets, entries);
+  };
   if (codec == Codec::h264) {
-    decode_list(codec, fmtp.get("sprop-parameter-sets"), sets);
+    decode("sprop-parameter-sets");
   } else if (codec == Codec::h265) {
-    for (const char* key : {"sprop-vps", "sprop-sps", "sprop-pps"}) decode_list(codec, fmtp.get(key), sets);
+    for (const char* key : {"sprop-vps", "sprop-sps", "sprop-pps"}) decode(key);
   }
+  if (Status status = note_sprop(codec, key_given, sets, entries, quirks); !status) return status.error();
   return sets;
 }
 
-Result<VideoMedia> pick_video(const SessionDescription& session) {
-  VideoMedia video;
+Result<VideoMedia> pick_video(const SessionDescription& session, Quirks* quirks) {
+  Picker picker(session, quirks);
   std::string found;
   for (size_t i = 0; i < session.medias.size(); ++i) {
     const MediaDescription& media = session.medias[i];
     if (iequals(media.type, "video")) {
-      for (uint8_t payload_type : media.payload_types) {
-        if (take_video(session, i, payload_type, video)) return video;
-      }
+      std::vector<uint8_t> payload_types = media.payload_types;
       // Some write the payload type into the rtpmap only.
-      for (const RtpMap& map : media.rtpmaps) {
-        if (take_video(session, i, map.payload_type, video)) return video;
+      for (const RtpMap& map : media.rtpmaps) payload_types.push_back(map.payload_type);
+      for (uint8_t payload_type : payload_types) {
+        const Result<bool> taken = picker.take(i, payload_type);
+        if (!taken) return taken.error();
+        if (*taken) return std::move(picker.video);
       }
     }
     if (i < 8) {
@@ -159,7 +248,8 @@ Result<VideoMedia> pick_video(const SessionDescription& session) {
     }
   }
   return make_error(Code::no_video, "SDP",
-                    found.empty() ? "no media at all" : "found " + found + "; wanted video H264, H265 or JPEG");
+                    (found.empty() ? "no media at all" : "found " + found + "; wanted video H264, H265 or JPEG") +
+                        picker.passed_over);
 }
 
 std::string profile_level_id(ByteSpan sps) {

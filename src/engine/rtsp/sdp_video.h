@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/quirk.h"
 #include "base/result.h"
 #include "media/codec.h"
 #include "media/parameter_sets.h"
@@ -33,14 +34,18 @@ struct VideoMedia {
 };
 
 // The first media that is H.264, H.265 or JPEG (static payload type 26 included).
-// A fmtp line under another media is found too (B10); without rtpmap the fmtp's parameters tell the codec; direction
-// attributes are not believed (B14, A34).
-// Errors: no_video, naming the kinds of media that are there.
-Result<VideoMedia> pick_video(const SessionDescription& session);
+// A fmtp line under another media is found too (B10); without rtpmap the fmtp's parameters tell the codec (B13); other
+// protocols than RTP/AVP (B9) do not matter; direction attributes are not believed: `sendonly`, ONVIF's mark of a back
+// channel (A34), and `inactive` (B14). `recvonly`, `sendrecv` and none are what a camera's video should have.
+// Where B9, B13, B14 or A34 is not tolerated the media is passed over, where B10 is not, the strayed line.
+// Errors: no_video, naming the kinds of media that are there, and what was passed over; those of decode_sprop().
+Result<VideoMedia> pick_video(const SessionDescription& session, Quirks* quirks = nullptr);
 
 // Out-of-band parameter sets of `fmtp`: sprop-parameter-sets (H.264), sprop-vps/sps/pps (H.265); Annex B inside is
-// split (B19). At most 32 in all, each 1 to 16384 bytes.
-SpropSets decode_sprop(Codec codec, const Fmtp& fmtp);
+// split (B19). At most 32 in all, each 1 to 16384 bytes. A key without a value is B17, an entry that is no parameter set
+// B20; sets that are missing although no entry was refused are B18 or B21. None of the keys at all is legal (B16).
+// Errors: sdp_malformed for one of these that is not tolerated.
+Result<SpropSets> decode_sprop(Codec codec, const Fmtp& fmtp, Quirks* quirks = nullptr);
 
 // The media section with which the server announces a track; `control` e.g. "trackID=0".
 // H.264: packetization-mode=1, profile-level-id and sprop-parameter-sets; H.265: sprop-vps/sps/pps; MJPEG: payload type

@@ -54,7 +54,8 @@ size_t StreamSplitter::max_unit_bytes() const {
 
 StreamSplitter::Item StreamSplitter::fail(size_t consumed, Code code, std::string what) {
   failed_ = true;
-  in_sync_ = false;  // keeps next() on the slow path
+  in_sync_ = false;
+  behind_frame_ = false;  // keeps next() on the slow path
   error_ = make_error(code, {}, std::move(what));
   return {Kind::error, 0, {}, consumed, 0};
 }
@@ -66,9 +67,13 @@ StreamSplitter::Item StreamSplitter::next_slow(ByteSpan unread) {
   size_t at = 0;
   size_t refuted_until = 0;
   while (at < text.size()) {
-    if (in_sync_ && (text[at] == '\r' || text[at] == '\n')) {  // E6, and blank lines between messages
-      ++at;
+    if (in_sync_ && (text[at] == '\r' || text[at] == '\n')) {  // before a frame, or blank lines between messages
+      // The last one stays with what follows, so that a frame behind it is seen to have it.
+      if (++at == text.size()) return need(at - 1, 1);
       continue;
+    }
+    if (in_sync_ && at > 0 && text[at] == '$' && !tolerates(quirks_, Quirk::E6)) {
+      return fail(at, Code::rtsp_malformed, not_tolerated("line ends before an interleaved frame", Quirk::E6));
     }
     const Probe found = probe(text.substr(at), at < refuted_until);
     if (found.start == Start::unknown) return need(at, found.need_bytes);
@@ -77,8 +82,10 @@ StreamSplitter::Item StreamSplitter::next_slow(ByteSpan unread) {
                   "a start line is longer than " + std::to_string(limits_.header_bytes) + " bytes");
     }
     if (found.start != Start::nothing) {
+      if (!in_sync_ && refuses_garbage()) return fail_for_garbage(at);
       if (!in_sync_) ++counters_.resyncs;
       in_sync_ = true;
+      behind_frame_ = found.start == Start::frame;
       garbage_run_ = 0;
       if (found.start == Start::message) {
         committed_ = true;
@@ -89,7 +96,9 @@ StreamSplitter::Item StreamSplitter::next_slow(ByteSpan unread) {
       item.consumed += at;
       return item;
     }
+    if (in_sync_) garbage_behind_frame_ = behind_frame_;
     in_sync_ = false;
+    behind_frame_ = false;
     scanned_ = 0;
     refuted_until = std::max(refuted_until, at + refuted_bytes_);
     refuted_bytes_ = 0;
@@ -99,9 +108,23 @@ StreamSplitter::Item StreamSplitter::next_slow(ByteSpan unread) {
     }
     ++garbage_run_;
     ++counters_.garbage_bytes;
+    if (garbage_run_ == kMaxInsertedBytes + 1 && refuses_garbage()) return fail_for_garbage(at);
     ++at;
   }
   return need(at, 1);
+}
+
+// A run of garbage: its id is known when it ends, or has become longer than what may have been put in.
+Quirk StreamSplitter::garbage_quirk() const {
+  return garbage_behind_frame_ && garbage_run_ > kMaxInsertedBytes ? Quirk::E2 : Quirk::E1;
+}
+
+StreamSplitter::Item StreamSplitter::fail_for_garbage(size_t at) {
+  const Quirk quirk = garbage_quirk();
+  return fail(at, Code::rtsp_malformed,
+              not_tolerated(quirk == Quirk::E2 ? "an interleaved frame was followed by no frame or message"
+                                               : "garbage where a frame or a message should begin",
+                            quirk));
 }
 
 // In sync whatever can begin a unit is believed. Out of sync a frame must also look like RTP or RTCP (version 2 and not
@@ -166,7 +189,7 @@ StreamSplitter::Item StreamSplitter::take_message(ByteSpan unread, size_t at) {
       if (before > 0 && window[before - 1] == '\n') head_bytes_ = end + 1;
       scanned_ = end + 1;
     }
-    auto message = parse_message(text.substr(0, head_bytes_), {}, limits_.header_count);
+    auto message = parse_message(text.substr(0, head_bytes_), {}, limits_.header_count, quirks_);
     if (!message) return fail(at, message.error().code, message.error().what);
     message_ = std::move(message).value();
     const HeaderList& headers = std::visit([](const auto& m) -> const HeaderList& { return m.headers; }, message_);

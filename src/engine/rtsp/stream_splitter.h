@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/quirk.h"
 #include "base/result.h"
 #include "rtsp/message.h"
 
@@ -48,7 +49,15 @@ class StreamSplitter {
     size_t need_bytes = 0;
   };
 
-  explicit StreamSplitter(SplitterLimits limits = {}) : limits_(limits) {}
+  // `quirks`, where given, must outlive this. Noted are those of the messages, and
+  //   E6  line ends right before a frame;
+  //   E2  a run of more than kMaxInsertedBytes of garbage right behind a frame: that frame's length led into the middle of
+  //       another one, because a part of the stream was left out or sent twice;
+  //   E1  any other garbage. A short run may be the end of a cut frame too, a long one may have been put in: the bytes do
+  //       not tell, and the frame before is no longer there to be looked at.
+  // Where one of them is not tolerated the stream is given up; for E1 and E2 as soon as it is known which of them it is.
+  explicit StreamSplitter(SplitterLimits limits = {}, Quirks* quirks = nullptr) : limits_(limits), quirks_(quirks) {}
+  static constexpr size_t kMaxInsertedBytes = 16;
 
   // The next unit of `unread`, which must begin where the previous call's `consumed` ended.
   // Cost: nothing is allocated and nothing copied for an interleaved frame; a message is parsed into a value.
@@ -56,7 +65,7 @@ class StreamSplitter {
   // Not checked: that the payload is RTP, that the channel was set up (E4).
   // Source: RFC 2326 section 10.12; E1, E6, E7, E8.
   Item next(ByteSpan unread) {
-    if (in_sync_ && unread.size() >= 4 && unread[0] == '$') {
+    if (behind_frame_ && unread.size() >= 4 && unread[0] == '$') {
       const size_t size = load_be16(&unread[2]);
       if (unread.size() >= 4 + size) return {Kind::interleaved, unread[1], unread.subspan(4, size), 4 + size, 0};
       return {Kind::need_more, 0, {}, 0, 4 + size - unread.size()};
@@ -88,9 +97,17 @@ class StreamSplitter {
   Item fail(size_t consumed, Code code, std::string what);
   Item need(size_t consumed, size_t need_bytes) { return {Kind::need_more, 0, {}, consumed, need_bytes}; }
 
+  Quirk garbage_quirk() const;
+  bool refuses_garbage() { return !tolerates(quirks_, garbage_quirk()); }
+  Item fail_for_garbage(size_t at);
+
   SplitterLimits limits_;
+  Quirks* quirks_ = nullptr;
   SplitterCounters counters_;
   bool in_sync_ = true;
+  bool behind_frame_ =
+      false;  // the last unit was a frame, and no garbage has come since: lets next() take the short way
+  bool garbage_behind_frame_ = false;  // the present run of garbage began right behind a frame
   bool failed_ = false;
   bool committed_ = false;  // the unread bytes begin with a start line that was accepted
   size_t garbage_run_ = 0;

@@ -1,5 +1,7 @@
 #include "rtsp/text.h"
 
+#include <utility>
+
 namespace vigie::rtsp {
 
 bool is_token_char(char c) {
@@ -87,6 +89,10 @@ std::string single_line(std::string_view text) {
     if (is_control(c)) c = ' ';
   }
   return out;
+}
+
+std::string not_tolerated(std::string what, Quirk quirk) {
+  return std::move(what.append(" (").append(quirk_facts(quirk).id).append(" is not tolerated)"));
 }
 
 }  // namespace vigie::rtsp

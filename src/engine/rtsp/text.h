@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/quirk.h"
+
 namespace vigie::rtsp {
 
 constexpr char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -34,6 +36,8 @@ std::string unquote(std::string_view text);
 std::string quote(std::string_view text);
 // `text` with every control character replaced by a blank, so that it cannot end a header line.
 std::string single_line(std::string_view text);
+// "<what> (A8 is not tolerated)": for the error of a deviation that its stream refuses.
+std::string not_tolerated(std::string what, Quirk quirk);
 
 // The whole of `text` (trimmed) as an unsigned number, nothing else accepted.
 template <class T>

@@ -25,6 +25,10 @@ std::optional<Pair> parse_pair(std::string_view text) {
   return Pair{*rtp, rtcp ? *rtcp : static_cast<T>(*rtp + 1)};
 }
 
+bool is_strict_ssrc(std::string_view text) {
+  return text.size() == 8 && std::all_of(text.begin(), text.end(), [](char c) { return hex_digit(c) >= 0; });
+}
+
 // A22: hexadecimal of any length up to 8 digits; more digits can only be decimal.
 std::optional<uint32_t> parse_ssrc(std::string_view text) {
   text = trim(text);
@@ -32,20 +36,23 @@ std::optional<uint32_t> parse_ssrc(std::string_view text) {
   return parse_number<uint32_t>(text, text.size() > 8 ? 10 : 16);
 }
 
-bool parse_spec(std::string_view spec, Transport& out) {
-  if (!iequals(trim(cut(spec, '/')), "RTP")) return false;
+bool is_spec(std::string_view text) {
+  return text.find('/') != std::string_view::npos && iequals(trim(cut(text, '/')), "RTP");
+}
+
+void parse_spec(std::string_view spec, Transport& out) {
+  cut(spec, '/');
   const std::string_view profile = trim(cut(spec, '/'));
   const auto known =
       std::find_if(kProfiles.begin(), kProfiles.end(), [&](auto name) { return iequals(name, profile); });
   out.profile = known == kProfiles.end() ? RtpProfile::other : static_cast<RtpProfile>(known - kProfiles.begin());
   out.lower = iequals(trim(spec), "TCP") ? LowerTransport::tcp : LowerTransport::udp;
-  return true;
 }
 
-void parse_parameter(std::string_view parameter, Transport& out) {
-  std::string_view value = trim(parameter);
-  const std::string_view key = trim(cut(value, '='));
-  value = trim(value);
+void parse_parameter(std::string_view parameter, Transport& out, Quirks* quirks) {
+  std::string_view written = trim(parameter);
+  const std::string_view key = trim(cut(written, '='));
+  const std::string_view value = trim(written);
   if (iequals(key, "unicast")) {
     out.delivery = Delivery::unicast;
   } else if (iequals(key, "multicast")) {
@@ -60,6 +67,7 @@ void parse_parameter(std::string_view parameter, Transport& out) {
     out.interleaved = parse_pair<uint8_t, ChannelPair>(value);
   } else if (iequals(key, "ssrc")) {
     out.ssrc = parse_ssrc(value);
+    if (out.ssrc && !is_strict_ssrc(written) && !tolerates(quirks, Quirk::A22)) out.ssrc.reset();
   } else if (iequals(key, "ttl")) {
     out.ttl = parse_number<uint8_t>(value);
   } else if (iequals(key, "source")) {
@@ -128,19 +136,29 @@ std::string format_npt(Nanos time) {
 
 }  // namespace
 
-Result<std::vector<Transport>> parse_transport(std::string_view value) {
+Result<std::vector<Transport>> parse_transport(std::string_view value, Quirks* quirks) {
   std::vector<Transport> alternatives;
+  bool refused = false;
   while (!value.empty() && alternatives.size() < kMaxAlternatives) {
-    std::string_view alternative = cut_quoted(value, ',');
+    const std::string_view alternative = cut_quoted(value, ',');
+    std::string_view rest = alternative;
+    std::string_view spec = cut_quoted(rest, ';');
+    const bool misplaced = !is_spec(spec);
+    while (!is_spec(spec) && !rest.empty()) spec = cut_quoted(rest, ';');
+    if (!is_spec(spec)) continue;
+    if (misplaced && !tolerates(quirks, Quirk::A23)) {
+      refused = true;
+      continue;
+    }
     Transport transport;
-    if (!parse_spec(cut_quoted(alternative, ';'), transport)) continue;
-    while (!alternative.empty()) parse_parameter(cut_quoted(alternative, ';'), transport);
+    parse_spec(spec, transport);
+    for (rest = alternative; !rest.empty();) parse_parameter(cut_quoted(rest, ';'), transport, quirks);
     alternatives.push_back(std::move(transport));
   }
-  if (alternatives.empty()) {
-    return make_error(Code::rtsp_malformed, "Transport", "no alternative begins with RTP/AVP");
-  }
-  return alternatives;
+  if (!alternatives.empty()) return alternatives;
+  return make_error(Code::rtsp_malformed, "Transport",
+                    refused ? not_tolerated("a parameter stands in front of the protocol", Quirk::A23)
+                            : "no alternative begins with RTP/AVP");
 }
 
 std::string format_transport(const Transport& transport) {
@@ -174,13 +192,17 @@ std::string format_transport(const std::vector<Transport>& alternatives) {
   return out;
 }
 
-Result<SessionHeader> parse_session(std::string_view value) {
+Result<SessionHeader> parse_session(std::string_view value, Quirks* quirks) {
   SessionHeader session;
+  const std::string_view whole = trim(value);
   session.id = trim(cut(value, ';'));
   const bool usable =
       !session.id.empty() && session.id.size() <= kMaxSessionId &&
       std::none_of(session.id.begin(), session.id.end(), [](char c) { return is_control(c) || c == ' '; });
   if (!usable) return make_error(Code::rtsp_malformed, "Session", "no usable session identifier");
+  if (std::any_of(whole.begin(), whole.end(), is_blank) && !tolerates(quirks, Quirk::A27)) {
+    return make_error(Code::rtsp_malformed, "Session", not_tolerated("there are blanks in it", Quirk::A27));
+  }
   while (!value.empty()) {
     std::string_view number = trim(cut(value, ';'));
     if (!iequals(trim(cut(number, '=')), "timeout")) continue;
@@ -238,7 +260,7 @@ std::string format_range(const RangeHeader& range) {
   return out;
 }
 
-std::vector<RtpInfo> parse_rtp_info(std::string_view value) {
+std::vector<RtpInfo> parse_rtp_info(std::string_view value, Quirks* quirks) {
   std::vector<RtpInfo> streams;
   while (!value.empty() && streams.size() < kMaxRtpInfos) {
     // URLs may hold commas: an entry ends where a comma is followed by "url=".
@@ -249,20 +271,26 @@ std::vector<RtpInfo> parse_rtp_info(std::string_view value) {
     std::string_view entry = value.substr(0, end);
     value = end == std::string_view::npos ? std::string_view{} : value.substr(end + 1);
     RtpInfo info;
+    bool malformed = trim(entry).ends_with(';');
     while (!entry.empty()) {
       std::string_view field = trim(cut(entry, ';'));
+      if (field.empty()) malformed = true;
       const std::string_view key = trim(cut(field, '='));
       if (iequals(key, "url")) {
         info.url = trim(field);
         std::erase(info.url, '"');
       } else if (iequals(key, "seq")) {
         info.seq = parse_number<uint16_t>(field);
+        malformed |= !info.seq;
       } else if (iequals(key, "rtptime")) {
         info.rtptime = parse_number<uint32_t>(field);
+        malformed |= !info.rtptime;
       } else if (iequals(key, "ssrc")) {
         info.ssrc = parse_ssrc(field);
       }
     }
+    malformed |= info.url.find("://") == std::string::npos || (!info.seq && !info.rtptime);
+    if (malformed && !tolerates(quirks, Quirk::A28)) continue;
     if (info != RtpInfo{}) streams.push_back(std::move(info));
   }
   return streams;

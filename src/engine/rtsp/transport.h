@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/quirk.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "rtsp/message.h"
@@ -40,7 +41,8 @@ struct Transport {
   std::optional<PortPair> server_port;  // 0 means none (A24)
   std::optional<PortPair> port;         // multicast
   std::optional<ChannelPair> interleaved;
-  std::optional<uint32_t> ssrc;  // A22: blanks, odd length, either case; more than 8 digits taken as decimal
+  // A22: anything but eight hexadecimal digits; more digits are taken as decimal. Left out where that is not tolerated.
+  std::optional<uint32_t> ssrc;
   std::optional<uint8_t> ttl;
   std::string source;  // empty when absent or empty (A24)
   std::string destination;
@@ -48,13 +50,14 @@ struct Transport {
   friend bool operator==(const Transport&, const Transport&) = default;
 };
 
-// All alternatives in order of preference (A25), at most 16; order of parameters does not matter (A23).
-// Errors: rtsp_malformed when no alternative begins with "RTP/".
-Result<std::vector<Transport>> parse_transport(std::string_view value);
+// All alternatives in order of preference (A25), at most 16. The order of parameters is free; the protocol belongs in
+// front of them, and is looked for behind (A23).
+// Errors: rtsp_malformed when no alternative has "RTP/…".
+Result<std::vector<Transport>> parse_transport(std::string_view value, Quirks* quirks = nullptr);
 std::string format_transport(const Transport& transport);
 std::string format_transport(const std::vector<Transport>& alternatives);
 
-// Session: id;timeout=seconds (RFC 2326 section 12.37), blanks tolerated (A27).
+// Session: id;timeout=seconds (RFC 2326 section 12.37), blanks around the signs tolerated (A27).
 struct SessionHeader {
   std::string id;  // at most 256 characters, none of them a blank or control character
   uint32_t timeout_s = 60;
@@ -62,7 +65,7 @@ struct SessionHeader {
   friend bool operator==(const SessionHeader&, const SessionHeader&) = default;
 };
 // Errors: rtsp_malformed (no id, or one that is too long). A timeout that is no number counts as not given; 0 too.
-Result<SessionHeader> parse_session(std::string_view value);
+Result<SessionHeader> parse_session(std::string_view value, Quirks* quirks = nullptr);
 std::string format_session(const SessionHeader& session);
 
 // Range (RFC 2326 section 12.29). Only npt is read; other units are kept as text.
@@ -86,8 +89,9 @@ struct RtpInfo {
   std::optional<uint32_t> ssrc;
   friend bool operator==(const RtpInfo&, const RtpInfo&) = default;
 };
-// Never fails; unusable parts are skipped. At most 64 entries.
-std::vector<RtpInfo> parse_rtp_info(std::string_view value);
+// Never fails; unusable parts are skipped. At most 64 entries. A28 is an entry without absolute URL, without both seq and
+// rtptime, with one that is no number, or with an empty parameter; one of the two numbers alone is legal.
+std::vector<RtpInfo> parse_rtp_info(std::string_view value, Quirks* quirks = nullptr);
 std::string format_rtp_info(const std::vector<RtpInfo>& streams);
 
 // A set of methods, as Public and Allow list them.

@@ -171,6 +171,34 @@ std::string join_rfc3986(std::string_view base, std::string_view control) {
   return out.append(query);
 }
 
+bool has_bare_ipv6(std::string_view base) {
+  std::string_view authority = origin_of(base);
+  authority.remove_prefix(scheme_bytes(base));
+  authority.remove_prefix(authority.rfind('@') + 1);  // 0 where there is none
+  return authority.find(':') != authority.rfind(':') && is_ipv6_text(authority);
+}
+
+// For a base that is not repaired: only what may be credentials goes, be it with a part of the path.
+std::string as_written(std::string_view base) {
+  const size_t at = base.rfind('@');
+  if (at == std::string_view::npos) return std::string(base);
+  return std::string(base.substr(0, base.rfind("://", at) + 3)).append(base.substr(at + 1));
+}
+
+bool is_address(std::string_view host) {
+  return host.find(':') != std::string_view::npos ||
+         std::all_of(host.begin(), host.end(), [](char c) { return is_digit(c) || c == '.'; });
+}
+
+// A name and an address may be the same device; two names, two addresses, or a name for an address are not.
+bool leads_elsewhere(const Url& base, const Url& control) {
+  return !same_host(base, control) && (is_address(base.host) || !is_address(control.host));
+}
+
+bool appends_as_text(std::string_view base, Quirks* quirks) {
+  return base.find('?') == std::string_view::npos || tolerates(quirks, Quirk::A5);
+}
+
 }  // namespace
 
 Result<Url> Url::parse(std::string_view text) {
@@ -226,16 +254,17 @@ std::string strip_credentials(std::string_view text) {
   return std::string(text.substr(0, scheme + 3)).append(text.substr(at + 1));
 }
 
-std::string choose_base(std::string_view content_base, std::string_view content_location,
-                        std::string_view request_uri) {
+std::string choose_base(std::string_view content_base, std::string_view content_location, std::string_view request_uri,
+                        Quirks* quirks) {
   std::string request = strip_credentials(trim(request_uri));
   std::string_view given = trim(content_base);
   if (given.empty()) given = trim(content_location);
   if (given.empty()) return request;
 
-  // A2: "rtsp://rtsp://host…"
+  // "rtsp://rtsp://host…"
   while (const size_t scheme = scheme_bytes(given)) {
     if (scheme_bytes(given.substr(scheme)) == 0) break;
+    if (!tolerates(quirks, Quirk::A2)) return as_written(given);
     given.remove_prefix(scheme);
   }
   std::string base(given);
@@ -245,29 +274,32 @@ std::string choose_base(std::string_view content_base, std::string_view content_
     if (given.front() == '/' && !given.starts_with("//")) {
       base = std::string(origin).append(given);
     } else {
-      // A1: "192.168.1.10:554/stream0/" is a host, "stream0/" is not.
+      // "192.168.1.10:554/stream0/" is a host, "stream0/" is not. A Content-Location may be relative, "//host/" too.
+      const bool legal = content_base.empty() && given.starts_with("//");
       if (given.starts_with("//")) given.remove_prefix(2);
       const std::string_view first = given.substr(0, given.find('/'));
       const bool host_like = first.find_first_of(".:") != std::string_view::npos;
+      const bool repair = host_like && (legal || tolerates(quirks, Quirk::A1));
       const std::string scheme(origin.substr(0, scheme_bytes(origin)));
-      base = host_like ? scheme + std::string(given) : join_rfc3986(request, given);
+      base = repair ? scheme + std::string(given) : join_rfc3986(request, given);
     }
   }
+  if (has_bare_ipv6(base) && !tolerates(quirks, Quirk::A3)) return as_written(base);
   const auto url = Url::parse(base);
   return url ? url->without_credentials() : request;
 }
 
-std::string resolve_control(std::string_view base, std::string_view control) {
+std::string resolve_control(std::string_view base, std::string_view control, Quirks* quirks) {
   control = trim(control);
   if (control.empty() || control == "*") return std::string(base);
   if (scheme_bytes(control) != 0) return strip_credentials(control);
   if (control.starts_with('/') && !origin_of(base).empty()) return std::string(origin_of(base)).append(control);
-  return concatenate(base, control);
+  return appends_as_text(base, quirks) ? concatenate(base, control) : join_rfc3986(base, control);
 }
 
-std::vector<std::string> control_candidates(std::string_view base, std::string_view control) {
+std::vector<std::string> control_candidates(std::string_view base, std::string_view control, Quirks* quirks) {
   control = trim(control);
-  std::vector<std::string> candidates{resolve_control(base, control)};
+  std::vector<std::string> candidates{resolve_control(base, control, quirks)};
   const auto add = [&](std::string uri) {
     if (std::find(candidates.begin(), candidates.end(), uri) == candidates.end()) candidates.push_back(std::move(uri));
   };
@@ -275,15 +307,19 @@ std::vector<std::string> control_candidates(std::string_view base, std::string_v
   if (scheme_bytes(control) != 0) {
     const auto base_url = Url::parse(base);
     const auto control_url = Url::parse(control);
+    const bool elsewhere = base_url && control_url && leads_elsewhere(*base_url, *control_url);
+    const bool strict = elsewhere ? !tolerates(quirks, Quirk::A6) : quirks && quirks->strict.has(Quirk::A6);
+    if (strict) return candidates;
     if (base_url && control_url && !same_host(*base_url, *control_url)) {
       Url moved = *base_url;
       moved.path = control_url->path;
       add(moved.without_credentials());
     }
-    add(std::string(base));  // A6
+    add(std::string(base));
     return candidates;
   }
-  add(concatenate(base, control));
+  const bool relative = !control.starts_with('/') || origin_of(base).empty();
+  if (!relative || appends_as_text(base, quirks)) add(concatenate(base, control));
   if (!origin_of(base).empty()) add(join_rfc3986(base, control));
   return candidates;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/quirk.h"
 #include "base/result.h"
 
 namespace vigie::rtsp {
@@ -41,16 +42,22 @@ bool same_host(const Url& a, const Url& b);
 std::string strip_credentials(std::string_view text);
 
 // The base for control attributes: Content-Base, else Content-Location, else the request's URI; repairs a missing
-// scheme (A1) and a doubled one (A2), takes a relative base against the request. Pass empty views for absent headers.
-std::string choose_base(std::string_view content_base, std::string_view content_location, std::string_view request_uri);
+// scheme (A1), a doubled one (A2) and missing brackets (A3), takes a relative base against the request. Pass empty views
+// for absent headers. Where one of them is not tolerated the base is what the text says by RFC 3986, which leads nowhere.
+std::string choose_base(std::string_view content_base, std::string_view content_location, std::string_view request_uri,
+                        Quirks* quirks = nullptr);
 
 // The URI for SETUP (or for aggregate control, with the session's control) of a media whose control is `control`:
 // absolute -> itself; "*" or empty -> base; "/path" -> path on the base's authority; else base, one '/', control
 // (plain concatenation, also behind a query: A4, A5). Credentials inside `control` are removed.
-std::string resolve_control(std::string_view base, std::string_view control);
+// A5 is taken from a relative control where the base has a query, for then RFC 3986 would lose the query: that is how it
+// is joined where A5 is not tolerated.
+std::string resolve_control(std::string_view base, std::string_view control, Quirks* quirks = nullptr);
 
 // resolve_control() first, then the other ways some devices mean it (RFC 3986 joining; concatenation of "/path"; the
 // base itself for an absolute control that names another host, A6), without repetitions. For retrying a 404.
-std::vector<std::string> control_candidates(std::string_view base, std::string_view control);
+// A6 is not noted where an address stands for the base's name, for both may be the same device. Where A5 or A6 is not
+// tolerated its other ways are left out.
+std::vector<std::string> control_candidates(std::string_view base, std::string_view control, Quirks* quirks = nullptr);
 
 }  // namespace vigie::rtsp

@@ -50,9 +50,9 @@ void RtspClient::start(MonoTime now) {
   }
   url_ = std::move(*url);
   if (config_.username.empty() && config_.password.empty()) {
-    auth_ = rtsp::ClientAuth(url_.user, url_.password);
+    auth_ = rtsp::ClientAuth(url_.user, url_.password, config_.quirks);
   } else {
-    auth_ = rtsp::ClientAuth(config_.username, config_.password);
+    auth_ = rtsp::ClientAuth(config_.username, config_.password, config_.quirks);
   }
   if (config_.dialogue) {
     config_.dialogue->conceal(config_.username, config_.password);
@@ -71,7 +71,8 @@ void RtspClient::start(MonoTime now) {
 
 void RtspClient::connect(MonoTime now) {
   phase_ = Phase::connecting;
-  splitter_ = rtsp::StreamSplitter();
+  splitter_ = rtsp::StreamSplitter({}, config_.quirks);
+  auth_.on_new_connection();
   stream_position_ = 0;
   connection_dirty_ = true;
   pending_.reset();
@@ -310,7 +311,7 @@ void RtspClient::on_redirect(const Pending& pending, const rtsp::Response& respo
     return;
   }
   // A14: our credentials stay with the host they were given for.
-  if (!rtsp::same_host(url_, *to)) auth_ = rtsp::ClientAuth(to->user, to->password);
+  if (!rtsp::same_host(url_, *to)) auth_ = rtsp::ClientAuth(to->user, to->password, config_.quirks);
   if (config_.dialogue) config_.dialogue->conceal(to->user, to->password);
   url_ = std::move(*to);
   if (url_.tls) over_tcp_ = true;
@@ -332,20 +333,20 @@ void RtspClient::on_options(const rtsp::Response& response, MonoTime now) {
 }
 
 void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
-  Result<rtsp::SessionDescription> session = rtsp::parse_sdp(response.body);
+  Result<rtsp::SessionDescription> session = rtsp::parse_sdp(response.body, config_.quirks);
   if (!session) {
     fail(session.error().code, session.error().what);
     return;
   }
-  Result<rtsp::VideoMedia> video = rtsp::pick_video(*session);
+  Result<rtsp::VideoMedia> video = rtsp::pick_video(*session, config_.quirks);
   if (!video) {
     fail(video.error().code, video.error().what);
     return;
   }
   base_ = rtsp::choose_base(response.headers.get("Content-Base"), response.headers.get("Content-Location"),
-                            url_.request_uri());
-  aggregate_uri_ = rtsp::resolve_control(base_, session->control);
-  setup_uris_ = rtsp::control_candidates(base_, video->control);
+                            url_.request_uri(), config_.quirks);
+  aggregate_uri_ = rtsp::resolve_control(base_, session->control, config_.quirks);
+  setup_uris_ = rtsp::control_candidates(base_, video->control, config_.quirks);
   if (setup_uris_.empty()) setup_uris_.push_back(base_);
   setup_index_ = 0;
   control_ = video->control;
@@ -425,6 +426,7 @@ void RtspClient::on_play(const rtsp::Response& response, MonoTime now) {
     return;
   }
   if (!take_session(response)) return;
+  (void)rtsp::parse_rtp_info(response.headers.get("RTP-Info"), config_.quirks);  // to note A28: nothing else uses it
   phase_ = Phase::playing;
   dialogue_deadline_.reset();
   keepalive_at_ = now + keepalive_interval();

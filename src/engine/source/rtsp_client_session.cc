@@ -181,7 +181,7 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
   rtsp::Transport transport;
   bool known = false;
   const std::string_view header = response.headers.get("Transport");
-  if (const auto list = rtsp::parse_transport(response.headers.get("Transport")); list && !list->empty()) {
+  if (const auto list = rtsp::parse_transport(header, config_.quirks); list && !list->empty()) {
     // A25: of several, the one of the kind we asked for.
     const auto fits = [this](const rtsp::Transport& t) {
       return over_tcp_ == (t.interleaved.has_value() || t.lower == rtsp::LowerTransport::tcp);
@@ -242,7 +242,7 @@ Status RtspClient::take_ports(const rtsp::Transport& transport, std::string_view
 
 bool RtspClient::take_session(const rtsp::Response& response) {
   if (!response.headers.has("Session")) return true;
-  const auto session = rtsp::parse_session(response.headers.get("Session"));
+  const auto session = rtsp::parse_session(response.headers.get("Session"), config_.quirks);
   if (!session) return true;
   // A26: the newest id counts.
   if (have_session_ && session->id != session_ && !let_pass(Quirk::A26, "the session id changes")) return false;

@@ -18,7 +18,7 @@ const Nal kPps265{0x44, 0x01, 0xc1, 0x72};
 
 Result<VideoMedia> pick(const std::string& medias) { return pick_video(*parse_sdp("v=0\r\n" + medias)); }
 
-SpropSets sprop(Codec codec, std::vector<SdpAttribute> parameters) { return decode_sprop(codec, {96, parameters}); }
+SpropSets sprop(Codec codec, std::vector<SdpAttribute> parameters) { return *decode_sprop(codec, {96, parameters}); }
 
 TEST(PickVideo, FindsTheFirstUsable) {
   struct Row {

@@ -42,7 +42,7 @@ TEST(Transport, ParsesUdpAndMulticast) {
 
 TEST(Transport, ToleratesWhatCamerasWrite) {
   EXPECT_EQ(one("RTP/AVP;interleaved=0").interleaved, (ChannelPair{0, 1}));  // A20
-  EXPECT_EQ(one("ssrc=1;RTP/AVP, RTP/AVP;interleaved=4-5").interleaved, (ChannelPair{4, 5}));
+  EXPECT_EQ(one("ssrc=1;unicast, RTP/AVP;interleaved=4-5").interleaved, (ChannelPair{4, 5}));
   EXPECT_EQ(one("RTP/AVP/TCP;ssrc=12AB;interleaved=0-1;unicast").ssrc, 0x12ABu);  // A23
   EXPECT_EQ(one("RTP/AVP;source=;server_port=0-1").source, "");                   // A24
   EXPECT_EQ(one("RTP/AVP;source=;server_port=0-1").server_port, (PortPair{0, 1}));
