@@ -59,6 +59,17 @@ def sim(
         list[str] | None,
         typer.Option(help='A fault from the start: \'{"fault": "loss", "percent": 1}\'.', show_default=False),
     ] = None,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Known deviations that the cameras show: A4,F1; one camera: cam003:A4,F1.", show_default=False
+        ),
+    ] = None,
+    random_quirks: Annotated[int, typer.Option(min=0, help="So many more for each camera, drawn by the seed.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same quirks.")] = 1,
+    list_quirks: Annotated[
+        bool, typer.Option("--list-quirks", help="Say which quirks there are, and what the cameras do.")
+    ] = False,
     control: Annotated[bool, typer.Option(help="Commands as JSON lines on stdin; ends with stdin.")] = False,
     seconds: Annotated[float, typer.Option(min=0, help="How long; 0: until Ctrl-C.")] = 0,
     option: Annotated[
@@ -67,6 +78,8 @@ def sim(
 ) -> None:
     """Runs simulated RTSP cameras, paced and out of phase as real ones are, with faults on demand."""
     console = Console(stderr=True)
+    if list_quirks:
+        raise typer.Exit(subprocess.run([_native.find_program("vigie-sim"), "--list-quirks"], check=False).returncode)
     with tempfile.TemporaryDirectory(prefix="vigie-sim-") as folder:
         clips: list[Clip] = []
         if not synthetic:
@@ -87,6 +100,9 @@ def sim(
             command += ["--user", user, "--password", password]
         for each in fault or []:
             command += ["--fault", each]
+        for each in quirk or []:
+            command += ["--quirk", each]
+        command += ["--random-quirks", str(random_quirks), "--seed", str(seed)]
         for each in option or []:
             command += shlex.split(each)
         if control:
@@ -115,6 +131,8 @@ def _follow(process: subprocess.Popen[str], console: Console, cameras: int, host
                 base = f"rtsp://{where}:{answer['port']}/cam"
                 last = f" … {base}{cameras - 1:03d}" if cameras > 1 else ""
                 console.print(f"{base}000{last}", highlight=False, markup=False)
+                for camera, quirks in answer.get("quirks", {}).items():
+                    console.print(f"{camera}: {quirks}", highlight=False, markup=False)
     except KeyboardInterrupt:
         return 0
     return process.wait()

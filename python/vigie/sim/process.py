@@ -14,6 +14,7 @@ from vigie.sim.clips import Clip
 class SimProcess:
     """Simulated cameras `rtsp://127.0.0.1:port/camNNN` in a process of their own; a context manager.
 
+    `quirks` says which known deviations a camera shows, by its name `camNNN`; cameras without are not in it.
     `clips`: what they play, in turn; none: synthetic units that no decoder can read, for load.
     `options`: more options of `vigie-sim`, as they are.
     """
@@ -32,7 +33,11 @@ class SimProcess:
         self._process = _native.start([*command, *options], cpus=cpus, stdin=subprocess.PIPE)
         self.cameras = cameras
         try:
-            self.port: int = self._answer()["port"]
+            ready = self._answer()
+            self.port: int = ready["port"]
+            self.quirks: dict[str, list[str]] = {
+                camera: ids.split(",") for camera, ids in ready.get("quirks", {}).items()
+            }
         except InvalidArgumentError:
             _native.stop(self._process)
             raise InvalidArgumentError("it ended at once; its reason stands above", "vigie-sim") from None

@@ -12,11 +12,12 @@ constexpr size_t kInterleavedHeader = 4;
 constexpr size_t kRtpHeader = 12;
 
 // Makes room for one packet and returns where its payload goes.
-uint8_t* grow(UnitTrain& train, size_t payload_size) {
+uint8_t* grow(UnitTrain& train, size_t payload_size, uint8_t first) {
   const size_t at = train.bytes.size();
   train.bytes.resize(at + kInterleavedHeader + kRtpHeader + payload_size);
   train.packets.push_back(
       {static_cast<uint32_t>(at + kInterleavedHeader), static_cast<uint32_t>(kRtpHeader + payload_size)});
+  train.bytes[at + kInterleavedHeader] = first;
   return train.bytes.data() + at + kInterleavedHeader + kRtpHeader;
 }
 
@@ -30,7 +31,6 @@ void patch_headers(UnitTrain& train, size_t from, size_t to, const PatchValues& 
     p[0] = '$';
     p[1] = values.channel;
     store_be16(p + 2, static_cast<uint16_t>(packet.size));
-    p[4] = 0x80;
     p[5] = static_cast<uint8_t>(values.payload_type | (i == last && values.marker ? 0x80 : 0));
     store_be16(p + 6, static_cast<uint16_t>(values.first_sequence + i));
     store_be32(p + 8, values.rtp_timestamp);
@@ -38,8 +38,8 @@ void patch_headers(UnitTrain& train, size_t from, size_t to, const PatchValues& 
   }
 }
 
-void TrainBuilder::add_payload(ByteSpan header, ByteSpan data) {
-  uint8_t* out = grow(train_, header.size() + data.size());
+void TrainBuilder::add_payload(ByteSpan header, ByteSpan data, uint8_t first) {
+  uint8_t* out = grow(train_, header.size() + data.size(), first);
   std::copy(header.begin(), header.end(), out);
   std::copy(data.begin(), data.end(), out + header.size());
 }

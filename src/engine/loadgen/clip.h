@@ -49,7 +49,7 @@ struct PatchValues {
   bool marker = true;  // on the unit's last packet
 };
 
-// Rewrites the interleaved and RTP headers of packets [from, to).
+// Rewrites the interleaved and RTP headers of packets [from, to), but for the RTP header's first byte.
 void patch_headers(UnitTrain& train, size_t from, size_t to, const PatchValues& values);
 
 // Packs NAL units into RTP packets: single NAL unit packets and fragmentation units (RFC 6184 5.6, 5.8; RFC 7798 4.4.1,
@@ -58,8 +58,9 @@ class TrainBuilder {
  public:
   TrainBuilder(Codec codec, size_t max_payload) : codec_(codec), max_payload_(max_payload) {}
   void add_nal(ByteSpan nal);
-  // A packet as it is: payload header and data (MJPEG).
-  void add_payload(ByteSpan header, ByteSpan data);
+  // A packet as it is: payload header and data (MJPEG). `first` is the RTP header's first byte; where it says so, CSRCs
+  // and extension begin `header`, and padding ends `data`.
+  void add_payload(ByteSpan header, ByteSpan data, uint8_t first = 0x80);
   // Finds the stamp and the trailer, if there are any.
   UnitTrain finish(bool keyframe);
 
@@ -93,6 +94,7 @@ struct SyntheticOptions {
   uint32_t height = 1080;
   size_t max_payload = 1400;
   uint64_t seed = 1;
+  uint32_t slices = 1;  // of each picture, not of MJPEG
 };
 // One GOP of access units of the right size and structure whose slice data are pseudo-random bytes: no decoder will
 // make a picture of them. For load.

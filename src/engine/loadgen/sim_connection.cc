@@ -90,7 +90,7 @@ void SimConnection::send_control(ByteSpan rtcp) {
              reinterpret_cast<const sockaddr*>(&control_), peer_size_);
     return;
   }
-  std::vector<uint8_t> framed{'$', static_cast<uint8_t>(channel_ + 1), static_cast<uint8_t>(rtcp.size() >> 8),
+  std::vector<uint8_t> framed{'$', control_channel_, static_cast<uint8_t>(rtcp.size() >> 8),
                               static_cast<uint8_t>(rtcp.size())};
   framed.insert(framed.end(), rtcp.begin(), rtcp.end());
   send_bytes(framed.data(), framed.size());
@@ -98,7 +98,17 @@ void SimConnection::send_control(ByteSpan rtcp) {
 
 void SimConnection::heard_control_from(const sockaddr_storage& from) {
   const size_t address_and_port = from.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : offsetof(sockaddr_in, sin_zero);
-  if (udp_ && std::memcmp(&from, &control_, address_and_port) == 0) last_heard = server_.loop_.now();
+  if (udp_ && std::memcmp(&from, &control_, address_and_port) == 0) heard(LifeSign::rtcp);
+}
+
+void SimConnection::heard(LifeSign sign) {
+  if (text_.counts(sign)) last_heard = server_.loop_.now();
+}
+
+Nanos SimConnection::patience() const {
+  const Nanos usual = server_.options_.session_timeout + 5s;
+  if (!text_.any() || !playing) return usual;
+  return std::chrono::seconds(text_.patience_s(static_cast<int>(usual / 1s)));
 }
 
 void SimConnection::read() {
@@ -110,7 +120,6 @@ void SimConnection::read() {
     in_.append(buffer, static_cast<size_t>(got));
     if (static_cast<size_t>(got) < sizeof buffer) break;
   }
-  last_heard = server_.loop_.now();
   size_t at = 0;
   while (!closing && at < in_.size()) {
     const std::string_view rest = std::string_view(in_).substr(at);
@@ -120,6 +129,7 @@ void SimConnection::read() {
       if (rest.size() < size) break;
       if (size >= 6 && static_cast<uint8_t>(rest[5]) == 201) ++server_.counts_.receiver_reports;
       at += size;
+      heard(LifeSign::rtcp);
       continue;
     }
     RtspText request;
@@ -128,76 +138,106 @@ void SimConnection::read() {
     if (bad) return server_.close(this);
     if (size == 0) break;
     at += size;
+    heard(request.first == "OPTIONS"         ? LifeSign::options
+          : request.first == "GET_PARAMETER" ? LifeSign::get_parameter
+                                             : LifeSign::other);
     handle(request);
   }
   in_.erase(0, at);
   if (in_.size() > kMaxRequestBuffer) server_.close(this);
 }
 
-void SimConnection::answer(const RtspText& request, int status, std::string_view reason, const std::string& headers,
-                           const std::string& body) {
-  std::string text = "RTSP/1.0 " + std::to_string(status) + " ";
-  text.append(reason).append("\r\nCSeq: ").append(request.header("CSeq")).append("\r\n").append(headers);
-  if (slot != nullptr && slot->huge_body) {
-    text += "Content-Length: 4294967295\r\n";
-  } else if (!body.empty()) {
-    text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+void SimConnection::answer(const RtspText& request, int status, std::string_view reason, Headers headers,
+                           std::string body) {
+  SimAnswer made;
+  made.status = status;
+  made.reason = reason;
+  made.headers = std::move(headers);
+  made.body = std::move(body);
+  deliver(request, std::move(made));
+}
+
+void SimConnection::deliver(const RtspText& request, SimAnswer answer) {
+  answer.cseq = request.header("CSeq");
+  answer.huge_length = slot != nullptr && slot->huge_body;
+  text_.bend(answer);
+  if (!answer.silent) {
+    held_ += answer_text(answer);
+    const bool late = request.first == "PLAY" && text_.answers_late(udp_);
+    if (!playing || !(late || text_.answers_inside(udp_))) {
+      const std::string text = take_answer();
+      send_bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+    }
   }
-  text += "\r\n" + body;
-  send_bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  if (answer.close) server_.close(this);
 }
 
 bool SimConnection::authorized(const RtspText& request, const SimServer::CameraSlot& camera) {
   const SimOptions& options = server_.options_;
   if (options.credentials.empty() && !camera.refuse_credentials) return true;
-  if (!camera.refuse_credentials &&
-      digest_accepts(request.header("Authorization"), request.first, kRealm, server_.nonce_, options.credentials)) {
-    return true;
+  const std::string nonce = text_.nonce_for(request, server_.nonce_);
+  if (!camera.refuse_credentials && text_.accepts(request, kRealm, nonce, options.credentials)) return true;
+  Headers headers;
+  for (std::string& challenge : text_.challenges(kRealm, nonce, options.offer_md5, options.offer_sha256)) {
+    headers.emplace_back("WWW-Authenticate", std::move(challenge));
   }
-  std::string headers;
-  if (options.offer_sha256) headers += "WWW-Authenticate: " + digest_challenge(kRealm, server_.nonce_, true) + "\r\n";
-  if (options.offer_md5) headers += "WWW-Authenticate: " + digest_challenge(kRealm, server_.nonce_, false) + "\r\n";
   ++server_.counts_.unauthorized;
-  answer(request, 401, "Unauthorized", headers);
+  answer(request, 401, "Unauthorized", std::move(headers));
   return false;
 }
 
 void SimConnection::handle(const RtspText& request) {
+  if (request.first.starts_with("RTSP/")) {
+    if (std::exchange(waits_for_client_, false)) server_.start_playing(*slot, this);
+    return;
+  }
   ++server_.counts_.requests;
-  if (request.first == "OPTIONS") {
-    return answer(request, 200, "OK",
-                  "Public: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN\r\n");
-  }
   SimServer::CameraSlot* camera = server_.find_camera(request.second);
-  if (camera == nullptr) return answer(request, 404, "Not Found");
-  if (camera->closed_down) return server_.close(this);
-  if (camera->answer_delay > 0ns && slot != camera) {
-    // Only the first request of a connection waits: a client sends the next one only after the answer anyway.
-    slot = camera;
-    return server_.loop_.after(camera->answer_delay, [server = &server_, self = this, request] {
-      const auto found = server->connections_.find(self);
-      if (found != server->connections_.end() && !self->closing) self->handle(request);
-    });
+  if (camera != nullptr) text_.wear(camera->quirks, camera->camera->number());
+  const bool options = request.first == "OPTIONS";
+  if (!options) {
+    if (camera == nullptr) return answer(request, 404, "Not Found");
+    if (camera->closed_down) return server_.close(this);
+    if (camera->answer_delay > 0ns && slot != camera) {
+      // Only the first request of a connection waits: a client sends the next one only after the answer anyway.
+      slot = camera;
+      return server_.loop_.after(camera->answer_delay, [server = &server_, self = this, request] {
+        const auto found = server->connections_.find(self);
+        if (found != server->connections_.end() && !self->closing) self->handle(request);
+      });
+    }
+    if (slot == nullptr) slot = camera;
   }
-  if (slot == nullptr) slot = camera;
+  if (text_.any()) {
+    const size_t sessions = camera == nullptr ? 0 : camera->sessions.size();
+    auto refusal = text_.refuse(request, {!session_.empty(), playing, sessions - (playing && sessions > 0)});
+    if (refusal) {
+      server_.counts_.refused += refusal->status >= 400;
+      return deliver(request, *std::move(refusal));
+    }
+  }
+  if (options) {
+    return answer(request, 200, "OK",
+                  {{"Public", "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN"}});
+  }
   if (!authorized(request, *camera)) return;
   if (request.first == "DESCRIBE") {
     const std::string base = request.second.ends_with('/') ? request.second : request.second + "/";
-    return answer(request, 200, "OK", "Content-Base: " + base + "\r\nContent-Type: application/sdp\r\n",
+    return answer(request, 200, "OK", {{"Content-Base", base}, {"Content-Type", "application/sdp"}},
                   server_.describe(*camera, base));
   }
   if (request.first == "SETUP") return setup(request, *camera);
   if (request.first == "PLAY") return play(request, *camera);
   if (request.first == "PAUSE") {
     server_.stop_playing(*camera, this);
-    return answer(request, 200, "OK", "Session: " + session_ + "\r\n");
+    return answer(request, 200, "OK", {{"Session", session_}});
   }
   if (request.first == "GET_PARAMETER" || request.first == "SET_PARAMETER") {
-    return answer(request, 200, "OK", session_.empty() ? "" : "Session: " + session_ + "\r\n");
+    return answer(request, 200, "OK", session_.empty() ? Headers{} : Headers{{"Session", session_}});
   }
   if (request.first == "TEARDOWN") {
     server_.stop_playing(*camera, this);
-    return answer(request, 200, "OK", "Session: " + session_ + "\r\n");
+    return answer(request, 200, "OK", {{"Session", session_}});
   }
   answer(request, 405, "Method Not Allowed");
 }
@@ -219,9 +259,12 @@ void SimConnection::setup(const RtspText& request, SimServer::CameraSlot& camera
   std::snprintf(ssrc, sizeof ssrc, "%08X", camera.camera->ssrc());
   std::string reply;
   if (tcp) {
-    const auto pair =
-        read_pair(list_parameter(transport, "interleaved")).value_or(std::pair(audio ? 2 : 0, audio ? 3 : 1));
-    if (!audio) channel_ = static_cast<uint8_t>(pair.first);
+    auto pair = read_pair(list_parameter(transport, "interleaved")).value_or(std::pair(audio ? 2 : 0, audio ? 3 : 1));
+    text_.choose_channels(pair);
+    if (!audio) {
+      channel_ = static_cast<uint8_t>(text_.mixes_channels() ? pair.second : pair.first);
+      control_channel_ = static_cast<uint8_t>(text_.mixes_channels() ? pair.first : pair.second);
+    }
     reply = "RTP/AVP/TCP;unicast;interleaved=" + std::to_string(pair.first) + "-" + std::to_string(pair.second);
   } else {
     const auto pair = read_pair(list_parameter(transport, "client_port"));
@@ -234,10 +277,9 @@ void SimConnection::setup(const RtspText& request, SimServer::CameraSlot& camera
             ";server_port=" + std::to_string(server_.udp_->port()) + "-" + std::to_string(server_.udp_->port() + 1);
   }
   if (!audio) udp_ = !tcp;
-  const auto timeout_s = std::chrono::duration_cast<std::chrono::seconds>(server_.options_.session_timeout).count();
+  const int timeout_s = text_.announced_timeout_s(static_cast<int>(server_.options_.session_timeout / 1s));
   answer(request, 200, "OK",
-         "Transport: " + reply + ";ssrc=" + ssrc + "\r\nSession: " + session_ +
-             ";timeout=" + std::to_string(timeout_s) + "\r\n");
+         {{"Transport", reply + ";ssrc=" + ssrc}, {"Session", session_ + ";timeout=" + std::to_string(timeout_s)}});
 }
 
 void SimConnection::play(const RtspText& request, SimServer::CameraSlot& camera) {
@@ -247,13 +289,21 @@ void SimConnection::play(const RtspText& request, SimServer::CameraSlot& camera)
     return answer(request, camera.refuse_status, "Refused");
   }
   slot = &camera;
-  server_.start_playing(camera, this);
+  const std::string own_request = text_.request_of_its_own(request.second);
+  waits_for_client_ = !own_request.empty() && !playing;
+  if (!waits_for_client_) server_.start_playing(camera, this);
   std::string url = request.second;
   if (!url.ends_with('/')) url += '/';
+  PatchValues next;
+  next.first_sequence = camera.camera->next_sequence();
+  next.rtp_timestamp = camera.camera->next_timestamp();
+  if (camera.media) camera.media->bend(next);
   answer(request, 200, "OK",
-         "Session: " + session_ + "\r\nRange: npt=now-\r\nRTP-Info: url=" + url +
-             "trackID=0;seq=" + std::to_string(camera.camera->next_sequence()) +
-             ";rtptime=" + std::to_string(camera.camera->next_timestamp()) + "\r\n");
+         {{"Session", session_},
+          {"Range", "npt=now-"},
+          {"RTP-Info", "url=" + url + "trackID=0;seq=" + std::to_string(next.first_sequence) +
+                           ";rtptime=" + std::to_string(next.rtp_timestamp)}});
+  if (waits_for_client_) send_bytes(reinterpret_cast<const uint8_t*>(own_request.data()), own_request.size());
 }
 
 }  // namespace vigie::loadgen

@@ -2,6 +2,7 @@
 // One RTSP connection to the simulated cameras, and the one session on it.
 #include <sys/socket.h>
 
+#include "loadgen/sim_quirks_text.h"
 #include "loadgen/sim_server.h"
 
 namespace vigie::loadgen {
@@ -18,6 +19,11 @@ class SimConnection final : public Handler {
   void send_control(ByteSpan rtcp);
 
   void heard_control_from(const sockaddr_storage& from);
+  // An answer that waits for its place between pictures (E3, E7, J1).
+  bool holds_answer() const { return !held_.empty(); }
+  bool answers_inside() const { return text_.answers_inside(udp_); }
+  std::string take_answer() { return std::exchange(held_, {}); }
+  Nanos patience() const;
 
   int fd() const { return fd_.get(); }
   bool udp() const { return udp_; }
@@ -34,8 +40,11 @@ class SimConnection final : public Handler {
   void flush();
   void want(uint32_t events);
   void handle(const RtspText& request);
-  void answer(const RtspText& request, int status, std::string_view reason, const std::string& headers = {},
-              const std::string& body = {});
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  void answer(const RtspText& request, int status, std::string_view reason, Headers headers = {},
+              std::string body = {});
+  void deliver(const RtspText& request, SimAnswer answer);
+  void heard(LifeSign sign);
   bool authorized(const RtspText& request, const SimServer::CameraSlot& camera);
   void setup(const RtspText& request, SimServer::CameraSlot& camera);
   void play(const RtspText& request, SimServer::CameraSlot& camera);
@@ -50,7 +59,10 @@ class SimConnection final : public Handler {
   uint32_t wanted_ = 0;
   std::string session_;
   bool udp_ = false;
-  uint8_t channel_ = 0;
+  uint8_t channel_ = 0, control_channel_ = 1;
+  QuirkedText text_;
+  std::string held_;
+  bool waits_for_client_ = false;  // A15: no pictures before our own request is answered
 };
 
 }  // namespace vigie::loadgen

@@ -20,6 +20,8 @@ content, one of
   --payload BYTES (1400)  --pace-mbit N (100; 0: a unit leaves at once)  --pace-chunk BYTES (32768)
   --user NAME --password TEXT  --auth md5|sha256|both (both)  --sr-seconds N (5)  --session-timeout N (60)
   --idr-on-play  --audio  --seed N (1)  --duration SECONDS (0: for ever)
+  --quirk IDS | camNNN:IDS (repeatable): known deviations that all cameras, or one, show: A4,F1
+      --random-quirks N: so many more for each camera, by --seed   --list-quirks
   --fault JSON (repeatable)   --control: commands as JSON lines on stdin, ends with stdin
 The first line on stdout is {"event":"ready","port":N}; answers to commands follow as JSON lines.
 )";
@@ -68,7 +70,7 @@ Codec read_codec(const std::string& name) {
   Arguments::fail("--codec must be h264, h265 or mjpeg, not '" + name + "'");
 }
 
-std::vector<Clip> make_clips(Arguments& arguments) {
+ClipStore make_clips(Arguments& arguments) {
   std::vector<Clip> clips;
   const double fps = arguments.number("--fps", 25);
   if (fps < 0.1 || fps > 1000) Arguments::fail("--fps must be from 0.1 to 1000");
@@ -95,8 +97,59 @@ std::vector<Clip> make_clips(Arguments& arguments) {
     if (!clip.ok()) Arguments::fail(clip.error().text());
     clips.push_back(std::move(clip).value());
   }
-  if (clips.empty()) clips.push_back(make_synthetic_clip(synthetic));
+  if (!clips.empty()) return ClipStore(std::move(clips), std::nullopt);
+  clips.push_back(make_synthetic_clip(synthetic));
+  return ClipStore(std::move(clips), synthetic);
+}
+
+QuirkPlan read_quirks(Arguments& arguments, const SimOptions& options) {
+  QuirkPlan plan;
+  for (const std::string& text : arguments.texts("--quirk")) {
+    if (const Status added = plan.add(text); !added.ok()) Arguments::fail(added.error().text());
+  }
+  plan.add_random(static_cast<uint32_t>(arguments.number("--random-quirks", 0)), options.seed);
+  for (const uint32_t number : plan.named()) {
+    if (number < options.first || number - options.first >= options.cameras) {
+      Arguments::fail("--quirk names camera " + std::to_string(number) + ", which is none of the " +
+                      std::to_string(options.cameras) + " from " + std::to_string(options.first) + " on");
+    }
+  }
+  return plan;
+}
+
+// What each camera plays, and which quirks it has.
+std::vector<Clip*> cast(const QuirkPlan& plan, ClipStore& store, SimOptions& options) {
+  std::vector<Clip*> clips;
+  for (uint32_t i = 0; i < options.cameras; ++i) {
+    clips.push_back(&store.plain(i));
+    if (plan.empty()) continue;
+    const QuirkSet quirks = plan.of(options.first + i, clips[i]->codec, !options.credentials.empty());
+    for (const Quirk quirk : quirks.list()) {
+      if (needs_credentials(quirk) && options.credentials.empty()) {
+        Arguments::fail("quirk " + std::string(quirk_facts(quirk).id) +
+                        " is about passwords: give --user and --password");
+      }
+    }
+    const Result<Clip*> clip = store.clip_for(i, quirks);
+    if (!clip.ok()) Arguments::fail(clip.error().text());
+    clips[i] = *clip;
+    options.quirks.push_back(quirks);
+  }
   return clips;
+}
+
+// {"event":"ready","port":N}, and which camera has which quirks where any has.
+void say_ready(const SimServer& server) {
+  std::printf("{\"event\":\"ready\",\"port\":%u", server.port());
+  const SimOptions& options = server.options();
+  const char* before = ",\"quirks\":{";
+  for (size_t i = 0; i < options.quirks.size(); ++i) {
+    if (options.quirks[i].empty()) continue;
+    std::printf("%s\"cam%03zu\":\"%s\"", before, options.first + i, ids_text(options.quirks[i]).c_str());
+    before = ",";
+  }
+  std::printf("%s}\n", *before == ',' && before[1] == '\0' ? "}" : "");
+  std::fflush(stdout);
 }
 
 Nanos read_seconds(Arguments& arguments, const char* name, double fallback) {
@@ -109,6 +162,13 @@ int run(int count, char** values) {
   Arguments arguments(count, values);
   if (arguments.flag("--help")) {
     std::fputs(kHelp, stdout);
+    return 0;
+  }
+  if (arguments.flag("--list-quirks")) {
+    for (const Emulation& each : emulations()) {
+      std::printf("%-4s%.*s\n", std::string(each.id).c_str(), static_cast<int>(each.sentence.size()),
+                  each.sentence.data());
+    }
     return 0;
   }
   SimOptions options;
@@ -133,9 +193,11 @@ int run(int count, char** values) {
   const Nanos duration = read_seconds(arguments, "--duration", 0);
   const bool control = arguments.flag("--control");
   const std::vector<std::string> faults = arguments.texts("--fault");
-  std::vector<Clip> clips = make_clips(arguments);
+  const QuirkPlan plan = read_quirks(arguments, options);
+  ClipStore store = make_clips(arguments);
   arguments.finish();
 
+  const std::vector<Clip*> clips = cast(plan, store, options);
   prepare_process();
   Loop loop(system_clock());
   SimServer server(loop, options, clips);
@@ -147,8 +209,7 @@ int run(int count, char** values) {
   }
   signalled_loop = &loop;
   for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, [](int) { signalled_loop->stop(); });
-  std::printf("{\"event\":\"ready\",\"port\":%u}\n", server.port());
-  std::fflush(stdout);
+  say_ready(server);
   std::unique_ptr<ControlInput> input;
   if (control) input = std::make_unique<ControlInput>(loop, server);
   if (duration > 0ns) loop.after(duration, [&] { loop.stop(); });

@@ -17,12 +17,15 @@
 
 namespace vigie::loadgen {
 
-SimServer::SimServer(Loop& loop, SimOptions options, std::vector<Clip>& clips)
+SimServer::SimServer(Loop& loop, SimOptions options, const std::vector<Clip*>& clips)
     : loop_(loop), options_(std::move(options)), started_(loop.now()), random_(options_.seed) {
   for (uint32_t i = 0; i < options_.cameras; ++i) {
     CameraSlot slot;
-    slot.camera = std::make_unique<SimCamera>(options_.first + i, clips[i % clips.size()], options_.pace, loop.clock(),
-                                              random_.next());
+    slot.camera =
+        std::make_unique<SimCamera>(options_.first + i, *clips[i], options_.pace, loop.clock(), random_.next());
+    if (!options_.quirks.empty()) slot.quirks = options_.quirks[i];
+    slot.media = MediaQuirks::make(slot.quirks, clips[i]->codec);
+    if (slot.quirks.has(Quirk::D14)) slot.camera->set_silent(true);
     slots_.push_back(std::move(slot));
   }
   uint8_t secret[16];
@@ -100,7 +103,7 @@ void SimServer::close(SimConnection* connection) {
 void SimServer::sweep() {
   const MonoTime now = loop_.now();
   for (auto& [connection, owner] : connections_) {
-    if (!connection->closing && now - connection->last_heard > options_.session_timeout + 5s) {
+    if (!connection->closing && now - connection->last_heard > connection->patience()) {
       ++counts_.timed_out;
       close(connection);
     }
@@ -158,7 +161,7 @@ std::string SimServer::describe(const CameraSlot& slot, const std::string& base)
   if (options_.audio) {
     sdp += "m=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=control:" + base + "trackID=1\r\n";
   }
-  return sdp;
+  return bend_sdp(sdp, slot.quirks, slot.camera->number());
 }
 
 void SimServer::start_playing(CameraSlot& slot, SimConnection* session) {
@@ -167,7 +170,9 @@ void SimServer::start_playing(CameraSlot& slot, SimConnection* session) {
   session->joined = false;
   slot.sessions.push_back(session);
   if (slot.sessions.size() == 1) {
-    const MonoTime due = slot.camera->resume(options_.keyframe_on_play);
+    const bool keyframe = options_.keyframe_on_play || slot.quirks.has(Quirk::I7);
+    const MonoTime due = slot.camera->resume(keyframe && !slot.quirks.has(Quirk::G15));
+    if (slot.media) slot.media->begin_play(slot.camera->next_timestamp());
     if (!slot.scheduled) schedule(slot, due);
   }
 }
@@ -189,13 +194,16 @@ void SimServer::schedule(CameraSlot& slot, MonoTime when) {
 }
 
 void SimServer::begin_unit(SimCamera& camera) {
-  for (SimConnection* session : slot_of(camera).sessions) session->joined = true;
+  CameraSlot& slot = slot_of(camera);
+  for (SimConnection* session : slot.sessions) session->joined = true;
+  if (slot.media) slot.media->begin_unit(camera.next_sequence(), camera.next_timestamp());
 }
 
 void SimServer::write_packets(SimCamera& camera, UnitTrain& train, size_t from, size_t to,
                               std::span<const uint32_t> order, const PatchValues& values) {
   CameraSlot& slot = slot_of(camera);
   PatchValues patch = values;
+  if (slot.media) slot.media->bend(patch);
   bool patched = false;
   std::vector<uint32_t> whole;
   for (size_t i = 0; i < slot.sessions.size(); ++i) {
@@ -204,6 +212,7 @@ void SimServer::write_packets(SimCamera& camera, UnitTrain& train, size_t from, 
     if (!patched || patch.channel != session->channel()) {
       patch.channel = session->channel();
       patch_headers(train, from, to, patch);
+      if (slot.media) slot.media->bend_headers(train, from, to);
       patched = true;
     }
     if (session->udp()) {
@@ -229,6 +238,12 @@ void SimServer::write_packets(SimCamera& camera, UnitTrain& train, size_t from, 
       data = scratch_.data();
       size = scratch_.size();
     }
+    if (slot.media && slot.media->wraps()) {
+      const std::string answer = session->answers_inside() ? session->take_answer() : std::string();
+      const ByteSpan wrapped = slot.media->wrap(train, from, to, {data, size}, answer);
+      data = wrapped.data();
+      size = wrapped.size();
+    }
     if (!session->send_bytes(data, size)) ++counts_.backpressure_units;
     // A failed write has closed the session and taken it out of the list.
     if (i >= slot.sessions.size() || slot.sessions[i] != session) --i;
@@ -237,6 +252,15 @@ void SimServer::write_packets(SimCamera& camera, UnitTrain& train, size_t from, 
 
 void SimServer::end_unit(SimCamera& camera) {
   CameraSlot& slot = slot_of(camera);
+  if (slot.media) {
+    slot.media->end_unit();
+    const std::vector<SimConnection*> sessions = slot.sessions;
+    for (SimConnection* session : sessions) {
+      if (session->closing || !session->joined || !session->holds_answer()) continue;
+      const std::string answer = session->take_answer();
+      session->send_bytes(reinterpret_cast<const uint8_t*>(answer.data()), answer.size());
+    }
+  }
   const MonoTime now = loop_.now();
   if (now - slot.last_report >= options_.report_interval && options_.report_interval > 0ns) {
     slot.last_report = now;
@@ -266,9 +290,14 @@ void SimServer::send_report(CameraSlot& slot) {
   sdes[8] = 1;
   sdes[9] = 9;
   std::copy_n("simulated", 9, sdes + 10);
+  if (slot.media) slot.media->bend_report(rtcp);
   const std::vector<SimConnection*> sessions = slot.sessions;
   for (SimConnection* session : sessions) {
-    if (!session->closing && session->joined) session->send_control(rtcp);
+    if (session->closing || !session->joined) continue;
+    session->send_control(rtcp);
+    if (!slot.media) continue;
+    for (const std::vector<uint8_t>& more : slot.media->more_reports(rtcp, !session->udp()))
+      session->send_control(more);
   }
   ++counts_.sender_reports;
 }

@@ -12,6 +12,7 @@
 #include "loadgen/loop.h"
 #include "loadgen/rtsp_text.h"
 #include "loadgen/sim_camera.h"
+#include "loadgen/sim_quirks_media.h"
 
 namespace vigie::loadgen {
 
@@ -29,6 +30,7 @@ struct SimOptions {
   bool keyframe_on_play = false;
   bool audio = false;  // the SDP also offers an audio track, without media
   uint64_t seed = 1;
+  std::vector<QuirkSet> quirks;  // of each camera; empty: none has any
 };
 
 struct SimCounts {
@@ -45,8 +47,8 @@ class SimServer final : public UnitWriter, public Handler {
  public:
   static constexpr size_t kMaxQueued = 4 << 20;
 
-  // The clips outlive the server; camera i plays clip i modulo their count.
-  SimServer(Loop& loop, SimOptions options, std::vector<Clip>& clips);
+  // The clips outlive the server; camera i plays clips[i]. They are shared, and those of cameras with quirks fit them.
+  SimServer(Loop& loop, SimOptions options, const std::vector<Clip*>& clips);
   ~SimServer() override;
   // Errors: bind_failed.
   Status listen();
@@ -68,6 +70,8 @@ class SimServer final : public UnitWriter, public Handler {
   // Faults that concern the RTSP side of one camera, and its running sessions.
   struct CameraSlot {
     std::unique_ptr<SimCamera> camera;
+    QuirkSet quirks;
+    std::unique_ptr<MediaQuirks> media;  // only where quirks concern what is sent
     std::vector<SimConnection*> sessions;
     bool scheduled = false;
     bool closed_down = false;

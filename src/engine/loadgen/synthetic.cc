@@ -1,5 +1,6 @@
 // Generated access units: real parameter sets and slice headers, random slice data.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -97,9 +98,14 @@ std::vector<uint8_t> h264_pps() {
   return w.nal({0x68});
 }
 
-std::vector<uint8_t> h264_slice_start(bool key, uint32_t frame_num) {
+// `share`: which of how many slices.
+struct Share {
+  uint32_t index = 0, count = 1;
+};
+
+std::vector<uint8_t> h264_slice_start(bool key, uint32_t frame_num, const SyntheticOptions& options, Share share) {
   BitWriter w;
-  w.ue(0);
+  w.ue((options.width + 15) / 16 * ((options.height + 15) / 16 * share.index / share.count));  // first macroblock
   w.ue(key ? 7 : 5);
   w.ue(0);
   w.bits(key ? 0 : frame_num % (1u << kFrameNumBits), kFrameNumBits);
@@ -199,11 +205,16 @@ std::vector<uint8_t> h265_pps() {
   return w.nal({h265::kPps << 1, 1});
 }
 
-std::vector<uint8_t> h265_slice_start(bool key, uint32_t order) {
+std::vector<uint8_t> h265_slice_start(bool key, uint32_t order, const SyntheticOptions& options, Share share) {
   BitWriter w;
-  w.bits(1, 1);
+  w.bits(share.index == 0, 1);
   if (key) w.bits(0, 1);
   w.ue(0);
+  if (share.index > 0) {
+    // The first coding tree block of 64x64, in as many bits as the last one's number has.
+    const uint32_t wide = (options.width + 63) / 64, high = (options.height + 63) / 64;
+    w.bits(wide * (high * share.index / share.count), static_cast<unsigned>(std::bit_width(wide * high - 1)));
+  }
   w.ue(key ? 2 : 1);
   if (!key) w.bits(order & 0xff, 8);
   w.bits(1, 1);
@@ -288,19 +299,26 @@ Clip make_synthetic_clip(const SyntheticOptions& options) {
         builder.add_nal(clip.sps);
         builder.add_nal(clip.pps);
       }
-      std::vector<uint8_t> slice = hevc ? h265_slice_start(key, i) : h264_slice_start(key, i);
       const size_t header = hevc ? 2 : 1;
-      const size_t fixed = sei.size() + slice.size() + kTrailerBytes;
-      append_random(slice,
-                    std::max<size_t>(8, static_cast<size_t>(wanted) > fixed ? static_cast<size_t>(wanted) - fixed : 0),
-                    random);
-      // The trailer is never cut in two by the fragmentation.
-      const size_t tail = (slice.size() + kTrailerBytes - header) % fragment;
-      if (slice.size() + kTrailerBytes > options.max_payload && tail > 0 && tail < kTrailerBytes) {
-        append_random(slice, kTrailerBytes, random);
+      const uint32_t slices = std::max<uint32_t>(1, options.slices);
+      for (uint32_t index = 0; index < slices; ++index) {
+        const Share share{index, slices};
+        const bool last = index + 1 == slices;
+        std::vector<uint8_t> slice =
+            hevc ? h265_slice_start(key, i, options, share) : h264_slice_start(key, i, options, share);
+        const size_t fixed = (sei.size() + kTrailerBytes) / slices + slice.size();
+        const size_t room = static_cast<size_t>(wanted) / slices;
+        append_random(slice, std::max<size_t>(8, room > fixed ? room - fixed : 0), random);
+        if (last) {
+          // The trailer is never cut in two by the fragmentation.
+          const size_t tail = (slice.size() + kTrailerBytes - header) % fragment;
+          if (slice.size() + kTrailerBytes > options.max_payload && tail > 0 && tail < kTrailerBytes) {
+            append_random(slice, kTrailerBytes, random);
+          }
+          append_trailer(slice);
+        }
+        builder.add_nal(slice);
       }
-      append_trailer(slice);
-      builder.add_nal(slice);
       train = builder.finish(key);
     }
     train.pts_ticks = train.dts_ticks = std::llround(90000.0 * i / options.fps);

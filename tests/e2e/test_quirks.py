@@ -1,0 +1,138 @@
+"""Every known deviation that simulated cameras can show, taken in by the engine: pictures come from each of them."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import vigie
+from vigie import _native
+from vigie.quirks import QUIRKS
+from vigie.sim import SimProcess
+
+IDS = [
+    line.split()[0]
+    for line in subprocess.run(
+        [_native.find_program("vigie-sim"), "--list-quirks"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+]
+# Those that show over UDP only, or when UDP is tried first.
+UDP = {"A24": "udp", "F11": "udp", "J1": "udp", "J2": "udp", "J4": "auto"}
+# What the fault must say where a camera gives no pictures.
+REFUSALS = {"D14": "first-picture deadline"}
+# What the engine is to report for an id, where it is not just the id itself of a tolerance and nothing for a practice.
+EXPECTED: dict[str, set[str]] = {}
+# One GOP of the longest (G15: ten seconds) and a first-picture deadline of ten seconds.
+PATIENCE_S = 60.0
+LONG_ENOUGH = 200  # units: all deviations that come now and then have come, and signs of life were due
+
+
+@dataclass
+class Town:
+    """One camera for each id, by its name, as the engine saw it at its best."""
+
+    streams: dict[str, dict[str, Any]]
+    sent: dict[str, int]
+    lost: dict[str, int]
+
+
+def _ready(name: str, stream: dict[str, Any]) -> bool:
+    if name in REFUSALS:
+        return bool(stream["fault"])
+    # Less than a picture a second is the point of I7.
+    enough = stream["units"] >= (3 if name == "I7" else LONG_ENOUGH)
+    return stream["state"] == "playing" and enough and stream["keyframes"] > 0
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    options = ["--user", "ops", "--password", "right", "--bitrate", "0.5", "--gop", "25"]
+    options += ["--sr-seconds", "1", "--session-timeout", "10"]
+    for number, name in enumerate(IDS):
+        options += ["--quirk", f"cam{number:03d}:{name}"]
+    with SimProcess(len(IDS), options=options) as sim, vigie.Engine(shards=1) as engine:
+        assert sim.quirks == {f"cam{number:03d}": [name] for number, name in enumerate(IDS)}
+        cameras = []
+        for number, name in enumerate(IDS):
+            stream = {"name": "main", "url": sim.url(number), "username": "ops", "password": "right"}
+            stream["transport"] = UDP.get(name, "tcp")
+            cameras.append(
+                {
+                    "name": name,
+                    "privacy": "clear",
+                    "privacy_reason": "nobody is in a simulated picture",
+                    "streams": [stream],
+                }
+            )
+        engine.apply({"revision": 1, "cameras": cameras})
+        streams: dict[str, dict[str, Any]] = {}
+        nothing = {"fault": "", "state": "", "units": 0, "keyframes": 0}
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            stats = engine.stats()["cameras"]
+            # A refusal's fault is kept as it was seen: the next attempt begins without.
+            for name in IDS:
+                if not _ready(name, streams.get(name, nothing)):
+                    streams[name] = stats[name]["streams"]["main"]
+            if all(_ready(name, streams[name]) for name in IDS):
+                break
+            time.sleep(0.2)
+        per_camera = sim.stats(per_camera=True)["per_camera"]
+        yield Town(
+            streams,
+            {name: per_camera[number]["units"] for number, name in enumerate(IDS)},
+            {name: stats[name]["streams"]["main"]["lost_packets"] for name in IDS},
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IDS)
+def test_pictures_come_from_a_camera_with(name: str, town: Town) -> None:
+    stream = town.streams[name]
+    if name in REFUSALS:
+        assert REFUSALS[name] in stream["fault"]
+        assert stream["units"] == 0
+        return
+    assert stream["state"] == "playing", stream["fault"]
+    assert stream["units"] > 0
+    assert stream["keyframes"] > 0
+    assert (stream["width"], stream["height"]) == (1920, 1080)
+    assert _ready(name, stream), f"only {stream['units']} units of {town.sent[name]}"
+    assert town.lost[name] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=False, reason="not every parser notes what it tolerates yet")
+@pytest.mark.parametrize("name", IDS)
+def test_the_engine_says_that_it_saw(name: str, town: Town) -> None:
+    own = {name} if QUIRKS[name].kind == "tolerance" else set()
+    assert set(town.streams[name]["quirks"]) == EXPECTED.get(name, own)
+
+
+@pytest.mark.slow
+def test_cameras_with_several_at_once() -> None:
+    options = ["--bitrate", "0.5", "--gop", "25", "--random-quirks", "4", "--seed", "3", "--sr-seconds", "1"]
+    options += [word for number in range(12) for word in ("--quirk", f"cam{number:03d}:A10")]
+    with SimProcess(12, options=options) as sim, vigie.Engine(shards=1) as engine:
+        assert all(4 <= len(ids) <= 5 for ids in sim.quirks.values())
+        silent = {camera for camera, ids in sim.quirks.items() if REFUSALS.keys() & set(ids)}
+        streams = [[{"name": "main", "url": sim.url(number)}] for number in range(12)]
+        engine.apply(
+            {
+                "revision": 1,
+                "cameras": [
+                    {"name": f"cam{number:03d}", "privacy": "clear", "privacy_reason": "simulated", "streams": stream}
+                    for number, stream in enumerate(streams)
+                ],
+            }
+        )
+        deadline = time.monotonic() + 30
+        missing = set(sim.quirks) - silent
+        while missing and time.monotonic() < deadline:
+            time.sleep(0.2)
+            stats = engine.stats()["cameras"]
+            missing = {name for name in missing if stats[name]["streams"]["main"]["units"] < 3}
+        assert not missing, {name: (sim.quirks[name], stats[name]["streams"]["main"]["fault"]) for name in missing}
