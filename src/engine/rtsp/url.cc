@@ -185,20 +185,6 @@ std::string as_written(std::string_view base) {
   return std::string(base.substr(0, base.rfind("://", at) + 3)).append(base.substr(at + 1));
 }
 
-bool is_address(std::string_view host) {
-  return host.find(':') != std::string_view::npos ||
-         std::all_of(host.begin(), host.end(), [](char c) { return is_digit(c) || c == '.'; });
-}
-
-// A name and an address may be the same device; two names, two addresses, or a name for an address are not.
-bool leads_elsewhere(const Url& base, const Url& control) {
-  return !same_host(base, control) && (is_address(base.host) || !is_address(control.host));
-}
-
-bool appends_as_text(std::string_view base, Quirks* quirks) {
-  return base.find('?') == std::string_view::npos || tolerates(quirks, Quirk::A5);
-}
-
 }  // namespace
 
 Result<Url> Url::parse(std::string_view text) {
@@ -289,17 +275,17 @@ std::string choose_base(std::string_view content_base, std::string_view content_
   return url ? url->without_credentials() : request;
 }
 
-std::string resolve_control(std::string_view base, std::string_view control, Quirks* quirks) {
+std::string resolve_control(std::string_view base, std::string_view control) {
   control = trim(control);
   if (control.empty() || control == "*") return std::string(base);
   if (scheme_bytes(control) != 0) return strip_credentials(control);
   if (control.starts_with('/') && !origin_of(base).empty()) return std::string(origin_of(base)).append(control);
-  return appends_as_text(base, quirks) ? concatenate(base, control) : join_rfc3986(base, control);
+  return concatenate(base, control);
 }
 
-std::vector<std::string> control_candidates(std::string_view base, std::string_view control, Quirks* quirks) {
+std::vector<std::string> control_candidates(std::string_view base, std::string_view control) {
   control = trim(control);
-  std::vector<std::string> candidates{resolve_control(base, control, quirks)};
+  std::vector<std::string> candidates{resolve_control(base, control)};
   const auto add = [&](std::string uri) {
     if (std::find(candidates.begin(), candidates.end(), uri) == candidates.end()) candidates.push_back(std::move(uri));
   };
@@ -307,19 +293,15 @@ std::vector<std::string> control_candidates(std::string_view base, std::string_v
   if (scheme_bytes(control) != 0) {
     const auto base_url = Url::parse(base);
     const auto control_url = Url::parse(control);
-    const bool elsewhere = base_url && control_url && leads_elsewhere(*base_url, *control_url);
-    const bool strict = elsewhere ? !tolerates(quirks, Quirk::A6) : quirks && quirks->strict.has(Quirk::A6);
-    if (strict) return candidates;
     if (base_url && control_url && !same_host(*base_url, *control_url)) {
       Url moved = *base_url;
       moved.path = control_url->path;
       add(moved.without_credentials());
     }
-    add(std::string(base));
+    add(std::string(base));  // A6
     return candidates;
   }
-  const bool relative = !control.starts_with('/') || origin_of(base).empty();
-  if (!relative || appends_as_text(base, quirks)) add(concatenate(base, control));
+  add(concatenate(base, control));
   if (!origin_of(base).empty()) add(join_rfc3986(base, control));
   return candidates;
 }

@@ -50,14 +50,11 @@ std::string choose_base(std::string_view content_base, std::string_view content_
 // The URI for SETUP (or for aggregate control, with the session's control) of a media whose control is `control`:
 // absolute -> itself; "*" or empty -> base; "/path" -> path on the base's authority; else base, one '/', control
 // (plain concatenation, also behind a query: A4, A5). Credentials inside `control` are removed.
-// A5 is taken from a relative control where the base has a query, for then RFC 3986 would lose the query: that is how it
-// is joined where A5 is not tolerated.
-std::string resolve_control(std::string_view base, std::string_view control, Quirks* quirks = nullptr);
+std::string resolve_control(std::string_view base, std::string_view control);
 
 // resolve_control() first, then the other ways some devices mean it (RFC 3986 joining; concatenation of "/path"; the
-// base itself for an absolute control that names another host, A6), without repetitions. For retrying a 404.
-// A6 is not noted where an address stands for the base's name, for both may be the same device. Where A5 or A6 is not
-// tolerated its other ways are left out.
-std::vector<std::string> control_candidates(std::string_view base, std::string_view control, Quirks* quirks = nullptr);
+// base itself for an absolute control that names another host, A6), without repetitions. For retrying a 404: which of
+// them a device accepts tells the deviation.
+std::vector<std::string> control_candidates(std::string_view base, std::string_view control);
 
 }  // namespace vigie::rtsp

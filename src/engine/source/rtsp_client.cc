@@ -345,8 +345,8 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
   }
   base_ = rtsp::choose_base(response.headers.get("Content-Base"), response.headers.get("Content-Location"),
                             url_.request_uri(), config_.quirks);
-  aggregate_uri_ = rtsp::resolve_control(base_, session->control, config_.quirks);
-  setup_uris_ = rtsp::control_candidates(base_, video->control, config_.quirks);
+  aggregate_uri_ = rtsp::resolve_control(base_, session->control);
+  setup_uris_ = rtsp::control_candidates(base_, video->control);
   if (setup_uris_.empty()) setup_uris_.push_back(base_);
   setup_index_ = 0;
   control_ = video->control;

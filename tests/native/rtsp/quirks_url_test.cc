@@ -5,7 +5,6 @@
 namespace vigie::rtsp {
 namespace {
 
-using List = std::vector<std::string>;
 constexpr char kRequest[] = "rtsp://172.16.4.9:8554/cam";
 
 TEST(QuirksOfUrls, NoneInLegalOnes) {
@@ -16,12 +15,6 @@ TEST(QuirksOfUrls, NoneInLegalOnes) {
   EXPECT_EQ(choose_base("rtsp://u:p@172.16.4.9/cam/", "", kRequest, &quirks), "rtsp://172.16.4.9/cam/");
   EXPECT_EQ(choose_base("", "//172.16.4.9/cam/", kRequest, &quirks), "rtsp://172.16.4.9/cam/");
   EXPECT_EQ(choose_base("", "other/", kRequest, &quirks), "rtsp://172.16.4.9:8554/other/");
-  for (const char* control : {"", "*", "track1", "/cam/track1", "rtsp://172.16.4.9:8554/cam/track1", "?track=1"}) {
-    control_candidates("rtsp://172.16.4.9:8554/cam/", control, &quirks);
-  }
-  control_candidates("rtsp://172.16.4.9/cam?a=1", "/cam/track1", &quirks);
-  control_candidates("rtsp://172.16.4.9/cam?a=1", "*", &quirks);
-  control_candidates("rtsp://yard.example/cam", "rtsp://172.16.4.9/cam/track1", &quirks);  // may be its address
   EXPECT_EQ(ids(quirks.seen), "");
 }
 
@@ -69,38 +62,6 @@ TEST(QuirkA3, Strict) {
   EXPECT_EQ(choose_base("rtsp://::ffff:172.16.4.9:8554/main/", "", kRequest, &quirks),
             "rtsp://::ffff:172.16.4.9:8554/main/");
   EXPECT_EQ(ids(quirks.seen), "A3");
-}
-
-TEST(QuirkA5, Tolerated) {
-  Quirks quirks;
-  EXPECT_EQ(control_candidates("rtsp://172.16.4.9/live?ch=2&sub=0/", "track1", &quirks),
-            (List{"rtsp://172.16.4.9/live?ch=2&sub=0/track1", "rtsp://172.16.4.9/track1"}));
-  EXPECT_EQ(ids(quirks.seen), "A5");
-  Quirks aggregate;
-  EXPECT_EQ(resolve_control("rtsp://172.16.4.9/live?ch=2", "all", &aggregate), "rtsp://172.16.4.9/live?ch=2/all");
-  EXPECT_EQ(ids(aggregate.seen), "A5");
-}
-
-TEST(QuirkA5, Strict) {
-  Quirks quirks = strict_on(Quirk::A5);
-  EXPECT_EQ(control_candidates("rtsp://172.16.4.9/live?ch=2&sub=0/", "track1", &quirks),
-            List{"rtsp://172.16.4.9/track1"});
-  EXPECT_EQ(ids(quirks.seen), "A5");
-  EXPECT_EQ(control_candidates("rtsp://172.16.4.9/live", "track1", &quirks).front(), "rtsp://172.16.4.9/live/track1");
-}
-
-TEST(QuirkA6, Tolerated) {
-  Quirks quirks;
-  EXPECT_EQ(control_candidates("rtsp://172.16.4.9:8554/cam", "rtsp://192.168.0.2/cam/track1", &quirks),
-            (List{"rtsp://192.168.0.2/cam/track1", "rtsp://172.16.4.9:8554/cam/track1", "rtsp://172.16.4.9:8554/cam"}));
-  EXPECT_EQ(ids(quirks.seen), "A6");
-}
-
-TEST(QuirkA6, Strict) {
-  Quirks quirks = strict_on(Quirk::A6);
-  EXPECT_EQ(control_candidates("rtsp://172.16.4.9:8554/cam", "rtsp://192.168.0.2/cam/track1", &quirks),
-            List{"rtsp://192.168.0.2/cam/track1"});
-  EXPECT_EQ(ids(quirks.seen), "A6");
 }
 
 }  // namespace
