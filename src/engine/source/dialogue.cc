@@ -93,12 +93,13 @@ std::string blank_header(std::string_view header) {
   const size_t colon = header.find(':');
   const std::string_view name = rtsp::trim(header.substr(0, colon));
   if (colon == std::string_view::npos) return std::string(header);
+  const std::string_view end = header.substr(without_end(header).size());
   if (is_one_of(name, {"Authorization", "Proxy-Authorization"})) {
-    const std::string_view end = header.substr(without_end(header).size());
     return std::string(header.substr(0, colon + 1)).append(" ").append(kBlank).append(end);
   }
   if (is_one_of(name, {"WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info"})) {
-    return std::string(header.substr(0, colon + 1)).append(blank_challenge(header.substr(colon + 1)));
+    const std::string value = blank_challenge(without_end(header).substr(colon + 1));
+    return std::string(header.substr(0, colon + 1)).append(value).append(end);
   }
   return std::string(header);
 }

@@ -52,6 +52,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "X\r\nWWW-Authenticate: Digest realm=\"r\",\r\n nonce=***\r\nA: b\r\n"},
         BlankCase{"open_quote", "X\r\nWWW-Authenticate: Digest nonce=\"abc\r\nA: b\r\n",
                   "X\r\nWWW-Authenticate: Digest nonce=***\r\nA: b\r\n"},
+        BlankCase{"no_value", "X\r\nWWW-Authenticate: Digest nonce=\r\nA: b\r\n",
+                  "X\r\nWWW-Authenticate: Digest nonce=***\r\nA: b\r\n"},
         BlankCase{"info", "X\r\nAuthentication-Info: nextnonce=\"a\", rspauth=\"b\", cnonce=\"c\", nc=00000001\r\n\r\n",
                   "X\r\nAuthentication-Info: nextnonce=***, rspauth=***, cnonce=***, nc=00000001\r\n\r\n"},
         BlankCase{"userinfo", "X\r\nContent-Base: rtsp://u:p@h/a@b/\r\n\r\na=control:rtsps://a:b@c@h:1/x\r\n",

@@ -76,6 +76,31 @@ TEST_F(QuirkJ2, Strict) {
   EXPECT_THAT(supervisor->quirks_seen().list(), ElementsAre(Quirk::J2));
 }
 
+struct QuirkD14 : testing::SourceTest {
+  bool fails_after_seconds(int seconds) {
+    for (int i = 0; i < seconds * 10 && supervisor->state() != StreamState::backing_off; ++i) {
+      clock.advance(100ms);
+      settle();
+    }
+    return supervisor->state() == StreamState::backing_off;
+  }
+};
+TEST_F(QuirkD14, Practice) {
+  connect();
+  ASSERT_TRUE(playing());
+  ASSERT_TRUE(fails_after_seconds(11));
+  EXPECT_THAT(observer.codes, ElementsAre(Code::no_first_picture));
+  for (int i = 0; i < 10000 && supervisor->state() != StreamState::waiting; ++i) {
+    clock.advance(10ms);
+    loop->run_once(1ms);
+  }
+  for (int i = 0; i < 10; ++i) picture();
+  EXPECT_EQ(supervisor->state(), StreamState::playing);
+  ASSERT_TRUE(fails_after_seconds(6));
+  EXPECT_EQ(observer.codes.back(), Code::silent);
+  EXPECT_THAT(supervisor->quirks_seen().list(), IsEmpty());
+}
+
 // --- the record of the dialogue, through the supervisor
 
 struct DialogueOfAStream : testing::SourceTest {};
