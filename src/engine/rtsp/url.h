@@ -42,16 +42,17 @@ bool same_host(const Url& a, const Url& b);
 std::string strip_credentials(std::string_view text);
 
 // The base for control attributes: Content-Base, else Content-Location, else the request's URI; repairs a missing
-// scheme (A1), a doubled one (A2) and missing brackets (A3), takes a relative base against the request. Pass empty views
-// for absent headers. Where one of them is not tolerated the base is what the text says by RFC 3986, which leads nowhere.
+// scheme (A1), a doubled one (A2) and missing brackets (A3), takes a relative base against the request. Pass empty
+// views for absent headers. Where one of them is not tolerated the base is what the text says by RFC 3986, which leads
+// nowhere.
 std::string choose_base(std::string_view content_base, std::string_view content_location, std::string_view request_uri,
                         Quirks* quirks = nullptr);
 
 // The URI for SETUP (or for aggregate control, with the session's control) of a media whose control is `control`:
 // absolute -> itself; "*" or empty -> base; "/path" -> path on the base's authority; else base, one '/', control
 // (plain concatenation, also behind a query: A4, A5). Credentials inside `control` are removed.
-// A5 is taken from a relative control where the base has a query, for then RFC 3986 would lose the query: that is how it
-// is joined where A5 is not tolerated.
+// A5 is taken from a relative control where the base has a query, for then RFC 3986 would lose the query: that is how
+// it is joined where A5 is not tolerated.
 std::string resolve_control(std::string_view base, std::string_view control, Quirks* quirks = nullptr);
 
 // resolve_control() first, then the other ways some devices mean it (RFC 3986 joining; concatenation of "/path"; the
