@@ -1,5 +1,6 @@
 // Any bytes as the stream of one RTSP connection: however it is cut into reads, the same items come out, from a tail
-// that stays bounded, and the same deviations are noted; and what was parsed as a message survives being written and parsed again.
+// that stays bounded, and the same deviations are noted; and what was parsed as a message survives being written and
+// parsed again.
 // Input: 1 byte for the limits, 1 for the cuts, then the stream.
 #include <algorithm>
 #include <cstdint>

@@ -60,9 +60,9 @@ class ClientAuth {
   };
   // After a 401. Chooses SHA-256 before MD5 before Basic, a challenge with qop before one without. A refusal of one way
   // that is not marked stale tries the next one offered (C3), but never goes from Digest down to Basic.
-  // A 401 behind an on_accepted() is taken for an aged nonce: the same way is tried once more (C7, unless it says stale).
-  // C3 is noted once the next way is accepted: until then the password may be wrong. Where C3 or C7 is not tolerated the
-  // answer is `refused`.
+  // A 401 behind an on_accepted() is taken for an aged nonce: the same way is tried once more (C7, unless it says
+  // stale). C3 is noted once the next way is accepted: until then the password may be wrong. Where C3 or C7 is not
+  // tolerated the answer is `refused`.
   Next on_unauthorized(const HeaderList& response_headers);
   // After any answer that is not 401 to a request that carried our Authorization.
   void on_accepted();

@@ -42,8 +42,8 @@ struct VideoMedia {
 Result<VideoMedia> pick_video(const SessionDescription& session, Quirks* quirks = nullptr);
 
 // Out-of-band parameter sets of `fmtp`: sprop-parameter-sets (H.264), sprop-vps/sps/pps (H.265); Annex B inside is
-// split (B19). At most 32 in all, each 1 to 16384 bytes. A key without a value is B17, an entry that is no parameter set
-// B20; sets that are missing although no entry was refused are B18 or B21. None of the keys at all is legal (B16).
+// split (B19). At most 32 in all, each 1 to 16384 bytes. A key without a value is B17, an entry that is no parameter
+// set B20; sets that are missing although no entry was refused are B18 or B21. None of the keys at all is legal (B16).
 // Errors: sdp_malformed for one of these that is not tolerated.
 Result<SpropSets> decode_sprop(Codec codec, const Fmtp& fmtp, Quirks* quirks = nullptr);
 

@@ -51,11 +51,11 @@ class StreamSplitter {
 
   // `quirks`, where given, must outlive this. Noted are those of the messages, and
   //   E6  line ends right before a frame;
-  //   E2  a run of more than kMaxInsertedBytes of garbage right behind a frame: that frame's length led into the middle of
-  //       another one, because a part of the stream was left out or sent twice;
-  //   E1  any other garbage. A short run may be the end of a cut frame too, a long one may have been put in: the bytes do
-  //       not tell, and the frame before is no longer there to be looked at.
-  // Where one of them is not tolerated the stream is given up; for E1 and E2 as soon as it is known which of them it is.
+  //   E2  a run of more than kMaxInsertedBytes of garbage right behind a frame: that frame's length led into the middle
+  //       of another one, because a part of the stream was left out or sent twice;
+  //   E1  any other garbage. A short run may be the end of a cut frame too, a long one may have been put in: the bytes
+  //       do not tell, and the frame before is no longer there to be looked at.
+  // Where one of them is not tolerated the stream is given up; for E1 and E2 as soon as it is known which it is.
   explicit StreamSplitter(SplitterLimits limits = {}, Quirks* quirks = nullptr) : limits_(limits), quirks_(quirks) {}
   static constexpr size_t kMaxInsertedBytes = 16;
 

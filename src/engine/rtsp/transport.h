@@ -89,8 +89,8 @@ struct RtpInfo {
   std::optional<uint32_t> ssrc;
   friend bool operator==(const RtpInfo&, const RtpInfo&) = default;
 };
-// Never fails; unusable parts are skipped. At most 64 entries. A28 is an entry without absolute URL, without both seq and
-// rtptime, with one that is no number, or with an empty parameter; one of the two numbers alone is legal.
+// Never fails; unusable parts are skipped. At most 64 entries. A28 is an entry without absolute URL, without both seq
+// and rtptime, with one that is no number, or with an empty parameter; one of the two numbers alone is legal.
 std::vector<RtpInfo> parse_rtp_info(std::string_view value, Quirks* quirks = nullptr);
 std::string format_rtp_info(const std::vector<RtpInfo>& streams);
 

@@ -22,8 +22,7 @@ struct Parts {
   }
 };
 
-// Parses what must be tolerated and looks for exactly `id`; `expected` where a description comes out as if the text were
-// that of `Parts`.
+// Parses what must be tolerated, looks for exactly `id`, and for what every one of these texts says.
 SessionDescription tolerated(const std::string& text, std::string_view id) {
   Quirks quirks;
   auto session = parse_sdp(text, &quirks);
