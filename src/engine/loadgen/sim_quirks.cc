@@ -42,6 +42,7 @@ const std::vector<std::vector<Quirk>> kOneOf{
     {G1, F4},                                 // likewise
     {G1, G6},                                 // how they are packed
     {C1, C2, C3},                             // what is offered
+    {C7, C8},                                 // a session ends with its connection, so PLAY could never be asked again
     {D1, D2, D7},                             // GET_PARAMETER
     {D1, D4},                                 // the only sign of life that counts must not kill the session
     {D4, D5},                                 // what counts

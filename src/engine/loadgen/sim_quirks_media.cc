@@ -141,7 +141,7 @@ void MediaQuirks::bend_report(std::span<uint8_t> report) {
   uint64_t ntp = uint64_t{load_be32(&report[8])} << 32 | load_be32(&report[12]);
   const auto gain = [&](double seconds) { ntp += static_cast<uint64_t>(seconds * 4294967296.0); };
   if (has(I3)) gain(3.7 * static_cast<double>(reports_ / 4));
-  if (has(I8)) gain(0.002 * static_cast<double>(reports_));
+  if (has(I8)) gain(0.01 * static_cast<double>(reports_));
   if (has(F12)) ntp = 0;
   store_be32(&report[8], static_cast<uint32_t>(ntp >> 32));
   store_be32(&report[12], static_cast<uint32_t>(ntp));

@@ -369,12 +369,14 @@ void bend_fmtp(std::string& fmtp, const QuirkSet& quirks) {
 void bend_video_lines(Lines& lines, const QuirkSet& quirks, uint32_t camera) {
   if (quirks.has(B9)) replace_all(lines[0], "RTP/AVP", "RTP/AVP/TCP");
   if (std::string* control = find_line(lines, "a=control:")) {
-    if (quirks.has(A1) || quirks.has(A2) || quirks.has(A3) || quirks.has(A5)) *control = "a=control:trackID=0";
-    if (quirks.has(A4)) *control = "a=control:/trackID=0";
     if (quirks.has(A6)) {
       const size_t host = std::string_view("a=control:rtsp://").size();
       control->replace(host, std::min(control->find('/', host), control->size()) - host,
                        std::string(kNowhere) + ":554");
+    } else if (quirks.has(A4)) {
+      *control = "a=control:/trackID=0";
+    } else if (quirks.has(A1) || quirks.has(A2) || quirks.has(A3) || quirks.has(A5)) {
+      *control = "a=control:trackID=0";
     }
     if (quirks.has(B6)) std::rotate(lines.begin() + 1, lines.begin() + (control - lines.data()), lines.end());
   }

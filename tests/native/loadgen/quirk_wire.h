@@ -84,7 +84,7 @@ class WireClient {
     std::snprintf(name, sizeof name, "/cam%03zu", camera);
     return "rtsp://127.0.0.1:" + std::to_string(port_) + name;
   }
-  // The answer's whole text; empty where none came. Answers a 401 once.
+  // The answer's whole text; empty where none came. Answers a 401, on a new connection where it has to be.
   std::string call(const std::string& method, const std::string& uri, const std::string& headers = {},
                    bool with_agent = true, const std::string& cseq = "CSeq") {
     std::string text;
@@ -98,11 +98,18 @@ class WireClient {
       }
       send(request + headers + "\r\n");
       text = wait_answer();
-      if (!with_agent || text.find(" 401") == std::string::npos) return text;
+      if (text.empty() && closed_ && std::exchange(just_refused_, false)) {
+        ++closed_after_refusal;
+        connect();
+        continue;
+      }
+      if (!with_agent || text.find(" 401") == std::string::npos) {
+        just_refused_ = false;
+        return text;
+      }
       refused.push_back(text);
+      just_refused_ = true;
       pick_challenge(text);
-      (void)fill_if_closing();
-      if (closed_) connect(), ++closed_after_refusal;
     }
     return text;
   }
@@ -151,11 +158,6 @@ class WireClient {
       answer_its_request();
     }
     return {};
-  }
-  // Whether the camera closes behind what it said; nothing else is on its way then.
-  bool fill_if_closing() {
-    pollfd wait{fd_.get(), POLLIN | POLLRDHUP, 0};
-    return ::poll(&wait, 1, 20) > 0 && (wait.revents & POLLRDHUP) != 0 && !fill();
   }
   void answer_its_request() {
     if (items.back().kind == Item::Kind::request) send("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n");
@@ -210,7 +212,7 @@ class WireClient {
   std::string in_, challenge_;
   int cseq_ = 0;
   size_t at_ = 0;
-  bool closed_ = false;
+  bool closed_ = false, just_refused_ = false;
 };
 
 inline int status_of(const std::string& answer) { return answer.size() < 12 ? 0 : std::atoi(answer.c_str() + 9); }

@@ -201,6 +201,25 @@ TEST(Quirks, SignsOfLife) {
   EXPECT_TRUE(text(D5, 1).counts(get_parameter));
 }
 
+TEST(Quirks, CombineInOneDescription) {
+  const std::string sdp =
+      "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n"
+      "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0I=,aMI=\r\n"
+      "a=control:rtsp://127.0.0.1:99/cam000/trackID=0\r\n";
+  const auto bent = [&](const std::vector<Quirk>& quirks) {
+    QuirkSet set;
+    for (const Quirk quirk : quirks) set.insert(quirk);
+    return bend_sdp(sdp, set, 0);
+  };
+  EXPECT_EQ(bent({}), sdp);
+  EXPECT_THAT(bent({A1, A6}), HasSubstr("a=control:rtsp://192.0.2.7:554/cam000/trackID=0\r\n"));
+  EXPECT_THAT(bent({A1, A4}), HasSubstr("a=control:/trackID=0\r\n"));
+  EXPECT_THAT(bent({B12, B13}), HasSubstr("a=rtpmap:96 H264 \r\n"));
+  EXPECT_THAT(bent({B10, B22, B17}), HasSubstr("m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:trackID=2\r\n"
+                                               "a=fmtp:96 packetization-mode=0;sprop-parameter-sets=\r\n"));
+  EXPECT_THAT(bent({B7, B8}), HasSubstr("\n\nm=meta 0 RTP/AVP 107\n"));
+}
+
 TEST(QuirkPlan, TheLaterWins) {
   QuirkPlan plan;
   ASSERT_TRUE(plan.add("A1,F1").ok());
