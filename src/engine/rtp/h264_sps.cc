@@ -23,6 +23,50 @@ bool has_chroma_format(uint8_t profile) {
   return std::find(std::begin(kProfiles), std::end(kProfiles), profile) != std::end(kProfiles);
 }
 
+// E.1.2
+void skip_hrd(BitReader& r) {
+  const uint32_t count = r.ue();
+  r.skip(8);
+  for (uint32_t i = 0; i <= count && i < 32 && !r.failed(); ++i) {
+    r.ue();
+    r.ue();
+    r.flag();
+  }
+  r.skip(20);
+}
+
+// E.1.1
+void skip_vui(BitReader& r) {
+  if (r.flag() && r.bits(8) == 255) r.skip(32);  // aspect_ratio_idc: Extended_SAR
+  if (r.flag()) r.flag();                        // overscan
+  if (r.flag()) {                                // video_signal_type
+    r.skip(4);
+    if (r.flag()) r.skip(24);
+  }
+  if (r.flag()) {  // chroma_loc_info
+    r.ue();
+    r.ue();
+  }
+  if (r.flag()) r.skip(65);  // timing_info
+  const bool nal_hrd = r.flag();
+  if (nal_hrd) skip_hrd(r);
+  const bool vcl_hrd = r.flag();
+  if (vcl_hrd) skip_hrd(r);
+  if (nal_hrd || vcl_hrd) r.flag();
+  r.flag();        // pic_struct_present_flag
+  if (r.flag()) {  // bitstream_restriction
+    r.flag();
+    for (int i = 0; i < 6; ++i) r.ue();
+  }
+}
+
+// What stands behind the VUI and the trailing bits.
+size_t count_stray_bytes(BitReader& r) {
+  if (r.flag()) skip_vui(r);
+  if (r.failed() || !r.flag()) return 0;  // rbsp_stop_one_bit
+  return r.failed() ? 0 : r.remaining_bits() / 8;
+}
+
 }  // namespace
 
 std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
@@ -84,6 +128,7 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   if (r.failed() || width > kMaxSide || height > kMaxSide || crop_x >= width || crop_y >= height) return std::nullopt;
   sps.width = static_cast<uint32_t>(width - crop_x);
   sps.height = static_cast<uint32_t>(height - crop_y);
+  sps.stray_bytes = count_stray_bytes(r);
   return sps;
 }
 
