@@ -30,6 +30,7 @@ struct RtpTrack {
   double framerate = 0;
   rtsp::SpropSets sprop;
   bool donl = false;
+  uint8_t packetization_mode = 1;  // H.264
   uint32_t width = 0, height = 0;  // MJPEG beyond 2040 pixels
 };
 
@@ -92,8 +93,13 @@ class RtpReceiver {
   void announce(const Ref<const ParameterSets>& sets);
   // False when a fault of this code was told within the last second: it is only counted.
   bool may_tell(Code code, MonoTime now, uint64_t& count);
-  void fault(Code code, MonoTime now, std::string_view what, uint32_t sequence, size_t byte);
-  void count_reorder();
+  // `quirk`: the id that is not tolerated.
+  void fault(Code code, MonoTime now, std::string_view what, uint32_t sequence, size_t byte,
+             std::string_view quirk = {});
+  void count_reorder(MonoTime now_mono);
+  // A packet or compound that this stream does not tolerate: counted, told, and dropped by the caller.
+  void refuse(Code code, MonoTime now, Quirk quirk);
+  bool believes_payload_type(const rtp::PacketView& packet, MonoTime now);
   void count_depacketizer(MonoTime now);
 
   BufferPool& pool_;
