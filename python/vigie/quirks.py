@@ -519,7 +519,7 @@ QUIRKS: dict[str, Quirk] = {
     "F8": Quirk(
         "tolerance",
         "the sequence numbers begin anew",
-        "followed after two packets in a row",
+        "followed after two packets in a row, after eight where they went back a little",
     ),
     "F9": Quirk(
         "practice",
@@ -539,7 +539,7 @@ QUIRKS: dict[str, Quirk] = {
     "F12": Quirk(
         "tolerance",
         "sender reports with a time of zero, or a wrong one",
-        "zero is ignored, wrong is marked suspect",
+        "zero, seconds since its start and seconds since 1970 are ignored; a day off or more is marked suspect",
     ),
     "F13": Quirk(
         "tolerance",
@@ -649,7 +649,7 @@ QUIRKS: dict[str, Quirk] = {
     "I1": Quirk(
         "tolerance",
         "single pictures are stamped hours off",
-        "placed by their arrival",
+        "placed by their arrival; the right time is gone back to",
     ),
     "I2": Quirk(
         "practice",

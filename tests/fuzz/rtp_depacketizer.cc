@@ -67,7 +67,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   config.donl = options & 4;
   config.max_unit_bytes = kMaxUnit;
   config.max_nals = 64;
+  config.packetization_mode = options & 32 ? 0 : 1;
+  Quirks quirks;
+  for (size_t i = 0; options & 16 && i < kQuirks; ++i) quirks.strict.insert(static_cast<Quirk>(i));
+  config.quirks = &quirks;
   ReorderConfig reorder_config;
+  reorder_config.quirks = &quirks;
   reorder_config.in_order_transport = options & 8;
   reorder_config.window_packets = 16;
   reorder_config.window_bytes = 1;

@@ -9,9 +9,22 @@ namespace vigie::rtp {
 Depacketizer::Depacketizer(const DepacketizerConfig& config, BufferPool& pool)
     : config_(config),
       pool_(pool),
-      timeline_(config.clock_rate),
-      wall_clock_(config.clock_rate),
-      parameter_sets_(config.codec) {}
+      timeline_(config.clock_rate, config.quirks),
+      wall_clock_(config.clock_rate, config.quirks),
+      parameter_sets_(config.codec, config.quirks) {}
+
+void Depacketizer::restart_clocks() {
+  timeline_.restart();
+  wall_clock_.restart();
+  have_last_timestamp_ = false;
+}
+
+bool Depacketizer::refuses_twin(uint32_t timestamp) {
+  const bool twin = have_last_timestamp_ && timestamp == last_timestamp_;
+  have_last_timestamp_ = true;
+  last_timestamp_ = timestamp;
+  return twin && !tolerate(Quirk::I5);
+}
 
 Result<std::unique_ptr<Depacketizer>> Depacketizer::make(const DepacketizerConfig& config, BufferPool& pool) {
   using Made = std::unique_ptr<Depacketizer>;

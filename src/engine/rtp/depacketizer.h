@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/buffer.h"
+#include "base/quirk.h"
 #include "base/result.h"
 #include "media/access_unit.h"
 #include "rtp/marker_proof.h"
@@ -21,11 +22,15 @@ struct DepacketizerConfig {
   uint32_t clock_rate = 90000;
   size_t max_unit_bytes = size_t{8} << 20;
   uint32_t max_nals = 4096;
+  // H.264: 0 announces single NAL unit packets only (RFC 6184 6.2; B22).
+  uint8_t packetization_mode = 1;
   // H.265 sprop-max-don-diff > 0: payloads carry decoding order numbers (RFC 7798 4.4; the order is not restored).
   bool donl = false;
   // MJPEG: picture size where the RTP header cannot say it (0 there: more than 2040 pixels), from the SDP.
   uint32_t width = 0;
   uint32_t height = 0;
+  // Where deviations are noted and asked for; null: all are tolerated, none is noted. Must outlive the depacketizer.
+  Quirks* quirks = nullptr;
 };
 
 // Everything thrown away is counted here with its reason.
@@ -42,7 +47,7 @@ struct DepacketizerStats {
   uint64_t malformed_packets = 0;   // payload shorter than its own headers (G17), impossible values
   uint64_t annexb_payloads = 0;     // start codes inside a payload (G1)
   uint64_t marker_demotions = 0;    // the marker lied (F3)
-  uint64_t markers_ignored = 0;     // on parameter sets or SEI (F1)
+  uint64_t markers_ignored = 0;     // on what is no picture (F1)
   uint64_t timestamps_bridged = 0;  // the timestamp changed inside a unit, or just before it (F4)
 };
 
@@ -92,6 +97,10 @@ class Depacketizer {
 
  protected:
   Depacketizer(const DepacketizerConfig& config, BufferPool& pool);
+  bool tolerate(Quirk quirk) { return tolerates(config_.quirks, quirk); }
+  void restart_clocks();
+  // Whether a unit that is about to leave shares its timestamp with the one before (I5) and that is not tolerated.
+  bool refuses_twin(uint32_t timestamp);
 
   DepacketizerConfig config_;
   BufferPool& pool_;
@@ -100,6 +109,10 @@ class Depacketizer {
   ParameterSetTracker parameter_sets_;
   MarkerProof marker_;
   DepacketizerStats stats_;
+
+ private:
+  bool have_last_timestamp_ = false;
+  uint32_t last_timestamp_ = 0;  // of the unit before
 };
 
 }  // namespace vigie::rtp

@@ -4,16 +4,16 @@ namespace vigie::rtp {
 namespace {
 
 constexpr uint8_t kStapA = 24, kFuA = 28;
-constexpr uint8_t kFuStart = 0x80, kFuEnd = 0x40;  // 0x20 is reserved and ignored (G5)
+constexpr uint8_t kFuStart = 0x80, kFuEnd = 0x40, kFuReserved = 0x20;
 
 }  // namespace
 
 NalKind H264Depacketizer::peek(ByteSpan payload) const {
   const uint8_t type = h264_nal_type(payload[0]);
   if (type == kFuA) {
-    if (payload.size() < 2) return {};
-    const uint8_t head[2] = {payload[1], payload.size() > 2 ? payload[2] : uint8_t{0}};
-    NalKind kind = h264_nal_kind({head, payload.size() > 2 ? size_t{2} : size_t{1}});
+    if (payload.size() < 3) return {};
+    const uint8_t head[2] = {payload[1], payload[2]};
+    NalKind kind = h264_nal_kind(head);
     if (!(payload[1] & kFuStart)) {
       kind.begins_picture = false;
       kind.continues = true;
@@ -43,10 +43,14 @@ void H264Depacketizer::read_stap(ByteSpan body) {
 
 void H264Depacketizer::read_payload(ByteSpan payload) {
   const uint8_t type = h264_nal_type(payload[0]);
+  if (config_.packetization_mode == 0 && (type == kStapA || type == kFuA) && !tolerate(Quirk::B22)) return malformed();
   if (type == kStapA) {
     read_stap(payload.subspan(1));
   } else if (type == kFuA) {
-    if (payload.size() < 2) return malformed();  // G17
+    if (payload.size() < 2) return short_fragment();
+    const uint8_t bits = payload[1] & (kFuStart | kFuEnd | kFuReserved);
+    if ((bits & kFuReserved) && !tolerate(Quirk::G5)) return bad_fragment();
+    if ((bits & ~kFuReserved) == (kFuStart | kFuEnd) && !tolerate(Quirk::G2)) return bad_fragment();
     const auto header = static_cast<uint8_t>((payload[0] & 0xe0) | (payload[1] & 0x1f));
     fragment(payload[1] & kFuStart, payload[1] & kFuEnd, {&header, 1}, payload.subspan(2));
   } else if (starts_with_start_code(payload)) {

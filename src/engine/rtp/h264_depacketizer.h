@@ -6,7 +6,7 @@ namespace vigie::rtp {
 
 class H264Depacketizer final : public NalDepacketizer {
  public:
-  H264Depacketizer(const DepacketizerConfig& config, BufferPool& pool) : NalDepacketizer(config, pool) {}
+  H264Depacketizer(const DepacketizerConfig& config, BufferPool& pool) : NalDepacketizer(config, pool, 0x1f) {}
 
  private:
   NalKind kind_of(ByteSpan nal) const override { return h264_nal_kind(nal); }

@@ -52,7 +52,14 @@ void read_vui(BitReader& r, PictureFacts& picture) {
   r.flag();
   for (int i = 0; i < 4; ++i) r.ue();
   const uint32_t reordered = r.ue();
+  r.ue();  // max_dec_frame_buffering
   if (reordered <= kMaxDpbFrames) picture.reordered_pictures = reordered;
+}
+
+// What stands behind the VUI and the trailing bits.
+size_t count_stray_bytes(BitReader& r) {
+  if (r.failed() || !r.flag()) return 0;  // rbsp_stop_one_bit
+  return r.failed() ? 0 : r.remaining_bits() / 8;
 }
 
 }  // namespace
@@ -132,6 +139,7 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   PictureFacts with_vui = picture;
   if (r.flag()) read_vui(r, with_vui);
   if (!r.failed()) picture = with_vui;
+  sps.stray_bytes = count_stray_bytes(r);
   return sps;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // H.264 sequence parameter set, as far as the engine needs it (H.264 7.3.2.1.1, E.1.1).
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -13,6 +14,7 @@ struct H264Sps {
   uint32_t width = 0;  // cropped, luma samples
   uint32_t height = 0;
   PictureFacts picture;
+  size_t stray_bytes = 0;  // behind the end (G9); 0 too where the end could not be read
 };
 
 // Reads a whole SPS NAL unit (header included, emulation prevention still in). Bytes after the end are ignored (G9). A VUI

@@ -18,9 +18,10 @@ NalKind H265Depacketizer::peek(ByteSpan payload) const {
     if (payload.size() < 3) return {};
     const bool start = payload[2] & kFuStart;
     const size_t data = 3 + (start ? donl : 0);
+    if (payload.size() <= data) return {};
     const uint8_t head[3] = {static_cast<uint8_t>((payload[0] & 0x81) | (payload[2] & 0x3f) << 1), payload[1],
-                             payload.size() > data ? payload[data] : uint8_t{0}};
-    NalKind kind = h265_nal_kind({head, payload.size() > data ? size_t{3} : size_t{2}});
+                             payload[data]};
+    NalKind kind = h265_nal_kind(head);
     if (!start) {
       kind.begins_picture = false;
       kind.continues = true;
@@ -54,7 +55,7 @@ void H265Depacketizer::read_ap(ByteSpan body) {
 }
 
 void H265Depacketizer::read_payload(ByteSpan payload) {
-  if (payload.size() < 2) return malformed();
+  if (payload.size() < 2) return short_fragment();
   const uint8_t type = h265_nal_type(payload[0]);
   const size_t donl = config_.donl ? kDonlBytes : 0;
   if (type == kAp) {
@@ -62,7 +63,9 @@ void H265Depacketizer::read_payload(ByteSpan payload) {
   } else if (type == kFu) {
     const bool start = payload.size() > 2 && (payload[2] & kFuStart);
     const size_t data = 3 + (start ? donl : 0);
-    if (payload.size() < data) return malformed();  // G17
+    if (payload.size() < data) return short_fragment();
+    const bool both = start && (payload[2] & kFuEnd);
+    if (both && !tolerate(Quirk::G2)) return bad_fragment();
     const uint8_t header[2] = {static_cast<uint8_t>((payload[0] & 0x81) | (payload[2] & 0x3f) << 1), payload[1]};
     fragment(start, payload[2] & kFuEnd, header, payload.subspan(data));
   } else if (starts_with_start_code(payload)) {

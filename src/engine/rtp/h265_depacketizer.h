@@ -6,7 +6,7 @@ namespace vigie::rtp {
 
 class H265Depacketizer final : public NalDepacketizer {
  public:
-  H265Depacketizer(const DepacketizerConfig& config, BufferPool& pool) : NalDepacketizer(config, pool) {}
+  H265Depacketizer(const DepacketizerConfig& config, BufferPool& pool) : NalDepacketizer(config, pool, 0x7e) {}
 
  private:
   NalKind kind_of(ByteSpan nal) const override { return h265_nal_kind(nal); }

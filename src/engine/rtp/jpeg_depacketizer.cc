@@ -33,19 +33,19 @@ bool JpegDepacketizer::read_header(ByteReader& reader, Header& header) const {
 bool JpegDepacketizer::find_tables(ByteReader& reader, uint8_t q, JpegTables& tables) {
   if (q < 128) {
     tables = jpeg_tables_for_q(q);
-    return q <= 99;
+    return q <= 99 || contradicts();
   }
   reader.skip(1);
   const uint8_t precision = reader.u8();
   const ByteSpan bytes = reader.bytes(reader.u16());
-  if (reader.failed()) return false;
+  if (reader.failed()) return contradicts();
   const auto cached = std::find_if(cache_.begin(), cache_.end(), [q](const CachedTables& c) { return c.q == q; });
-  if (bytes.empty()) {  // as sent before with this Q; never for 255
-    if (cached == cache_.end()) return false;
+  if (bytes.empty()) {  // as sent before with this Q, when we may not have listened yet; never for 255
+    if (cached == cache_.end()) return q == 255 && contradicts();
     tables = cached->tables;
     return true;
   }
-  if (!read_jpeg_tables(bytes, precision, tables)) return false;
+  if (!read_jpeg_tables(bytes, precision, tables)) return contradicts();
   if (q != 255) {
     if (cached != cache_.end()) {
       cached->tables = tables;
@@ -54,6 +54,12 @@ bool JpegDepacketizer::find_tables(ByteReader& reader, uint8_t q, JpegTables& ta
     }
   }
   return true;
+}
+
+// Notes it (G18). What cannot be read is dropped, tolerated or not. Always false.
+bool JpegDepacketizer::contradicts() {
+  tolerate(Quirk::G18);
+  return false;
 }
 
 bool JpegDepacketizer::begin(const OrderedPacket& packet, const Header& header, ByteReader& reader) {
@@ -81,22 +87,29 @@ void JpegDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
     after_marker_ = false;
     if (active_ && marked_) complete(out);
     if (active_) drop();
+    if (packet.restarted) timeline_.expect_jump();
     next_gap_ = true;
     next_lost_ += packet.lost_before;
   }
   if (packet.packet.payload.empty()) {
-    ++stats_.empty_packets;
+    if (tolerate(Quirk::F10)) {
+      ++stats_.empty_packets;
+      if (active_ && packet.packet.marker && packet.packet.timestamp == timestamp_) on_marker(out);
+    } else {
+      ++stats_.malformed_packets;
+    }
     return;
   }
   ByteReader reader(packet.packet.payload);
   Header header;
   if (!read_header(reader, header)) {
+    contradicts();
     ++stats_.malformed_packets;
     if (active_) drop();
     return;
   }
-  if (after_marker_ && header.offset == ended_offset_ && header.offset != 0) {
-    if (marker_.on_lie()) ++stats_.marker_demotions;  // F3
+  if (after_marker_ && header.offset == ended_offset_ && header.offset != 0 && tolerate(Quirk::F3)) {
+    if (marker_.on_lie()) ++stats_.marker_demotions;
   }
   after_marker_ = false;
   if (header.offset == 0) {
@@ -105,8 +118,9 @@ void JpegDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
         marker_.on_honest_unit();
       } else {
         marker_.on_silent_unit();
+        if (!tolerate(Quirk::F2)) drop();  // nobody saw its end
       }
-      complete(out);
+      if (active_) complete(out);
     }
     if (!begin(packet, header, reader)) {
       ++stats_.malformed_packets;
@@ -117,14 +131,28 @@ void JpegDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
     next_gap_ = true;  // the beginning was missed
     return;
   } else if (header.offset != expected_offset_) {
+    contradicts();
     ++stats_.nals_incomplete;
     drop();
     return;
   } else if (marked_) {
-    marker_.on_lie();
     marked_ = false;
+    if (!tolerate(Quirk::F3)) {  // the marker is believed: what is there is all of it
+      marker_.on_honest_unit();
+      complete(out);
+      next_gap_ = true;
+      return;
+    }
+    marker_.on_lie();
   }
-  if (packet.packet.timestamp != timestamp_) ++stats_.timestamps_bridged;  // G18: by offset it belongs here
+  if (packet.packet.timestamp != timestamp_) {
+    if (!tolerate(Quirk::G18)) {
+      ++stats_.malformed_packets;
+      drop();
+      return;
+    }
+    ++stats_.timestamps_bridged;  // by its offset it belongs here
+  }
   const ByteSpan data = reader.bytes(reader.remaining());
   assembler_.append(data);
   expected_offset_ += static_cast<uint32_t>(data.size());
@@ -136,7 +164,10 @@ void JpegDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
     next_gap_ = true;
     return;
   }
-  if (!packet.packet.marker) return;
+  if (packet.packet.marker) on_marker(out);
+}
+
+void JpegDepacketizer::on_marker(UnitBatch& out) {
   marked_ = true;
   if (!marker_.proven() && !ends_with_eoi()) return;
   ended_offset_ = expected_offset_;
@@ -166,6 +197,7 @@ void JpegDepacketizer::complete(UnitBatch& out) {
   unit->lost_packets = next_lost_;
   unit->rtp_timestamp = timestamp_;
   const MediaTime time = timeline_.map(timestamp_, first_.mono);
+  if (refuses_twin(timestamp_) || time.refused) unit->gap = true;
   unit->pts = time.pts;
   unit->presentation_offset = time.presentation_offset;
   const WallClock::Capture capture = wall_clock_.map(timestamp_, first_);
@@ -202,8 +234,7 @@ void JpegDepacketizer::restart() {
   active_ = marked_ = after_marker_ = false;
   next_gap_ = true;
   next_lost_ = 0;
-  timeline_.restart();
-  wall_clock_.restart();
+  restart_clocks();
 }
 
 }  // namespace vigie::rtp

@@ -34,6 +34,8 @@ class JpegDepacketizer final : public Depacketizer {
   bool find_tables(ByteReader& reader, uint8_t q, JpegTables& tables);
   bool begin(const OrderedPacket& packet, const Header& header, ByteReader& reader);
   void complete(UnitBatch& out);
+  void on_marker(UnitBatch& out);
+  bool contradicts();
   void drop();
   bool ends_with_eoi() const;
 

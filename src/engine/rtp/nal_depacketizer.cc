@@ -7,8 +7,8 @@
 
 namespace vigie::rtp {
 
-NalDepacketizer::NalDepacketizer(const DepacketizerConfig& config, BufferPool& pool)
-    : Depacketizer(config, pool), assembler_(pool, config.max_unit_bytes, config.max_nals) {}
+NalDepacketizer::NalDepacketizer(const DepacketizerConfig& config, BufferPool& pool, uint8_t type_mask)
+    : Depacketizer(config, pool), type_mask_(type_mask), assembler_(pool, config.max_unit_bytes, config.max_nals) {}
 
 bool NalDepacketizer::starts_with_start_code(ByteSpan p) {
   return p.size() > 4 && p[0] == 0 && p[1] == 0 && (p[2] == 1 || (p[2] == 0 && p[3] == 1));
@@ -24,7 +24,8 @@ void NalDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
   packet_lossy_ = packet.lost_before > 0 || packet.restarted;
   if (packet_lossy_) note_loss(packet);
   if (payload.empty()) {
-    ++stats_.empty_packets;  // F10; its marker counts all the same
+    if (!tolerate(Quirk::F10)) return malformed();
+    ++stats_.empty_packets;  // its marker counts all the same
     if (active_ && packet.packet.timestamp != timestamp_) return;
   } else {
     find_boundary(packet, kind);
@@ -35,9 +36,10 @@ void NalDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
 }
 
 void NalDepacketizer::note_loss(const OrderedPacket& packet) {
-  after_marker_ = false;
+  after_marker_ = empty_start_ = false;
   drop_open_nal();
   skipping_nal_ = true;
+  if (packet.restarted) timeline_.expect_jump();
   if (!active_) {
     next_gap_ = true;
     next_lost_ += packet.lost_before;
@@ -58,28 +60,31 @@ void NalDepacketizer::note_loss(const OrderedPacket& packet) {
 
 void NalDepacketizer::find_boundary(const OrderedPacket& packet, const NalKind& kind) {
   const uint32_t timestamp = packet.packet.timestamp;
-  if (after_marker_ && kind.continues && timestamp == marked_timestamp_) {
-    // The unit that left with its marker goes on (F3).
-    if (marker_.on_lie()) ++stats_.marker_demotions;
-  }
+  if (after_marker_ && kind.continues && timestamp == marked_timestamp_ && tolerate(Quirk::F3)) note_marker_lie();
   after_marker_ = false;
   if (!active_ || (timestamp == timestamp_ && !packet.restarted)) return;
   if (!has_vcl_) {
-    // Parameter sets stamped with the previous picture's time (F4) belong to what follows.
+    // Parameter sets stamped with the previous picture's time (F4) belong to what follows. After loss, or when the rest
+    // of a picture came first, that is all that is left.
+    if (open_kind_.leads && !packet_lossy_ && !gap_ && !tolerate(Quirk::F4)) return complete();
     timestamp_ = timestamp;
     ++stats_.timestamps_bridged;
     return;
   }
   const bool in_fragment = assembler_.nal_open();
   if (kind.continues && !packet_lossy_ && !marked_ && (in_fragment || kind.vcl)) {
-    ++stats_.timestamps_bridged;  // the timestamp changes inside one picture (F4)
-    return;
-  }
-  if (!packet_lossy_) {
+    if (tolerate(Quirk::F4)) {
+      ++stats_.timestamps_bridged;  // the timestamp changes inside one picture
+      return;
+    }
+    drop_open_nal();
+    skipping_nal_ = false;
+  } else if (!packet_lossy_) {
     if (marked_) {
       marker_.on_honest_unit();
     } else {
       marker_.on_silent_unit();
+      if (!marker_late_ && !tolerate(Quirk::F2)) damaged_ = true;  // nobody saw its end
     }
   }
   complete();
@@ -88,7 +93,9 @@ void NalDepacketizer::find_boundary(const OrderedPacket& packet, const NalKind& 
 void NalDepacketizer::on_marker() {
   if (!active_) return;
   if (!has_vcl_ || tail_ != 0) {
-    ++stats_.markers_ignored;  // on parameter sets or SEI (F1)
+    if (open_kind_.leads && !tolerate(Quirk::F1)) return end_where_told();
+    ++stats_.markers_ignored;
+    marker_late_ = tail_ != 0;
     return;
   }
   marked_ = true;
@@ -97,6 +104,16 @@ void NalDepacketizer::on_marker() {
   complete();
   after_marker_ = !active_;
   marked_timestamp_ = timestamp;
+}
+
+// The marker is on parameter sets or SEI (F1) and is believed.
+void NalDepacketizer::end_where_told() {
+  tail_ = 0;
+  complete();
+}
+
+void NalDepacketizer::note_marker_lie() {
+  if (marker_.on_lie()) ++stats_.marker_demotions;
 }
 
 void NalDepacketizer::activate() {
@@ -113,8 +130,10 @@ void NalDepacketizer::activate() {
 // More of the picture comes behind its marker (F3); while the marker is not proven this only prolongs its trial.
 void NalDepacketizer::doubt_marker() {
   if (!marked_) return;
-  if (marker_.on_lie()) ++stats_.marker_demotions;
   marked_ = false;
+  if (packet_lossy_ || tolerate(Quirk::F3)) return note_marker_lie();
+  marker_.on_honest_unit();
+  complete();
 }
 
 // Before the bytes of a NAL unit: cuts where a picture begins, notes what it is, takes room for it.
@@ -122,10 +141,11 @@ void NalDepacketizer::begin_nal(const NalKind& kind) {
   close_nal();
   if (kind.begins_picture && has_vcl_ && out_->size() + 1 < UnitBatch::kCapacity)
     complete();  // two pictures with one timestamp (I5)
+  if (kind.vcl && !kind.begins_picture) doubt_marker();
   activate();
   size_t expected = assembler_.size();
   if (kind.vcl) {
-    doubt_marker();
+    marked_ = false;
     if (!has_vcl_) {
       expected = kind.keyframe ? key_guess_.bytes() : delta_guess_.bytes();
       if (kind.continues) head_missing_ = true;
@@ -135,7 +155,7 @@ void NalDepacketizer::begin_nal(const NalKind& kind) {
   } else if (kind.leads && has_vcl_ && tail_ == 0) {
     tail_ = assembler_.nals().size();
   }
-  skipping_nal_ = false;
+  skipping_nal_ = empty_start_ = false;
   open_kind_ = kind;
   assembler_.begin_nal(expected);
 }
@@ -143,6 +163,7 @@ void NalDepacketizer::begin_nal(const NalKind& kind) {
 void NalDepacketizer::whole_nal(ByteSpan nal) { add_nal(nal, true); }
 
 void NalDepacketizer::annexb_payload(ByteSpan payload) {
+  if (!tolerate(Quirk::G1)) return malformed();
   ++stats_.annexb_payloads;
   annexb_source_ = true;
   add_pieces(payload);
@@ -154,15 +175,13 @@ void NalDepacketizer::add_pieces(ByteSpan annexb) {
 }
 
 void NalDepacketizer::add_nal(ByteSpan nal, bool may_split) {
-  if (!known_nal(nal)) {
-    ++stats_.nals_unknown;
-    return;
-  }
+  if (!known_nal(nal)) return refuse(nal);
   const NalKind kind = kind_of(nal);
   if (may_split && (!kind.vcl || annexb_source_)) {
     // Several NAL units in what should be one (G1): legal ones hold no start code.
     const size_t first = find_start_code(nal);
     if (first < nal.size()) {
+      if (!tolerate(Quirk::G1)) return malformed();
       ++stats_.annexb_payloads;
       size_t end = first;
       while (end > 0 && nal[end - 1] == 0) --end;
@@ -176,15 +195,47 @@ void NalDepacketizer::add_nal(ByteSpan nal, bool may_split) {
   assembler_.end_nal();
 }
 
+// A NAL unit of a type that has no place in an access unit (G11), or that is not even a header (G17).
+void NalDepacketizer::refuse(ByteSpan nal) {
+  const bool cut_short = type_mask_ == 0x7e && nal.size() < 2;
+  if (!tolerate(cut_short ? Quirk::G17 : Quirk::G11)) malformed();
+  ++stats_.nals_unknown;
+}
+
+void NalDepacketizer::bad_fragment() {
+  malformed();
+  if (assembler_.nal_open()) drop_open_nal();
+  empty_start_ = false;
+  skipping_nal_ = true;
+}
+
 void NalDepacketizer::fragment(bool start, bool end, ByteSpan header, ByteSpan data) {
+  if (data.empty()) {
+    if (!tolerate(Quirk::G4)) return bad_fragment();
+    ++stats_.empty_packets;
+    if (start) close_nal();
+    const bool nothing_yet = start || empty_start_;
+    empty_start_ = nothing_yet && !end;
+    if (nothing_yet) return;
+  }
+  if (empty_start_) {
+    empty_start_ = false;
+    start = true;
+  }
+  if (!start && assembler_.nal_open()) {
+    // The first fragment's type holds.
+    if ((header[0] & type_mask_) != open_type_ && !tolerate(Quirk::G3)) return bad_fragment();
+    if (open_kind_.vcl) doubt_marker();
+  }
   if (start) {
+    open_type_ = header[0] & type_mask_;
     uint8_t head[4];
     std::copy(header.begin(), header.end(), head);
     size_t size = header.size();
     if (!data.empty()) head[size++] = data[0];
     if (!known_nal({head, size})) {
       close_nal();
-      ++stats_.nals_unknown;
+      refuse({head, size});
       skipping_nal_ = true;
       return;
     }
@@ -201,11 +252,7 @@ void NalDepacketizer::fragment(bool start, bool end, ByteSpan header, ByteSpan d
     }
     skipping_nal_ = true;
     return;
-  } else if (open_kind_.vcl) {
-    doubt_marker();
   }
-  if (data.empty()) ++stats_.empty_packets;  // G4
-  // The type in later fragments may differ (G3): the first one's holds.
   assembler_.append(data);
   if (end) close_nal();
 }
@@ -253,7 +300,7 @@ void NalDepacketizer::complete() {
   } else {
     make_unit(count);
   }
-  active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = false;
+  active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = marker_late_ = false;
   lost_ = 0;
   tail_ = 0;
   if (!assembler_.empty()) {
@@ -288,6 +335,8 @@ void NalDepacketizer::make_unit(size_t nal_count) {
   unit->lost_packets = lost_;
   unit->rtp_timestamp = timestamp_;
   const MediaTime time = timeline_.map(timestamp_, first_.mono);
+  // A picture that came apart is no twin of its own beginning.
+  if ((!head_missing_ && refuses_twin(timestamp_)) || time.refused) unit->gap = true;
   unit->pts = time.pts;
   unit->presentation_offset = time.presentation_offset;
   const WallClock::Capture capture = wall_clock_.map(timestamp_, first_);
@@ -317,13 +366,13 @@ void NalDepacketizer::flush(UnitBatch& out) {
 
 void NalDepacketizer::restart() {
   assembler_.clear();
-  active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = after_marker_ = false;
+  active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = marker_late_ = after_marker_ = false;
+  empty_start_ = false;
   lost_ = next_lost_ = 0;
   tail_ = 0;
   skipping_nal_ = true;
   next_gap_ = true;
-  timeline_.restart();
-  wall_clock_.restart();
+  restart_clocks();
 }
 
 }  // namespace vigie::rtp

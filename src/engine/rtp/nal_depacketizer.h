@@ -20,7 +20,8 @@ class NalDepacketizer : public Depacketizer {
   void restart() final;
 
  protected:
-  NalDepacketizer(const DepacketizerConfig& config, BufferPool& pool);
+  // `type_mask`: the bits of a NAL unit's first byte that are its type.
+  NalDepacketizer(const DepacketizerConfig& config, BufferPool& pool, uint8_t type_mask);
 
   // The kind of a NAL unit by its header and the byte after it; `nal` may be cut short.
   virtual NalKind kind_of(ByteSpan nal) const = 0;
@@ -37,21 +38,29 @@ class NalDepacketizer : public Depacketizer {
   void fragment(bool start, bool end, ByteSpan header, ByteSpan data);
   static bool starts_with_start_code(ByteSpan payload);
   void malformed() { ++stats_.malformed_packets; }
+  // A fragment that cannot be used: the NAL unit it belongs to is dropped.
+  void bad_fragment();
+  // A payload shorter than its own header (G17).
+  void short_fragment() { tolerate(Quirk::G17) ? malformed() : bad_fragment(); }
 
  private:
   void note_loss(const OrderedPacket& packet);
   void find_boundary(const OrderedPacket& packet, const NalKind& kind);
   void on_marker();
   void doubt_marker();
+  void end_where_told();
   void add_nal(ByteSpan nal, bool may_split);
   void add_pieces(ByteSpan annexb);
   void begin_nal(const NalKind& kind);
   void close_nal();
   void drop_open_nal();
   void activate();
+  void note_marker_lie();
+  void refuse(ByteSpan nal);
   void complete();
   void make_unit(size_t nal_count);
 
+  const uint8_t type_mask_;
   UnitAssembler assembler_;
   SizeGuess key_guess_, delta_guess_;
   UnitBatch* out_ = nullptr;
@@ -64,12 +73,15 @@ class NalDepacketizer : public Depacketizer {
   bool head_missing_ = false;
   bool damaged_ = false;
   bool gap_ = false;
-  bool marked_ = false;  // the last packet with picture data carried the marker
+  bool marked_ = false;       // the last packet with picture data carried the marker
+  bool marker_late_ = false;  // it came behind the picture, on what leads the next one (F1)
   uint32_t lost_ = 0;
   uint32_t timestamp_ = 0;
   size_t tail_ = 0;  // NAL units from here on lead the next picture; 0 = none (a unit has a slice before them)
   Arrival first_, last_;
   NalKind open_kind_;
+  uint8_t open_type_ = 0;      // of a NAL unit that comes in fragments
+  bool empty_start_ = false;   // its first fragment had no data (G4): the next one begins it
   bool skipping_nal_ = false;  // later fragments of a NAL unit that was dropped
 
   // Before the next unit.

@@ -27,9 +27,17 @@ std::optional<uint32_t> id_of(Codec codec, ByteSpan nal) {
   }
 }
 
+// Whether something stands behind the end of an SPS (G9). H.265's is not read that far: there only zeros show.
+bool has_stray_bytes(Codec codec, ByteSpan nal) {
+  if (nal.back() == 0) return true;  // the last byte of a NAL unit never is (H.264 7.4.1, H.265 7.4.2)
+  if (codec != Codec::h264) return false;
+  const std::optional<H264Sps> sps = parse_h264_sps(nal);
+  return sps && sps->stray_bytes > 0;
+}
+
 }  // namespace
 
-ParameterSetTracker::ParameterSetTracker(Codec codec) : codec_(codec) {}
+ParameterSetTracker::ParameterSetTracker(Codec codec, Quirks* quirks) : codec_(codec), quirks_(quirks) {}
 
 ParameterSetTracker::Table* ParameterSetTracker::table_for(ByteSpan nal, size_t& max_entries) {
   if (nal.empty() || codec_ == Codec::mjpeg) return nullptr;
@@ -81,7 +89,7 @@ bool ParameterSetTracker::observe(ByteSpan nal) {
     if (std::equal(nal.begin(), nal.end(), entry.nal.begin(), entry.nal.end())) return false;
   }
   const std::optional<uint32_t> id = nal.size() <= kMaxSetBytes ? id_of(codec_, nal) : std::nullopt;
-  if (!id) {
+  if (!id || (table == &sps_ && has_stray_bytes(codec_, nal) && !tolerates(quirks_, Quirk::G9))) {
     ++refused_;
     return false;
   }

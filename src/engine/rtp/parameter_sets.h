@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/quirk.h"
 #include "base/ref.h"
 #include "media/codec.h"
 #include "media/parameter_sets.h"
@@ -14,7 +15,7 @@ namespace vigie::rtp {
 // Thread: one. Takes memory only when the content changes.
 class ParameterSetTracker {
  public:
-  explicit ParameterSetTracker(Codec codec);
+  explicit ParameterSetTracker(Codec codec, Quirks* quirks = nullptr);
 
   // Parameter sets from the SDP, in any order; Annex B inside is split (B19), what is not a parameter set of the codec
   // is left out (B20). Returns how many were usable.
@@ -28,7 +29,8 @@ class ParameterSetTracker {
   // In force now; never null. A new object with a new revision only when the content changed.
   const Ref<const ParameterSets>& current();
 
-  // Parameter sets that could not be used: no id in range, over 4 KiB, or one id too many.
+  // Parameter sets that could not be used: no id in range, over 4 KiB, one id too many, or bytes behind the end of an
+  // SPS where that is not tolerated (G9).
   uint64_t refused() const { return refused_; }
 
  private:
@@ -40,6 +42,7 @@ class ParameterSetTracker {
   Table* table_for(ByteSpan nal, size_t& max_entries);
 
   Codec codec_;
+  Quirks* quirks_;
   Table vps_, sps_, pps_;  // the set that changed last comes first
   uint32_t width_ = 0, height_ = 0;
   PictureFacts picture_;

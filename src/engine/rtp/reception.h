@@ -25,6 +25,9 @@ class Reception {
   // Expected less received, since the last restart; negative when duplicates came.
   int64_t cumulative_lost() const;
   uint32_t jitter() const { return jitter_q4_ >> 4; }
+  // Of the packet that came last, in whatever order.
+  uint32_t last_timestamp() const { return last_timestamp_; }
+  MonoTime last_arrival() const { return last_arrival_; }
 
  private:
   uint32_t clock_rate_;

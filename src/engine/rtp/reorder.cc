@@ -14,6 +14,7 @@ constexpr uint64_t kSeenBits = 1024;
 constexpr size_t kMinWindowBytes = 72 * 1024;  // one packet of any size fits
 constexpr size_t kArenaStep = 32 * 1024;
 constexpr uint32_t kOldRunRestarts = 8;
+constexpr Nanos kLeastOutage = 1s;  // thousands of packets are not lost in less
 
 }  // namespace
 
@@ -56,15 +57,55 @@ void ReorderBuffer::restart(uint32_t ssrc, uint16_t sequence) {
 bool ReorderBuffer::try_stray(const PacketView& packet, const Arrival& arrival) {
   if (have_stray_ && stray_.ssrc == packet.ssrc && static_cast<uint16_t>(stray_.sequence + 1) == packet.sequence) {
     have_stray_ = false;
+    if (!restart_tolerated()) {
+      stats_.refused += 2;
+      refused_at_ = arrival.mono;
+      return false;
+    }
     stray_first_ = true;
     restart(stray_.ssrc, stray_.sequence);
     reception_.on_packet(next_, stray_.timestamp, stray_arrival_.mono);
     return true;
   }
-  if (have_stray_) ++stats_.strays;
+  if (have_stray_) drop_stray();
   stray_bytes_.assign(packet.bytes.begin(), packet.bytes.end());
   have_stray_ = try_parse_packet(stray_bytes_, stray_) == PacketFault::none;
   stray_arrival_ = arrival;
+  return false;
+}
+
+// What begins with the stray: another SSRC (F7), the same with other numbers (F8), or only what follows an outage.
+bool ReorderBuffer::restart_tolerated() {
+  if (stray_.ssrc != ssrc_) return tolerates(config_.quirks, Quirk::F7);
+  const Nanos silence = stray_arrival_.mono - std::max(reception_.last_arrival(), refused_at_);
+  const bool ahead = static_cast<int16_t>(stray_.sequence - static_cast<uint16_t>(next_)) > 0;
+  if (silence >= kLeastOutage && (ahead || !config_.in_order_transport)) {
+    const int64_t stamps = static_cast<int32_t>(stray_.timestamp - reception_.last_timestamp());
+    const Nanos told{stamps * 1'000'000'000 / config_.clock_rate};
+    if (told > silence - silence / 8 - 1s && told < silence + silence / 8 + 1s) return true;
+  }
+  return tolerates(config_.quirks, Quirk::F8);
+}
+
+// It was alone. Over UDP one of our own SSRC may be a ghost that the network made.
+void ReorderBuffer::drop_stray() {
+  have_stray_ = false;
+  ++stats_.strays;
+  if (stray_.ssrc == ssrc_ && !config_.in_order_transport) return;
+  if (!tolerates(config_.quirks, Quirk::D12)) ++stats_.refused;
+}
+
+// A long run of old numbers with new timestamps is a sender that went back a little (F8), not a path that repeats
+// itself or was slow.
+bool ReorderBuffer::is_old_run(const PacketView& packet, uint64_t extended) {
+  if (old_run_ == 0) run_timestamp_ = reception_.last_timestamp();
+  const bool is_new = was_seen(extended) && static_cast<int32_t>(packet.timestamp - run_timestamp_) > 0;
+  const bool follows = old_run_ > 0 && packet.sequence == static_cast<uint16_t>(last_old_ + 1);
+  old_run_ = follows && (is_new || config_.in_order_transport) ? old_run_ + 1 : 1;
+  last_old_ = packet.sequence;
+  if (old_run_ < kOldRunRestarts) return false;
+  if (tolerates(config_.quirks, Quirk::F8)) return true;
+  ++stats_.refused;
   return false;
 }
 
@@ -79,16 +120,13 @@ void ReorderBuffer::push(const PacketView& packet, const Arrival& arrival) {
     if (!try_stray(packet, arrival)) return;
     delta = 1;  // behind the stray
   } else if (have_stray_) {
-    have_stray_ = false;
-    ++stats_.strays;
+    drop_stray();
   }
   uint64_t extended = next_ + static_cast<uint64_t>(static_cast<int64_t>(delta));
+  const bool old_run = delta < 0 && is_old_run(packet, extended);
   reception_.on_packet(extended, packet.timestamp, arrival.mono);
   if (delta < 0) {
-    // A long run of old numbers is a sender that went back a little (F8), not a path that repeats itself.
-    old_run_ = old_run_ > 0 && packet.sequence == static_cast<uint16_t>(last_old_ + 1) ? old_run_ + 1 : 1;
-    last_old_ = packet.sequence;
-    if (old_run_ < kOldRunRestarts) {
+    if (!old_run) {
       ++(was_seen(extended) ? stats_.duplicates : stats_.late);
       return;
     }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/quirk.h"
 #include "rtp/packet.h"
 #include "rtp/reception.h"
 
@@ -23,6 +24,7 @@ struct ReorderConfig {
   // How long a hole is waited for after it was seen.
   Nanos hole_limit = 30ms;
   uint32_t clock_rate = 90000;
+  Quirks* quirks = nullptr;  // where D12, F7 and F8 are noted and asked for
 };
 
 struct ReorderStats {
@@ -33,6 +35,7 @@ struct ReorderStats {
   uint64_t duplicates = 0;  // dropped
   uint64_t late = 0;        // dropped: came after they had been given up
   uint64_t strays = 0;      // dropped: alone with their SSRC or far sequence number
+  uint64_t refused = 0;     // dropped: strays and restarts that are not tolerated
   uint64_t restarts = 0;    // the sequence began anew (F8) or the SSRC changed (F7)
   uint64_t holes_timed_out = 0;
   uint64_t holes_overflowed = 0;  // given up because the window was full
@@ -79,6 +82,9 @@ class ReorderBuffer {
   };
   void restart(uint32_t ssrc, uint16_t sequence);
   bool try_stray(const PacketView& packet, const Arrival& arrival);
+  bool restart_tolerated();
+  void drop_stray();
+  bool is_old_run(const PacketView& packet, uint64_t extended);
   void fill_out(OrderedPacket& out, uint64_t extended);
   void skip_to(uint64_t extended);
   void note_hole();
@@ -104,13 +110,15 @@ class ReorderBuffer {
   uint64_t give_up_ = 0;       // holes below this are given up
   uint32_t pending_lost_ = 0;  // to be told with the next delivered packet, as is:
   bool restarted_ = false;
-  uint32_t old_run_ = 0;  // late packets in a row, each one up from the one before
+  uint32_t old_run_ = 0;        // packets in a row that seem to have come before, each one up from the one before
+  uint32_t run_timestamp_ = 0;  // of the packet before them
   uint16_t last_old_ = 0;
   MonoTime hole_since_{};
 
   bool have_direct_ = false;
   OrderedPacket direct_;
 
+  MonoTime refused_at_{};  // the last time that a restart was not tolerated
   bool have_stray_ = false;
   bool stray_first_ = false;  // the stray is to be delivered before direct_
   std::vector<uint8_t> stray_bytes_;

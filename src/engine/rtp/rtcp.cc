@@ -63,6 +63,27 @@ bool read_bye(ByteReader reader, size_t count, RtcpCompound& out) {
   return true;
 }
 
+// The range of IANA's registry of RTCP packet types.
+bool assigned_type(uint8_t type) { return type >= 192 && type <= 213; }
+
+void clear(RtcpCompound& out) {
+  out.sender_report.reset();
+  out.receiver_ssrc.reset();
+  out.block_count = out.bye_count = 0;
+  out.cname = {};
+  out.unknown_packets = out.malformed_packets = 0;
+  out.refused = false;
+}
+
+// Whether reading may go on.
+bool pass(Quirks* quirks, Quirk quirk, RtcpCompound& out) {
+  if (tolerates(quirks, quirk)) return true;
+  clear(out);
+  out.malformed_packets = 1;
+  out.refused = true;
+  return false;
+}
+
 void write_block(uint8_t* p, const ReportBlock& block) {
   store_be32(p, block.ssrc);
   const int32_t lost = std::clamp(block.cumulative_lost, -0x800000, 0x7fffff);
@@ -97,21 +118,16 @@ WallTime wall_from_ntp(uint64_t ntp) {
   return WallTime{Nanos{unix_seconds * kNanosPerSecond + rest}};
 }
 
-void parse_rtcp(ByteSpan bytes, RtcpCompound& out) {
-  out.sender_report.reset();
-  out.receiver_ssrc.reset();
-  out.block_count = out.bye_count = 0;
-  out.cname = {};
-  out.unknown_packets = out.malformed_packets = 0;
-  while (!bytes.empty()) {
-    // Each turn takes at least four bytes, so a looping length cannot hold us (E9).
-    if (bytes.size() < 4 || bytes[0] >> 6 != 2) {
-      ++out.malformed_packets;
+void parse_rtcp(ByteSpan bytes, RtcpCompound& out, Quirks* quirks) {
+  clear(out);
+  for (size_t packets = 0; !bytes.empty(); ++packets) {
+    if (packets == RtcpCompound::kMaxPackets) {
+      pass(quirks, Quirk::E9, out);
       return;
     }
-    const size_t size = (size_t{load_be16(&bytes[2])} + 1) * 4;
-    if (size > bytes.size()) {
-      ++out.malformed_packets;
+    const size_t size = bytes.size() < 4 ? SIZE_MAX : (size_t{load_be16(&bytes[2])} + 1) * 4;
+    if (size > bytes.size() || bytes[0] >> 6 != 2) {
+      if (pass(quirks, Quirk::F5, out)) ++out.malformed_packets;
       return;
     }
     ByteSpan body = bytes.subspan(4, size - 4);
@@ -133,6 +149,7 @@ void parse_rtcp(ByteSpan bytes, RtcpCompound& out) {
       case kBye: good = read_bye(reader, count, out); break;
       default: ++out.unknown_packets;
     }
+    if ((!good || !assigned_type(bytes[1])) && !pass(quirks, Quirk::F5, out)) return;
     if (!good) ++out.malformed_packets;
     bytes = bytes.subspan(size);
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/quirk.h"
 #include "base/time.h"
 
 namespace vigie::rtp {
@@ -40,6 +41,7 @@ struct SenderReport {
 struct RtcpCompound {
   static constexpr size_t kMaxBlocks = 31;
   static constexpr size_t kMaxByes = 31;
+  static constexpr size_t kMaxPackets = 64;   // what follows is not read (E9)
   std::optional<SenderReport> sender_report;  // the last one, of whatever SSRC (F6)
   std::optional<uint32_t> receiver_ssrc;      // who sent a receiver report
   std::array<ReportBlock, kMaxBlocks> blocks;
@@ -49,6 +51,7 @@ struct RtcpCompound {
   uint8_t bye_count = 0;
   uint32_t unknown_packets = 0;    // well-formed, of a type not read here (APP, feedback, XR …)
   uint32_t malformed_packets = 0;  // skipped, or where reading had to stop
+  bool refused = false;            // nothing of it counts: it deviates in a way that is not tolerated (F5, E9)
 
   std::span<const ReportBlock> report_blocks() const { return {blocks.data(), block_count}; }
   std::span<const uint32_t> bye_ssrcs() const { return {byes.data(), bye_count}; }
@@ -56,7 +59,7 @@ struct RtcpCompound {
 
 // Reads what can be read and counts the rest (F5): a wrong length ends the compound, a wrong inside skips one packet.
 // The compound's order rules (SR or RR first, SDES present) are not checked. Takes no memory.
-void parse_rtcp(ByteSpan bytes, RtcpCompound& out);
+void parse_rtcp(ByteSpan bytes, RtcpCompound& out, Quirks* quirks = nullptr);
 
 // Appends packets to a compound in the caller's memory. A packet that does not fit is left out and clears `ok()`.
 class RtcpWriter {

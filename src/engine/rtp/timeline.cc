@@ -38,7 +38,7 @@ void Timeline::follow(int64_t pts, MonoTime arrival) {
   lead_at_ = arrival;
 }
 
-int64_t Timeline::jump(MonoTime arrival) {
+int64_t Timeline::jump(MonoTime arrival, bool& refused) {
   const int64_t raw = to_90k(unwrapped_);
   const int64_t now = real_time(arrival);
   if (have_old_offset_) {
@@ -46,12 +46,15 @@ int64_t Timeline::jump(MonoTime arrival) {
     if (old > last_pts_ && old > now - kSecond && old < now + kSecond) {
       ++stats_.returns;
       std::swap(offset_, old_offset_);
+      if (!restart_) refused = !tolerates(quirks_, Quirk::I1);
+      wild_ = jumped_back_ = false;
       return old;
     }
   }
   ++stats_.jumps;
-  old_offset_ = offset_;
+  if (!wild_) old_offset_ = offset_;  // several wrong stamps in a row do not make the right timeline forgotten
   have_old_offset_ = true;
+  wild_ = true;
   const int64_t pts = std::max(last_pts_ + 1, now);
   offset_ = pts - raw;
   return pts;
@@ -64,6 +67,8 @@ MediaTime Timeline::map(uint32_t rtp_timestamp, MonoTime arrival) {
     epoch_ = lead_at_ = arrival;
     return {};
   }
+  const bool was_wild = wild_;
+  MediaTime time;
   const int64_t before = to_90k(unwrapped_);
   const auto delta = static_cast<int32_t>(rtp_timestamp - last_timestamp_);
   last_timestamp_ = rtp_timestamp;
@@ -77,13 +82,21 @@ MediaTime Timeline::map(uint32_t rtp_timestamp, MonoTime arrival) {
   // held back and now come in a burst keep their distances.
   const bool too_early = step > kSecond && place > real_time(arrival) + kSecond;
   const bool too_late = step < -kSecond || (delta != 0 && place < last_pts_ - kSecond);
-  if (restart_ || too_early || too_late) {
-    restart_ = false;
+  if (restart_) {
     behind_ = 0;
-    place = jump(arrival);
+    place = jump(arrival, time.refused);
+    restart_ = wild_ = false;
+  } else if (too_early || too_late) {
+    behind_ = 0;
+    place = jump(arrival, time.refused);
+    jumped_back_ = wild_ && too_late && expected_jumps_ == 0;
+  } else if (was_wild) {
+    // The timeline goes on from where the jump led.
+    if (jumped_back_) time.refused = !tolerates(quirks_, Quirk::I4);
+    wild_ = jumped_back_ = false;
   }
+  if (expected_jumps_ > 0) --expected_jumps_;
 
-  MediaTime time;
   if (place > last_pts_) {
     behind_ = 0;
     time.pts = Ticks90k{place};
@@ -92,7 +105,9 @@ MediaTime Timeline::map(uint32_t rtp_timestamp, MonoTime arrival) {
   } else if (++behind_ > kMaxBehind) {
     behind_ = 0;
     have_old_offset_ = false;
-    time.pts = Ticks90k{jump(arrival)};
+    time.refused = !tolerates(quirks_, Quirk::I4);
+    time.pts = Ticks90k{jump(arrival, time.refused)};
+    wild_ = false;
   } else {
     ++stats_.backwards;
     time.pts = Ticks90k{last_pts_ + 1};

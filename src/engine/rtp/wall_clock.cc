@@ -10,6 +10,10 @@ constexpr Nanos kMaxError = 1s;
 // A unit's capture time may differ by this much from the report's clock carried on by ours.
 constexpr Nanos kMaxStray = 5s;
 constexpr int kAgreeing = 3;
+// Clocks that nobody set are off by some time; one that is off by more tells another time altogether (F12).
+constexpr Nanos kMaxClockError = 24h;
+// Unix seconds read as NTP seconds lie in the era that begins in 2036, this far ahead.
+constexpr Nanos kEraTo1970 = 1s * ((int64_t{1} << 32) - 2'208'988'800);
 
 Nanos magnitude(Nanos span) { return span < Nanos{0} ? -span : span; }
 
@@ -22,6 +26,7 @@ std::string_view report_verdict_name(ReportVerdict verdict) {
     case ReportVerdict::rejected: return "rejected";
     case ReportVerdict::moved: return "moved";
     case ReportVerdict::no_clock: return "no_clock";
+    case ReportVerdict::refused: return "refused";
   }
   return "unknown";
 }
@@ -45,11 +50,17 @@ void WallClock::restart() {
 }
 
 ReportVerdict WallClock::on_sender_report(const SenderReport& report, const Arrival& arrival) {
-  // Some cameras send zero, or seconds since their start, which would lie before 1990 (F12).
+  // Some cameras send zero, or seconds since their start or since 1970, which would lie before 1990 (F12).
   constexpr uint32_t kNtp1990 = 2'840'140'800U;
   const auto seconds = static_cast<uint32_t>(report.ntp >> 32);
-  if (seconds < kNtp1990 && (seconds >= 0x80000000U || seconds < 86400U * 365)) return ReportVerdict::no_clock;
-  const Point point{report.rtp_timestamp, wall_from_ntp(report.ntp), arrival.mono};
+  const WallTime wall = wall_from_ntp(report.ntp);
+  const Nanos error = wall - arrival.wall;
+  const bool since_1970 = seconds < 0x80000000U && magnitude(error - kEraTo1970) < kMaxClockError;
+  if ((seconds < kNtp1990 && (seconds >= 0x80000000U || seconds < 86400U * 365)) || since_1970) {
+    return tolerates(quirks_, Quirk::F12) ? ReportVerdict::no_clock : ReportVerdict::refused;
+  }
+  if (magnitude(error) > kMaxClockError && !tolerates(quirks_, Quirk::F12)) return ReportVerdict::refused;
+  const Point point{report.rtp_timestamp, wall, arrival.mono};
   if (!known_) {
     accept(point, arrival);
     return ReportVerdict::first;
@@ -61,7 +72,9 @@ ReportVerdict WallClock::on_sender_report(const SenderReport& report, const Arri
   const bool agrees = candidate_count_ > 0 && magnitude(point.wall - project(candidate_, point.rtp)) <= kMaxMove;
   candidate_count_ = agrees ? candidate_count_ + 1 : 1;
   candidate_ = point;
-  if (candidate_count_ >= kAgreeing) {
+  // The camera's clock moved against ours (I3), or only its RTP clock did.
+  const bool stepped = magnitude(error - error_) > kMaxMove;
+  if (candidate_count_ >= kAgreeing && (!stepped || tolerates(quirks_, Quirk::I3))) {
     accept(point, arrival);
     return ReportVerdict::moved;
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/quirk.h"
 #include "base/time.h"
 #include "media/access_unit.h"
 #include "rtp/packet.h"
@@ -16,13 +17,15 @@ enum class ReportVerdict : uint8_t {
   rejected = 2,  // moves the mapping by more than 100 ms and not three have agreed yet
   moved = 3,     // the third that agreed: the mapping moved (I3: the camera's clock was stepped)
   no_clock = 4,  // the report carries no time (F12)
+  refused = 5,   // it carries none, or one that cannot be, and this stream does not tolerate that (F12)
 };
 std::string_view report_verdict_name(ReportVerdict verdict);
 
 // Thread: one. Takes no memory.
 class WallClock {
  public:
-  explicit WallClock(uint32_t clock_rate = 90000) : clock_rate_(clock_rate ? clock_rate : 90000) {}
+  explicit WallClock(uint32_t clock_rate = 90000, Quirks* quirks = nullptr)
+      : clock_rate_(clock_rate ? clock_rate : 90000), quirks_(quirks) {}
 
   ReportVerdict on_sender_report(const SenderReport& report, const Arrival& arrival);
 
@@ -51,6 +54,7 @@ class WallClock {
   void accept(const Point& point, const Arrival& arrival);
 
   uint32_t clock_rate_;
+  Quirks* quirks_;
   bool known_ = false;
   Point base_;
   Nanos error_{};

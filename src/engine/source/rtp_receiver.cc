@@ -38,7 +38,8 @@ Status RtpReceiver::begin(const RtpTrack& track, bool in_order_transport, std::s
   peer_ = peer;
   const bool same_depacketizer = depacketizer_ && track_.codec == track.codec &&
                                  track_.clock_rate == track.clock_rate && track_.donl == track.donl &&
-                                 track_.width == track.width && track_.height == track.height;
+                                 track_.packetization_mode == track.packetization_mode && track_.width == track.width &&
+                                 track_.height == track.height;
   if (same_depacketizer) {
     depacketizer_->restart();
     depacketizer_->wall_clock().restart();
@@ -47,6 +48,8 @@ Status RtpReceiver::begin(const RtpTrack& track, bool in_order_transport, std::s
     config.codec = track.codec;
     config.clock_rate = track.clock_rate;
     config.donl = track.donl;
+    config.packetization_mode = track.packetization_mode;
+    config.quirks = quirks_;
     config.width = track.width;
     config.height = track.height;
     Result<std::unique_ptr<rtp::Depacketizer>> made = rtp::Depacketizer::make(config, pool_);
@@ -63,6 +66,7 @@ Status RtpReceiver::begin(const RtpTrack& track, bool in_order_transport, std::s
   rtp::ReorderConfig reorder;
   reorder.in_order_transport = in_order_transport;
   reorder.clock_rate = track.clock_rate;
+  reorder.quirks = quirks_;
   reorder_.emplace(reorder);
   counted_reorder_ = {};
   packets_this_connection_ = 0;
@@ -85,7 +89,9 @@ void RtpReceiver::end() {
 
 void RtpReceiver::on_rtp(ByteSpan bytes, const rtp::Arrival& arrival) {
   if (!events_) return;
-  if (rtp::looks_like_rtcp(bytes)) {  // E5
+  // With a payload type of 64 to 95 the marker makes an RTP packet look like RTCP.
+  if (rtp::looks_like_rtcp(bytes) && (bytes[1] & 0x7f) != track_.payload_type) {
+    if (!tolerates(quirks_, Quirk::E5)) return refuse(Code::rtp_malformed, arrival.mono, Quirk::E5);
     on_rtcp(bytes, arrival);
     return;
   }
@@ -97,18 +103,32 @@ void RtpReceiver::on_rtp(ByteSpan bytes, const rtp::Arrival& arrival) {
     fault(Code::rtp_malformed, arrival.mono, rtp::packet_fault_name(wrong), UINT32_MAX, 0);
     return;
   }
-  // B15: some devices mix in packets of another payload type. A device whose packets all have another number than its
-  // description says is believed, as long as the promised one has not been seen.
   if (packet.payload_type == track_.payload_type) {
     payload_type_seen_ = true;
-  } else if (payload_type_seen_) {
-    ++counters_.malformed;
+  } else if (!believes_payload_type(packet, arrival.mono)) {
     return;
   }
   ++packets_this_connection_;
-  last_ssrc_ = packet.ssrc;
   reorder_->push(packet, arrival);
+  last_ssrc_ = reorder_->reception().ssrc();  // a stray's is not followed (D12)
   drain();
+}
+
+// B15: some devices mix in packets of another payload type. A device whose packets all have another number than its
+// description says is believed, as long as the promised one has not been seen.
+bool RtpReceiver::believes_payload_type(const rtp::PacketView& packet, MonoTime now) {
+  if (!tolerates(quirks_, Quirk::B15)) {
+    last_ssrc_ = packet.ssrc;
+    refuse(Code::rtp_malformed, now, Quirk::B15);
+    return false;
+  }
+  if (payload_type_seen_) ++counters_.malformed;
+  return !payload_type_seen_;
+}
+
+void RtpReceiver::refuse(Code code, MonoTime now, Quirk quirk) {
+  ++counters_.malformed;
+  fault(code, now, quirk_facts(quirk).device, UINT32_MAX, 0, quirk_facts(quirk).id);
 }
 
 void RtpReceiver::on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival) {
@@ -118,8 +138,10 @@ void RtpReceiver::on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival) {
     rtp::PacketView packet;
     if (bytes.size() > rtp::kHeaderBytes && rtp::try_parse_packet(bytes, packet) == rtp::PacketFault::none &&
         packet.payload_type == track_.payload_type) {
+      if (!tolerates(quirks_, Quirk::E5)) return refuse(Code::rtcp_malformed, arrival.mono, Quirk::E5);
       on_rtp(bytes, arrival);
     } else {
+      tolerates(quirks_, Quirk::F5);  // dropped all the same: nothing of it can be read
       ++counters_.malformed;
       fault(Code::rtcp_malformed, arrival.mono, "not an RTCP packet", UINT32_MAX, 0);
     }
@@ -127,16 +149,21 @@ void RtpReceiver::on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival) {
   }
   counters_.bytes += bytes.size();
   rtp::RtcpCompound compound;
-  rtp::parse_rtcp(bytes, compound);
+  rtp::parse_rtcp(bytes, compound, quirks_);
   if (compound.malformed_packets > 0) {
     counters_.malformed += compound.malformed_packets;
     fault(Code::rtcp_malformed, arrival.mono, "a packet of the compound has a wrong length", UINT32_MAX, 0);
   }
   if (!compound.sender_report) return;
-  // F6: reports of another SSRC than the pictures' are not believed, except where there was no picture yet.
-  if (packets_this_connection_ > 0 && compound.sender_report->ssrc != last_ssrc_) return;
+  // Reports of another SSRC than the pictures' are not believed, except where there was no picture yet.
+  if (packets_this_connection_ > 0 && compound.sender_report->ssrc != last_ssrc_) {
+    if (!tolerates(quirks_, Quirk::F6)) refuse(Code::rtcp_malformed, arrival.mono, Quirk::F6);
+    return;
+  }
   reorder_->reception().on_sender_report(*compound.sender_report, arrival.mono);
-  depacketizer_->wall_clock().on_sender_report(*compound.sender_report, arrival);
+  if (depacketizer_->wall_clock().on_sender_report(*compound.sender_report, arrival) == rtp::ReportVerdict::refused) {
+    refuse(Code::rtcp_malformed, arrival.mono, Quirk::F12);
+  }
 }
 
 void RtpReceiver::on_time(MonoTime now) {
@@ -182,7 +209,7 @@ void RtpReceiver::drain() {
     if (batch_.size() > 0) deliver();
   }
   if (!events_) return;
-  count_reorder();
+  count_reorder(ordered_.arrival.mono);
   count_depacketizer(ordered_.arrival.mono);
 }
 
@@ -235,7 +262,8 @@ bool RtpReceiver::may_tell(Code code, MonoTime now, uint64_t& count) {
   return false;
 }
 
-void RtpReceiver::fault(Code code, MonoTime now, std::string_view what, uint32_t sequence, size_t byte) {
+void RtpReceiver::fault(Code code, MonoTime now, std::string_view what, uint32_t sequence, size_t byte,
+                        std::string_view quirk) {
   uint64_t count = 0;
   if (!may_tell(code, now, count) || !events_) return;
   std::string where = where_ + ", " + peer_;
@@ -243,16 +271,21 @@ void RtpReceiver::fault(Code code, MonoTime now, std::string_view what, uint32_t
   if (sequence != UINT32_MAX) where += ", sequence " + std::to_string(sequence);
   where += ", packet " + std::to_string(counters_.packets) + ", byte " + std::to_string(byte);
   std::string text(what);
+  if (!quirk.empty()) text += " (" + std::string(quirk) + " is not tolerated here)";
   if (count > 1) text += " (" + std::to_string(count) + " such since the last report)";
   events_->on_receiver_fault(make_error(code, std::move(where), std::move(text)));
 }
 
-void RtpReceiver::count_reorder() {
+void RtpReceiver::count_reorder(MonoTime now_mono) {
   const rtp::ReorderStats& now = reorder_->stats();
   counters_.lost_packets += now.lost - counted_reorder_.lost;
   counters_.reordered_packets += now.reordered - counted_reorder_.reordered;
   counters_.duplicate_packets += now.duplicates - counted_reorder_.duplicates;
+  const uint64_t refused = now.refused - counted_reorder_.refused;
   counted_reorder_ = now;
+  if (refused == 0) return;
+  counters_.malformed += refused;
+  fault(Code::rtp_malformed, now_mono, "a stray packet, or a sender that begins anew", UINT32_MAX, 0, "D12, F7 or F8");
 }
 
 void RtpReceiver::count_depacketizer(MonoTime now) {

@@ -105,8 +105,13 @@ class RtpReceiver {
   void announce(const Ref<const ParameterSets>& sets);
   // False when a fault of this code was told within the last second: it is only counted.
   bool may_tell(Code code, MonoTime now, uint64_t& count);
-  void fault(Code code, MonoTime now, std::string_view what, uint32_t sequence, size_t byte);
-  void count_reorder();
+  // `quirk`: the id that is not tolerated.
+  void fault(Code code, MonoTime now, std::string_view what, uint32_t sequence, size_t byte,
+             std::string_view quirk = {});
+  void count_reorder(MonoTime now_mono);
+  // A packet or compound that this stream does not tolerate: counted, told, and dropped by the caller.
+  void refuse(Code code, MonoTime now, Quirk quirk);
+  bool believes_payload_type(const rtp::PacketView& packet, MonoTime now);
   void count_depacketizer(MonoTime now);
 
   BufferPool& pool_;

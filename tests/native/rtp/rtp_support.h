@@ -96,6 +96,7 @@ struct Receiver {
     config.codec = codec;
     ReorderConfig reorder_config;
     reorder_config.in_order_transport = tcp;
+    reorder_config.quirks = config.quirks;
     reorder = std::make_unique<ReorderBuffer>(reorder_config);
     auto made = Depacketizer::make(config, pool);
     EXPECT_TRUE(made.ok());
