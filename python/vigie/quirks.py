@@ -354,7 +354,7 @@ QUIRKS: dict[str, Quirk] = {
     "C8": Quirk(
         "tolerance",
         "the connection is closed behind a 401 without a word",
-        "the authorised request is made on a new one, once",
+        "the authorised request is made on a new one, at most three times",
     ),
     "D1": Quirk(
         "tolerance",

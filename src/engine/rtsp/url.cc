@@ -228,6 +228,11 @@ std::string Url::without_credentials() const {
 bool same_host(const Url& a, const Url& b) { return iequals(a.host, b.host); }
 
 std::string strip_credentials(std::string_view text) {
+  // Behind a doubled scheme (A2) the credentials would stand in what looks like a path.
+  for (size_t scheme = scheme_bytes(text); scheme != 0 && scheme_bytes(text.substr(scheme)) != 0;
+       scheme = scheme_bytes(text)) {
+    text = text.substr(scheme);
+  }
   const size_t scheme = text.find("://");
   if (scheme == std::string_view::npos) {
     const size_t userinfo = text.substr(0, text.find('/')).rfind('@');

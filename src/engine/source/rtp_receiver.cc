@@ -136,7 +136,7 @@ void RtpReceiver::on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival) {
   if (!rtp::looks_like_rtcp(bytes)) {
     // E5: picture data on the RTCP channel. What is neither is counted.
     rtp::PacketView packet;
-    if (bytes.size() > rtp::kHeaderBytes && rtp::try_parse_packet(bytes, packet) == rtp::PacketFault::none &&
+    if (bytes.size() >= rtp::kHeaderBytes && rtp::try_parse_packet(bytes, packet) == rtp::PacketFault::none &&
         packet.payload_type == track_.payload_type) {
       if (!tolerates(quirks_, Quirk::E5)) return refuse(Code::rtcp_malformed, arrival.mono, Quirk::E5);
       on_rtp(bytes, arrival);

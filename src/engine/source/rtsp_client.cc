@@ -9,8 +9,9 @@
 namespace vigie::source {
 namespace {
 
-constexpr uint32_t kMaxUnauthorized = 4;  // answers 401 to one request: each way offered once, a stale nonce between
-constexpr uint32_t kMaxRestarts = 6;      // new connections of one attempt, redirects apart
+constexpr uint32_t kMaxUnauthorized = 4;     // answers 401 to one request: each way offered once, a stale nonce between
+constexpr uint32_t kMaxClosedBehind401 = 3;  // a nonce, and two ways refused
+constexpr uint32_t kMaxRestarts = 6;         // new connections of one attempt, redirects apart
 
 bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307; }
 
@@ -126,10 +127,10 @@ void RtspClient::on_closed(MonoTime now, const Error& why) {
     case Phase::teardown: finish(why); return;
     default: break;
   }
-  // Some devices close behind a 401 (C8): once, the authorised request is made on a new connection.
-  if (pending_ && pending_->unauthorized > 0 && phase_ != Phase::playing && !retried_after_close_) {
+  // Some devices close behind each 401 (C8): the authorised request is made on a new connection.
+  if (pending_ && pending_->unauthorized > 0 && phase_ != Phase::playing && closed_behind_401_ < kMaxClosedBehind401) {
     if (!let_pass(Quirk::C8, "the device closed the connection behind its 401", Code::connection_lost)) return;
-    retried_after_close_ = true;
+    ++closed_behind_401_;
     reconnect(now, "closed after asking for credentials", false);
     return;
   }
@@ -287,8 +288,9 @@ void RtspClient::on_unauthorized(Pending pending, const rtsp::Response& response
     fail(Code::rtsp_auth, "the device goes on asking for credentials" + during);
     return;
   }
-  if (rtsp::iequals(response.headers.get("Connection"), "close") && phase_ != Phase::playing && !retried_after_close_) {
-    retried_after_close_ = true;
+  if (rtsp::iequals(response.headers.get("Connection"), "close") && phase_ != Phase::playing &&
+      closed_behind_401_ < kMaxClosedBehind401) {
+    ++closed_behind_401_;
     reconnect(now, "closed after asking for credentials", false);
     return;
   }

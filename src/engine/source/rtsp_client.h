@@ -219,7 +219,7 @@ class RtspClient {
   rtsp::PortPair udp_server_;
   bool play_without_range_ = false;
   bool play_on_track_ = false;
-  bool retried_after_close_ = false;
+  uint32_t closed_behind_401_ = 0;
 
   bool udp_packet_seen_ = false;
   std::optional<MonoTime> udp_deadline_;

@@ -80,6 +80,7 @@ TEST(Url, StripCredentials) {
   EXPECT_EQ(strip_credentials("rtsp://u:p@h/a@b"), "rtsp://h/a@b");
   EXPECT_EQ(strip_credentials("http://u:p@h/a"), "http://h/a");
   EXPECT_EQ(strip_credentials("http://h/a"), "http://h/a");
+  EXPECT_EQ(strip_credentials("rtsp://rtsp://u:p@h/a"), "rtsp://h/a");
   EXPECT_EQ(strip_credentials("u:p@192.168.1.1:554/s"), "192.168.1.1:554/s");
   EXPECT_EQ(strip_credentials("trackID=1"), "trackID=1");
   EXPECT_EQ(strip_credentials("a/b@c"), "a/b@c");

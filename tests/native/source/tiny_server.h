@@ -30,16 +30,17 @@ class TinyServer final : private net::AcceptHandler {
   std::string url() const {
     return std::string(tls_ ? "rtsps" : "rtsp") + "://127.0.0.1:" + std::to_string(port) + "/live";
   }
-  // Sends one picture of `packets` RTP packets to whoever plays: SPS, PPS and IDR first, then slices.
+  // Sends one picture of `packets` RTP packets to whoever plays, the first one behind its parameter sets.
   void send_picture(int packets = 1) {
+    const bool idr = sequence_ == first_sequence;
+    if (idr) {
+      send_rtp(packet(sequence_++, timestamp_, kSps, false));
+      send_rtp(packet(sequence_++, timestamp_, kPps, false));
+    }
     for (int i = 0; i < packets; ++i) {
-      const bool last = i + 1 == packets;
-      std::string payload = sequence_ == first_sequence       ? kSps
-                            : sequence_ == first_sequence + 1 ? kPps
-                                                              : slice(false, 400);
-      if (sequence_ == first_sequence + 2) payload = slice(true, 400);
+      std::string payload = slice(idr, 400);
       if (i > 0) payload[1] = 0x11;  // a later slice of the same picture
-      send_rtp(packet(sequence_++, timestamp_, payload, last));
+      send_rtp(packet(sequence_++, timestamp_, payload, i + 1 == packets));
     }
     timestamp_ += 3600;
   }
