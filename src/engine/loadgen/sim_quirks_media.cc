@@ -106,7 +106,7 @@ ByteSpan MediaQuirks::wrap(const UnitTrain& train, size_t from, size_t to, ByteS
   if (from == 0) {
     if (has(E1) && units_ % 25 == 5) {
       // Neither a dollar sign nor letters.
-      for (uint8_t i = 0; i < 24; ++i) scratch_.push_back(static_cast<uint8_t>(0x80 + 5 * i));
+      for (uint8_t i = 0; i < 12; ++i) scratch_.push_back(static_cast<uint8_t>(0x80 + 5 * i));
     }
     if (has(E4) && units_ % 25 == 15) {
       const uint8_t head[4] = {'$', kUnusedChannel, 0, 32};

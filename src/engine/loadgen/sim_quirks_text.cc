@@ -205,7 +205,7 @@ void QuirkedText::bend_session(std::string& session) {
   if (has(A26)) session.insert(end, "-" + std::to_string(++sessions_said_));
   if (has(A27)) {
     replace_all(session, ";", " ; ");
-    session = " " + session + " ";
+    session = " " + session;
   }
 }
 

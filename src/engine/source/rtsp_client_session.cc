@@ -238,6 +238,7 @@ Status RtspClient::take_ports(const rtsp::Transport& transport, std::string_view
   udp_source_ = transport.source;
   const Parameter source = find_parameter(header, "source");
   if (udp_server_.rtp == 0 || udp_server_.rtcp == 0 || !find_parameter(header, "server_port").is_pair()) {
+    if (udp_server_.rtp == 0) udp_server_ = {};  // then the other number says nothing either
     return tolerated(Quirk::A24, "the answer to SETUP over UDP names no pair of server ports");
   }
   if (source.given && udp_source_.empty()) return tolerated(Quirk::A24, "the answer to SETUP has an empty source");

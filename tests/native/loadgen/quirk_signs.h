@@ -187,7 +187,7 @@ inline const std::vector<Sign>& signs() {
       {E1,
        [](const Wire& w) {
          return any_item(w, Item::Kind::junk,
-                         [](const Item& i) { return byte(i.bytes, 0) == 0x80 && i.bytes.size() == 24; });
+                         [](const Item& i) { return byte(i.bytes, 0) == 0x80 && i.bytes.size() == 12; });
        }},
       {E2,
        [](const Wire& w) {
