@@ -119,6 +119,35 @@ def test_the_engine_says_that_it_saw(name: str, town: Town) -> None:
     assert set(town.streams[name]["quirks"]) == _expected(name)
 
 
+# Sets in which one deviation once hid what another needs.
+HARD_SETS = ["A21,A23", "C3,C8", "E5,F10", "B15,E5,G4", "E1,E6,E7", "A3,A6,F6,I4"]
+
+
+@pytest.mark.slow
+def test_sets_that_once_gave_no_picture() -> None:
+    options = ["--user", "ops", "--password", "right", "--bitrate", "0.5", "--gop", "25"]
+    for number, ids in enumerate(HARD_SETS):
+        options += ["--quirk", f"cam{number:03d}:{ids}"]
+    with SimProcess(len(HARD_SETS), options=options) as sim, vigie.Engine(shards=1) as engine:
+        reason = {"privacy": "clear", "privacy_reason": "simulated"}
+        cameras = [
+            {
+                "name": f"cam{number:03d}",
+                "streams": [{"name": "main", "url": sim.url(number), "username": "ops", "password": "right"}],
+                **reason,
+            }
+            for number in range(len(HARD_SETS))
+        ]
+        engine.apply({"revision": 1, "cameras": cameras})
+        deadline = time.monotonic() + 30
+        missing = set(range(len(HARD_SETS)))
+        while missing and time.monotonic() < deadline:
+            time.sleep(0.2)
+            stats = engine.stats()["cameras"]
+            missing = {n for n in missing if stats[f"cam{n:03d}"]["streams"]["main"]["keyframes"] < 2}
+    assert not missing, {HARD_SETS[n]: stats[f"cam{n:03d}"]["streams"]["main"]["fault"] for n in missing}
+
+
 @pytest.mark.slow
 def test_cameras_with_several_at_once() -> None:
     options = ["--bitrate", "0.5", "--gop", "25", "--random-quirks", "4", "--seed", "3", "--sr-seconds", "1"]

@@ -208,7 +208,8 @@ DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(\(?)[ \t]*(.*)$", re.MULTI
 
 
 def few_macros(files: Files) -> list[str]:
-    """At most three macros. Include guards, feature macros of the system and the C header's numbers do not count."""
+    """At most three macros. Include guards, feature macros of the system, the C header's numbers and the row macros of
+    a table, undefined where the table was read, do not count."""
     macros: dict[str, str] = {}
     for path, text in files.items():
         if not path.startswith((ENGINE, "include/")) or suffix(path) not in {".cc", ".h", ".inc"}:
@@ -218,7 +219,8 @@ def few_macros(files: Files) -> list[str]:
             is_guard = not call and not body
             is_system = name.startswith("_") or name == "PY_SSIZE_T_CLEAN"
             is_number = path.startswith("include/") and not call and re.fullmatch(r"\(?[-+\w]+\)?|\"[^\"]*\"", body)
-            if not (is_guard or is_system or is_number):
+            is_row = bool(call) and re.search(rf"#\s*undef\s+{name}\b", text) is not None
+            if not (is_guard or is_system or is_number or is_row):
                 macros.setdefault(name, path)
     if len(macros) <= MACRO_LIMIT:
         return []

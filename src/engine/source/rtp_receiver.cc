@@ -134,10 +134,12 @@ void RtpReceiver::refuse(Code code, MonoTime now, Quirk quirk) {
 void RtpReceiver::on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival) {
   if (!events_) return;
   if (!rtp::looks_like_rtcp(bytes)) {
-    // E5: picture data on the RTCP channel. What is neither is counted.
+    // E5: picture data on the RTCP channel, of another payload type too where B15 may explain that. What is neither is
+    // counted.
     rtp::PacketView packet;
-    if (bytes.size() >= rtp::kHeaderBytes && rtp::try_parse_packet(bytes, packet) == rtp::PacketFault::none &&
-        packet.payload_type == track_.payload_type) {
+    if (rtp::try_parse_packet(bytes, packet) == rtp::PacketFault::none &&
+        (packet.payload_type == track_.payload_type ||
+         (!payload_type_seen_ && (packets_this_connection_ == 0 || packet.ssrc == last_ssrc_)))) {
       if (!tolerates(quirks_, Quirk::E5)) return refuse(Code::rtcp_malformed, arrival.mono, Quirk::E5);
       on_rtp(bytes, arrival);
     } else {

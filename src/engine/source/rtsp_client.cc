@@ -247,7 +247,8 @@ void RtspClient::on_response(const rtsp::Response& response, MonoTime now) {
     on_unauthorized(std::move(pending), response, now);
     return;
   }
-  if (pending.request.headers.has("Authorization")) auth_.on_accepted();
+  // Most devices answer OPTIONS to anybody: that proves nothing.
+  if (pending.purpose != Purpose::options && pending.request.headers.has("Authorization")) auth_.on_accepted();
   if (is_redirect(response.status) && phase_ != Phase::playing && phase_ != Phase::teardown) {
     on_redirect(pending, response, now);
     return;
