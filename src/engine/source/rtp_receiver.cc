@@ -280,6 +280,8 @@ void RtpReceiver::fault(Code code, MonoTime now, std::string_view what, uint32_t
 
 void RtpReceiver::count_reorder(MonoTime now_mono) {
   const rtp::ReorderStats& now = reorder_->stats();
+  const auto amiss = [](const rtp::ReorderStats& s) { return s.lost + s.reordered + s.duplicates + s.refused; };
+  if (amiss(now) == amiss(counted_reorder_)) return;  // none of them ever goes down
   counters_.lost_packets += now.lost - counted_reorder_.lost;
   counters_.reordered_packets += now.reordered - counted_reorder_.reordered;
   counters_.duplicate_packets += now.duplicates - counted_reorder_.duplicates;
