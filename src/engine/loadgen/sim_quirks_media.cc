@@ -140,7 +140,10 @@ void MediaQuirks::bend_report(std::span<uint8_t> report) {
   store_be32(&report[16], load_be32(&report[16]) + offset_);
   uint64_t ntp = uint64_t{load_be32(&report[8])} << 32 | load_be32(&report[12]);
   const auto gain = [&](double seconds) { ntp += static_cast<uint64_t>(seconds * 4294967296.0); };
-  if (has(I3)) gain(3.7 * static_cast<double>(reports_ / 4));
+  if (has(I3)) {
+    const auto steps = reports_ / 4;
+    gain(3.7 * static_cast<double>(steps));
+  }
   if (has(I8)) gain(0.01 * static_cast<double>(reports_));
   if (has(F12)) ntp = 0;
   store_be32(&report[8], static_cast<uint32_t>(ntp >> 32));
@@ -366,7 +369,7 @@ Result<Clip*> ClipStore::whole_clip(size_t index, const QuirkSet& quirks) {
 }
 
 Result<Clip*> ClipStore::clip_for(size_t index, const QuirkSet& quirks) {
-  const Result<Clip*> whole = whole_clip(index, quirks);
+  Result<Clip*> whole = whole_clip(index, quirks);
   if (!whole.ok()) return whole;
   QuirkSet packing;
   for (const Quirk each : {F9, F10, F11, G1, G2, G3, G4, G5, G6, G7, G9, G11, I7}) {

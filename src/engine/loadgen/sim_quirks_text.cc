@@ -179,7 +179,7 @@ void QuirkedText::bend_transport(std::string& transport) {
     transport += ";" + pair.substr(0, pair.find('-'));
   }
   if (!tcp && (has(A24) || has(J2))) {
-    const std::string ports = take_parameter(transport, "server_port");
+    take_parameter(transport, "server_port");
     transport += has(A24) ? ";source=;server_port=0" : ";server_port=6970-6971";
   }
   if (has(A22) || has(A23) || has(A31)) {
