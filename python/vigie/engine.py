@@ -218,7 +218,7 @@ class Engine:
     def record_source(self, camera: str, stream: str = "", *, max_bytes: int = 4 << 20) -> None:
         """Keeps the packets of an RTSP stream from now on for `source_report`, without anything that shows a picture.
 
-        For a probe of one camera: it takes memory for each packet. Raises: NotFoundError.
+        For a probe of one camera: it takes memory for each packet. Raises: NotFoundError, WithheldError.
         """
         self._native.record_source(camera, stream, max_bytes)
 

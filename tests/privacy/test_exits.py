@@ -31,6 +31,8 @@ ENGINE_EXITS = {
     "events_async": "the same queue as events",
     "event_fileno": "a descriptor that polls; test_the_engine_gives_nothing reads it",
     "stats": "test_the_engine_gives_nothing",
+    "record_source": "test_the_engine_gives_nothing, test_a_recording_goes_with_the_decision",
+    "source_report": "test_the_engine_gives_nothing, test_a_recording_goes_with_the_decision",
     "close": "gives nothing back",
 }
 # Each method the RTSP server says it has.
@@ -290,6 +292,14 @@ def test_the_engine_gives_nothing(world: World, name: str) -> None:
     for spelling in (name.upper(), f"{name}/main", f"{name}/", f"{name}\0", f" {name}", f"seen/../{name}"):
         with pytest.raises(errors.Error):
             engine.subscribe(spelling)
+        if clear:
+            engine.record_source(name, stream)
+        else:
+            with pytest.raises(errors.WithheldError):
+                engine.record_source(name, stream)
+        report = engine.source_report(name, stream)
+        assert MARKER.decode() not in json.dumps(report)
+        assert "packets" not in report, "what a host pushes has no packets"
     figures = engine.stats()["cameras"][name]["streams"]
     for stream in figures.values():
         assert (stream["published_units"] > 0) == clear
@@ -298,6 +308,22 @@ def test_the_engine_gives_nothing(world: World, name: str) -> None:
         assert (stream["withheld_units"] > 0) != clear
     told = json.dumps(engine.stats()) + "".join(str(event) for event in engine.events(timeout=0.1))
     assert MARKER.decode() not in told
+
+
+def test_a_recording_goes_with_the_decision() -> None:
+    """Packets show no picture even so (`tests/native/source/tape_test.cc`); without a decision they are not given."""
+    with SimProcess() as sim, vigie.Engine() as engine:
+        streams = [{"name": "main", "url": sim.url(0), "pull": "on_demand"}]
+        seen = {"name": "cam", "privacy": "clear", "privacy_reason": "simulated", "streams": streams}
+        engine.apply({"revision": 1, "cameras": [seen]})
+        engine.record_source("cam")
+        with engine.subscribe("cam") as units:
+            assert units.next(10) is not None
+        assert engine.source_report("cam")["packets"]
+        engine.apply({"revision": 2, "cameras": [{"name": "cam", "streams": streams}]})
+        assert "packets" not in engine.source_report("cam")
+        with pytest.raises(errors.WithheldError):
+            engine.record_source("cam")
 
 
 @pytest.mark.parametrize("pull", ["always", "on_demand"])

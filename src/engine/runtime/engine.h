@@ -69,7 +69,7 @@ class VIGIE_API Engine {
   // All figures as JSON text; its layout is in docs/statistics.md.
   Result<std::string> stats();
   // Keeps the packets of an RTSP stream from now on, with all that shows a picture blanked, `max_bytes` of them at most;
-  // source_report gives them. For a probe of one camera. Errors: not_found.
+  // source_report gives them. For a probe of one camera. Errors: not_found, withheld.
   Status record_source(const std::string& camera, const std::string& stream, size_t max_bytes);
   // What one stream's device has shown of itself (`stream` empty: the camera's first), as JSON text; its layout is in
   // docs/statistics.md. Holds no credential. Errors: not_found.

@@ -95,10 +95,11 @@ Result<std::string> Engine::Impl::source_report(const std::string& camera, const
 Status Engine::Impl::record_source(const std::string& camera, const std::string& stream, size_t max_bytes) {
   const auto pipeline = viewing_->find(camera, stream);
   if (!pipeline.ok()) return pipeline.error();
-  if (!(*pipeline)->loop().run_blocking([&] { (*pipeline)->start_tape(max_bytes); })) {
+  Status status;
+  if (!(*pipeline)->loop().run_blocking([&] { status = (*pipeline)->start_tape(max_bytes); })) {
     return make_error(Code::closed, "engine", "the engine was closed");
   }
-  return {};
+  return status;
 }
 
 }  // namespace vigie::runtime

@@ -184,12 +184,19 @@ StreamStats StreamPipeline::stats() const {
   return out;
 }
 
+Status StreamPipeline::start_tape(size_t max_bytes) {
+  Status allowed = may_publish();
+  if (allowed.ok()) supervisor_->start_tape(max_bytes);
+  return allowed;
+}
+
 SourceReport StreamPipeline::source_report() const {
   SourceReport out{.stats = stats(), .track = track_, .receiver = {}, .dialogue = {}, .packets = {}};
   if (!supervisor_) return out;
   out.receiver = supervisor_->receiver_facts();
   out.dialogue = supervisor_->dialogue();
-  if (const source::Tape* tape = supervisor_->tape()) out.packets = tape->packets();
+  // They show no picture, and yet belong to nobody where no decision lets the camera be shown.
+  if (const source::Tape* tape = supervisor_->tape(); tape && may_publish().ok()) out.packets = tape->packets();
   return out;
 }
 

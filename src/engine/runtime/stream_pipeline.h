@@ -86,8 +86,8 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   Status may_publish() const;
   StreamStats stats() const;
   SourceReport source_report() const;
-  // As StreamSupervisor::start_tape; the packets come with source_report().
-  void start_tape(size_t max_bytes) { supervisor_->start_tape(max_bytes); }
+  // As StreamSupervisor::start_tape; the packets come with source_report(). Errors: withheld.
+  Status start_tape(size_t max_bytes);
 
   // Thread: any.
   const StreamKey& key() const { return key_; }

@@ -10,9 +10,8 @@
 namespace vigie::source {
 namespace {
 
-constexpr uint8_t kBlank = 0xaa;                // makes neither a start code nor an end that is trimmed
-constexpr size_t kSliceBytes = 4;               // behind a NAL unit's header: first_mb_in_slice and slice_type
-constexpr size_t kJpegHeads = 8 + 4 + 4 + 128;  // RFC 2435: main, restart and table headers, two tables
+constexpr uint8_t kBlank = 0xaa;   // makes neither a start code nor an end that is trimmed
+constexpr size_t kSliceBytes = 4;  // behind a NAL unit's header: first_mb_in_slice and slice_type
 
 void blank_from(std::span<uint8_t> bytes, size_t keep) {
   if (keep < bytes.size()) std::fill(bytes.begin() + static_cast<ptrdiff_t>(keep), bytes.end(), kBlank);
@@ -49,14 +48,25 @@ void blank_aggregate(Codec codec, std::span<uint8_t> body) {
   }
 }
 
+// The headers of RTP/JPEG and its tables (RFC 2435 3.1); scan data begin right behind them.
+size_t jpeg_head_bytes(ByteSpan payload) {
+  size_t size = 8;
+  if (payload.size() < size) return size;
+  const uint8_t type = payload[4], q = payload[5];
+  if (type >= 64 && type < 128) size += 4;  // restart header
+  const bool first = payload[1] == 0 && payload[2] == 0 && payload[3] == 0;
+  if (!first || q < 128) return size;
+  size += 4;
+  // Two tables of 64 entries of two bytes; a length beyond that is a lie.
+  return payload.size() < size ? size : size + std::min<size_t>(load_be16(&payload[size - 2]), 256);
+}
+
 }  // namespace
 
 void blank_pictures(Codec codec, std::span<uint8_t> payload) {
   if (payload.empty()) return;
   if (codec == Codec::mjpeg) {
-    // Scan data follow the header at once where an offset says that it is not the first packet.
-    const bool first = payload.size() >= 8 && payload[1] == 0 && payload[2] == 0 && payload[3] == 0;
-    blank_from(payload, first ? kJpegHeads : 12);
+    blank_from(payload, jpeg_head_bytes(payload));
     return;
   }
   constexpr uint8_t kStapA = 24, kFuA = 28, kAp = 48, kFu = 49;

@@ -83,6 +83,8 @@ TEST(Tape, JpegKeepsItsTables) {
   EXPECT_EQ(first[20], 7);
   EXPECT_FALSE(shows_picture(first));
   EXPECT_FALSE(shows_picture(blanked(Codec::mjpeg, Bytes{0, 0, 5, 0, 1, 255, 40, 30} + secret(200))));
+  EXPECT_FALSE(shows_picture(blanked(Codec::mjpeg, Bytes{0, 0, 0, 0, 1, 50, 40, 30} + secret(200)))) << "no tables";
+  EXPECT_FALSE(shows_picture(blanked(Codec::mjpeg, Bytes{0, 0, 0, 0, 65, 50, 40, 30, 0, 8, 0xff, 0xff} + secret(200))));
 }
 
 TEST(Tape, KeepsHeadersTimesAndItsLimit) {
