@@ -81,6 +81,14 @@ struct internal::PoolCore {
     return block;
   }
 
+  // Thread: any.
+  void push_returned(Block* block) {
+    Block* head = returned.load(std::memory_order_relaxed);
+    do {
+      block->next_free = head;
+    } while (!returned.compare_exchange_weak(head, block, std::memory_order_release, std::memory_order_relaxed));
+  }
+
   void take_returned() {
     Block* block = returned.exchange(nullptr, std::memory_order_acquire);
     while (block) push_free(std::exchange(block, block->next_free));
@@ -137,17 +145,15 @@ struct internal::PoolCore {
     in_use.fetch_sub(block->capacity, std::memory_order_relaxed);
     const bool keep = block->size_class != kNoClass && !closed.load(std::memory_order_relaxed) &&
                       cached.load(std::memory_order_relaxed) + block->capacity <= may_wait();
-    if (!keep) {
-      destroy(block);
-    } else if (resident.load(std::memory_order_relaxed) == pthread_self()) {
+    if (keep) {
       cached.fetch_add(block->capacity, std::memory_order_relaxed);
-      push_free(block);
+      if (resident.load(std::memory_order_relaxed) == pthread_self()) {
+        push_free(block);
+      } else {
+        push_returned(block);
+      }
     } else {
-      cached.fetch_add(block->capacity, std::memory_order_relaxed);
-      Block* head = returned.load(std::memory_order_relaxed);
-      do {
-        block->next_free = head;
-      } while (!returned.compare_exchange_weak(head, block, std::memory_order_release, std::memory_order_relaxed));
+      destroy(block);
     }
     drop_holder();
   }

@@ -2,6 +2,17 @@
 
 namespace vigie {
 
+std::string hex_text(ByteSpan bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(2 * bytes.size());
+  for (const uint8_t byte : bytes) {
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out;
+}
+
 uint32_t BitReader::bits(unsigned count) {
   if (failed_ || count > remaining_bits()) {
     failed_ = true;

@@ -30,4 +30,10 @@ std::vector<Quirk> QuirkSet::list() const {
   return out;
 }
 
+std::vector<std::string_view> QuirkSet::ids() const {
+  std::vector<std::string_view> out;
+  for (const Quirk quirk : list()) out.push_back(quirk_facts(quirk).id);
+  return out;
+}
+
 }  // namespace vigie

@@ -40,6 +40,7 @@ class QuirkSet {
   size_t size() const { return bits_.count(); }
   // In the order of the table.
   std::vector<Quirk> list() const;
+  std::vector<std::string_view> ids() const;
   friend bool operator==(const QuirkSet&, const QuirkSet&) = default;
 
  private:

@@ -5,6 +5,9 @@
 #include <bit>
 #include <cerrno>
 #include <cstdlib>
+#include <vector>
+
+#include "base/bytes.h"
 
 namespace vigie {
 namespace {
@@ -57,6 +60,12 @@ uint64_t secure_random_u64() {
   std::array<uint8_t, 8> bytes;
   secure_random(bytes);
   return std::bit_cast<uint64_t>(bytes);
+}
+
+std::string random_hex(size_t bytes) {
+  std::vector<uint8_t> raw(bytes);
+  secure_random(raw);
+  return hex_text(raw);
 }
 
 }  // namespace vigie

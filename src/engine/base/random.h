@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace vigie {
 
@@ -37,5 +38,7 @@ class FastRandom {
 // Errors: a kernel that cannot give random bytes ends the process; going on with guessable secrets would be worse.
 void secure_random(std::span<uint8_t> out);
 uint64_t secure_random_u64();
+// `bytes` of them as lower-case hexadecimal digits: nonces, session ids.
+std::string random_hex(size_t bytes);
 
 }  // namespace vigie

@@ -17,12 +17,6 @@ double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-std::vector<std::string_view> ids_of(const QuirkSet& quirks) {
-  std::vector<std::string_view> ids;
-  for (const Quirk quirk : quirks.list()) ids.push_back(quirk_facts(quirk).id);
-  return ids;
-}
-
 }  // namespace
 
 void SimServer::execute(const ControlCommand& command) {
@@ -146,7 +140,7 @@ std::string SimServer::stats_json(bool per_camera) const {
     sessions += slot.sessions.size();
     if (per_camera) {
       cameras.push_back({{"camera", slot.camera->number()},
-                         {"quirks", ids_of(slot.quirks)},
+                         {"quirks", slot.quirks.ids()},
                          {"units", counts.units},
                          {"packets", counts.packets},
                          {"late_units", counts.late_units},

@@ -134,7 +134,7 @@ bool exclude(Quirk a, Quirk b) {
 
 std::string ids_text(const QuirkSet& quirks) {
   std::string text;
-  for (const Quirk quirk : quirks.list()) text.append(text.empty() ? "" : ",").append(quirk_facts(quirk).id);
+  for (const std::string_view id : quirks.ids()) text.append(text.empty() ? "" : ",").append(id);
   return text;
 }
 

@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "base/base64.h"
+#include "base/random.h"
 #include "loadgen/sim_connection.h"
 #include "loadgen/sim_udp.h"
 
@@ -28,12 +29,7 @@ SimServer::SimServer(Loop& loop, SimOptions options, const std::vector<Clip*>& c
     if (slot.quirks.has(Quirk::D14)) slot.camera->set_silent(true);
     slots_.push_back(std::move(slot));
   }
-  uint8_t secret[16];
-  secure_random(secret);
-  for (const uint8_t byte : secret) {
-    nonce_ += "0123456789abcdef"[byte >> 4];
-    nonce_ += "0123456789abcdef"[byte & 15];
-  }
+  nonce_ = random_hex(16);
 }
 
 SimServer::~SimServer() {

@@ -7,54 +7,15 @@
 #include "base/random.h"
 #include "loadgen/clip.h"
 #include "loadgen/stamp.h"
+#include "rtp/bit_writer.h"
 
 namespace vigie::loadgen {
 namespace {
 
-class BitWriter {
- public:
-  void bits(uint64_t value, unsigned count) {
-    for (unsigned i = count; i-- > 0;) {
-      if (used_ == 0) bytes_.push_back(0);
-      bytes_.back() = static_cast<uint8_t>(bytes_.back() | ((value >> i & 1) << (7 - used_)));
-      used_ = (used_ + 1) % 8;
-    }
-  }
-  void ue(uint32_t value) {
-    const uint64_t code = uint64_t{value} + 1;
-    unsigned length = 0;
-    while (code >> (length + 1)) ++length;
-    bits(0, length);
-    bits(code, length + 1);
-  }
-  void trailing() {
-    bits(1, 1);
-    while (used_ != 0) bits(0, 1);
-  }
-  bool aligned() const { return used_ == 0; }
-  // With emulation prevention after the first `header` bytes (H.264 7.3.1).
-  std::vector<uint8_t> nal(std::vector<uint8_t> header) const {
-    unsigned zeros = 0;
-    for (const uint8_t byte : bytes_) {
-      if (zeros >= 2 && byte <= 3) {
-        header.push_back(3);
-        zeros = 0;
-      }
-      header.push_back(byte);
-      zeros = byte == 0 ? zeros + 1 : 0;
-    }
-    return header;
-  }
-
- private:
-  std::vector<uint8_t> bytes_;
-  unsigned used_ = 0;
-};
-
 constexpr unsigned kFrameNumBits = 8;
 
 std::vector<uint8_t> h264_sps(uint32_t width, uint32_t height) {
-  BitWriter w;
+  rtp::BitWriter w;
   w.bits(66, 8);  // constrained baseline: no B pictures
   w.bits(0xc0, 8);
   w.bits(40, 8);  // level 4.0
@@ -82,7 +43,7 @@ std::vector<uint8_t> h264_sps(uint32_t width, uint32_t height) {
 }
 
 std::vector<uint8_t> h264_pps() {
-  BitWriter w;
+  rtp::BitWriter w;
   w.ue(0);
   w.ue(0);
   w.bits(0, 2);
@@ -104,7 +65,7 @@ struct Share {
 };
 
 std::vector<uint8_t> h264_slice_start(bool key, uint32_t frame_num, const SyntheticOptions& options, Share share) {
-  BitWriter w;
+  rtp::BitWriter w;
   w.ue((options.width + 15) / 16 * ((options.height + 15) / 16 * share.index / share.count));  // first macroblock
   w.ue(key ? 7 : 5);
   w.ue(0);
@@ -117,7 +78,7 @@ std::vector<uint8_t> h264_slice_start(bool key, uint32_t frame_num, const Synthe
   return w.nal({static_cast<uint8_t>(key ? 0x65 : 0x41)});
 }
 
-void h265_profile(BitWriter& w) {
+void h265_profile(rtp::BitWriter& w) {
   w.bits(1, 8);  // Main
   w.bits(0x60000000, 32);
   w.bits(0x9, 4);  // progressive, frame only
@@ -126,7 +87,7 @@ void h265_profile(BitWriter& w) {
 }
 
 std::vector<uint8_t> h265_vps() {
-  BitWriter w;
+  rtp::BitWriter w;
   w.bits(0, 4);
   w.bits(3, 2);
   w.bits(0, 6);
@@ -146,7 +107,7 @@ std::vector<uint8_t> h265_vps() {
 }
 
 std::vector<uint8_t> h265_sps(uint32_t width, uint32_t height) {
-  BitWriter w;
+  rtp::BitWriter w;
   w.bits(0, 4);
   w.bits(0, 3);
   w.bits(1, 1);
@@ -186,7 +147,7 @@ std::vector<uint8_t> h265_sps(uint32_t width, uint32_t height) {
 }
 
 std::vector<uint8_t> h265_pps() {
-  BitWriter w;
+  rtp::BitWriter w;
   w.ue(0);
   w.ue(0);
   w.bits(0, 7);
@@ -206,7 +167,7 @@ std::vector<uint8_t> h265_pps() {
 }
 
 std::vector<uint8_t> h265_slice_start(bool key, uint32_t order, const SyntheticOptions& options, Share share) {
-  BitWriter w;
+  rtp::BitWriter w;
   w.bits(share.index == 0, 1);
   if (key) w.bits(0, 1);
   w.ue(0);

@@ -23,13 +23,7 @@ std::string hash_hex(DigestAlgorithm algorithm, std::string_view text) {
   unsigned size = 0;
   const EVP_MD* kind = is_sha256(algorithm) ? EVP_sha256() : EVP_md5();
   if (EVP_Digest(text.data(), text.size(), digest, &size, kind, nullptr) != 1) return {};
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) {
-    out.push_back(digits[digest[i] >> 4]);
-    out.push_back(digits[digest[i] & 15]);
-  }
-  return out;
+  return hex_text({digest, size});
 }
 
 std::array<uint8_t, 32> hmac_sha256(ByteSpan key, std::string_view text) {

@@ -10,16 +10,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json hex_list(const std::vector<std::vector<uint8_t>>& sets) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   Json out = Json::array();
-  for (const std::vector<uint8_t>& set : sets) {
-    std::string text;
-    for (const uint8_t byte : set) {
-      text += kDigits[byte >> 4];
-      text += kDigits[byte & 15];
-    }
-    out.push_back(std::move(text));
-  }
+  for (const std::vector<uint8_t>& set : sets) out.push_back(hex_text(set));
   return out;
 }
 
@@ -74,8 +66,7 @@ Result<std::string> Engine::Impl::source_report(const std::string& camera, const
            {"stream", report.stats.key.stream},
            {"state", source::stream_state_name(report.stats.state)},
            {"fault", report.stats.fault}};
-  Json& quirks = out["quirks"] = Json::array();
-  for (const Quirk quirk : report.stats.quirks.list()) quirks.push_back(quirk_facts(quirk).id);
+  out["quirks"] = report.stats.quirks.ids();
   out["track"] = report.track ? track_json(*report.track) : Json(nullptr);
   out["media"] = report.receiver ? media_json(*report.receiver) : Json(nullptr);
   Json& dialogue = out["dialogue"] = Json::array();

@@ -41,9 +41,7 @@ Json stream_json(const StreamStats& stream) {
            {"viewers", stream.hub.subscribers},
            {"log_units", stream.hub.log_units},
            {"log_bytes", stream.hub.log_bytes}};
-  Json quirks = Json::array();
-  for (const Quirk quirk : stream.quirks.list()) quirks.push_back(quirk_facts(quirk).id);
-  out["quirks"] = std::move(quirks);
+  out["quirks"] = stream.quirks.ids();
   out["newest_unit_age_ms"] = stream.newest_unit_age ? Json(milliseconds(*stream.newest_unit_age)) : Json(nullptr);
   out["camera_clock_error_ms"] =
       stream.camera_clock_error ? Json(milliseconds(*stream.camera_clock_error)) : Json(nullptr);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/random.h"
 #include "rtsp/text.h"
 #include "sink/rtp_feed.h"
 #include "sink/rtsp_connection.h"
@@ -152,8 +153,8 @@ void ServerShard::on_batch_end() {
 
 // The last two digits name the shard, the others are the secret.
 std::string ServerShard::make_session_id() const {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  return random_hex(12) + kDigits[index_ >> 4 & 15] + kDigits[index_ & 15];
+  const auto shard = static_cast<uint8_t>(index_);
+  return random_hex(12) + hex_text({&shard, 1});
 }
 
 size_t ServerShard::shard_of(const std::string& id) const {

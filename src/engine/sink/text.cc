@@ -3,9 +3,7 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
-#include <vector>
 
-#include "base/random.h"
 #include "rtsp/text.h"
 
 namespace vigie::sink {
@@ -20,18 +18,6 @@ std::string utc_text(WallTime time) {
   const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
   std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>(ns / 1'000'000 % 1000));
   return text.data();
-}
-
-std::string random_hex(size_t bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::vector<uint8_t> raw(bytes);
-  secure_random(raw);
-  std::string out;
-  for (const uint8_t byte : raw) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
-  return out;
 }
 
 bool percent_decode(std::string_view text, std::string& out) {

@@ -9,8 +9,6 @@ namespace vigie::sink {
 
 // "2026-03-01T12:00:00.250Z"; "-" for the epoch, which stands for never.
 std::string utc_text(WallTime time);
-// `bytes` secret random bytes as lower-case hex.
-std::string random_hex(size_t bytes);
 // %XX undone; false when a % is not followed by two hex digits or the result holds a control character.
 bool percent_decode(std::string_view text, std::string& out);
 

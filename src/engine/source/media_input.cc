@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "rtsp/text.h"
+
 namespace vigie::source {
 namespace {
 
@@ -23,12 +25,6 @@ constexpr Scheme kSchemes[] = {
     {"srt", "srt"},
     {"udp", "udp"},
 };
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 std::string percent_encoded(std::string_view text) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
@@ -70,13 +66,14 @@ std::string shown_media_url(std::string_view url) {
 }
 
 Result<MediaInput> network_input(const NetworkInput& input) {
-  const std::string scheme = lower(std::string_view(input.url).substr(0, input.url.find("://")));
-  const auto found =
-      std::find_if(std::begin(kSchemes), std::end(kSchemes), [&](const Scheme& known) { return known.name == scheme; });
+  const std::string_view given = std::string_view(input.url).substr(0, input.url.find("://"));
+  const auto found = std::find_if(std::begin(kSchemes), std::end(kSchemes),
+                                  [&](const Scheme& known) { return rtsp::iequals(known.name, given); });
   if (found == std::end(kSchemes)) {
     return make_error(Code::invalid_argument, shown_media_url(input.url),
                       "this kind of URL cannot be read; right would be http, https, rtmp, rtmps, srt or udp");
   }
+  const std::string_view scheme = found->name;
   MediaInput out;
   out.name = shown_media_url(input.url);
   out.url = input.url;

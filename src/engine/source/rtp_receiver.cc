@@ -16,11 +16,7 @@ std::string hex32(uint32_t value) {
 }
 
 // A name that says nothing about us or the camera (RFC 7022 4.2).
-std::string make_cname() {
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(secure_random_u64()));
-  return text;
-}
+std::string make_cname() { return random_hex(8); }
 
 }  // namespace
 

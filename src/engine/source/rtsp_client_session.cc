@@ -141,8 +141,7 @@ void RtspClient::on_request(const rtsp::Request& request, MonoTime now) {
 
 Status RtspClient::tolerated(Quirk quirk, std::string_view found, Code code) {
   if (tolerates(config_.quirks, quirk)) return {};
-  return make_error(code, place(),
-                    std::string(found).append(" (").append(quirk_facts(quirk).id).append(" is not tolerated)"));
+  return make_error(code, place(), rtsp::not_tolerated(std::string(found), quirk));
 }
 
 bool RtspClient::let_pass(Quirk quirk, std::string_view found, Code code) {

@@ -209,17 +209,7 @@ void RtspSource::set_timer(std::optional<MonoTime> when) {
   });
 }
 
-std::string RtspSource::make_cnonce() {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::array<uint8_t, 12> bytes;
-  secure_random(bytes);
-  std::string text;
-  for (const uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
+std::string RtspSource::make_cnonce() { return random_hex(12); }
 
 // --- UDP
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/spsc_ring.h"
@@ -149,6 +150,13 @@ TEST(FastRandom, StaysInRangeAndReachesAllOfIt) {
   int hits = 0;
   for (int i = 0; i < 10000; ++i) hits += random.chance(0.25) ? 1 : 0;
   EXPECT_NEAR(hits, 2500, 250);
+}
+
+TEST(SecureRandom, HexIsTwoDigitsAByte) {
+  EXPECT_EQ(random_hex(12).size(), 24u);
+  EXPECT_NE(random_hex(12), random_hex(12));
+  constexpr uint8_t kBytes[] = {0x00, 0x0f, 0xa5, 0xff};
+  EXPECT_EQ(hex_text(kBytes), "000fa5ff");
 }
 
 TEST(SecureRandom, FillsAllOfIt) {

@@ -79,19 +79,6 @@ TEST(Jpeg, RoundTripOverAllPacketSizes) {
   }
 }
 
-Bytes jpeg_payload(uint32_t offset, uint8_t type, uint8_t q, const Bytes& rest) {
-  Bytes out{0,
-            static_cast<uint8_t>(offset >> 16),
-            static_cast<uint8_t>(offset >> 8),
-            static_cast<uint8_t>(offset),
-            type,
-            q,
-            12,
-            8};
-  out.insert(out.end(), rest.begin(), rest.end());
-  return out;
-}
-
 // The tables for Q below 128 are the ones of T.81 annex K scaled; Q = 50 is annex K itself, in zigzag order.
 TEST(Jpeg, TablesByQ) {
   const JpegTables tables = jpeg_tables_for_q(50);

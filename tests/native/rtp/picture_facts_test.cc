@@ -2,9 +2,7 @@
 // values are what ffprobe says of the same streams.
 #include <gtest/gtest.h>
 
-#include <bit>
-#include <string_view>
-
+#include "rtp/bit_writer.h"
 #include "rtp/h264_sps.h"
 #include "rtp/h265_sps.h"
 #include "rtp_support.h"
@@ -12,50 +10,8 @@
 namespace vigie::rtp {
 namespace {
 
-Bytes hex(std::string_view text) {
-  Bytes out;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    out.push_back(static_cast<uint8_t>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
-  }
-  return out;
-}
-
-// Writes the syntax elements of a parameter set that no encoder at hand writes.
-class BitWriter {
- public:
-  BitWriter& bits(uint32_t value, unsigned count) {
-    while (count-- > 0) {
-      if (at_ % 8 == 0) bytes_.push_back(0);
-      if (value >> count & 1) bytes_.back() = static_cast<uint8_t>(bytes_.back() | 0x80 >> at_ % 8);
-      ++at_;
-    }
-    return *this;
-  }
-  BitWriter& ue(uint32_t value) {
-    const unsigned length = static_cast<unsigned>(std::bit_width(value + 1));
-    return bits(0, length - 1).bits(value + 1, length);
-  }
-  // With the emulation prevention of a NAL unit behind its header.
-  Bytes nal(Bytes header) const {
-    size_t zeros = 0;
-    for (const uint8_t byte : bytes_) {
-      if (zeros >= 2 && byte <= 3) {
-        header.push_back(3);
-        zeros = 0;
-      }
-      header.push_back(byte);
-      zeros = byte == 0 ? zeros + 1 : 0;
-    }
-    return header;
-  }
-
- private:
-  Bytes bytes_;
-  size_t at_ = 0;
-};
-
 TEST(PictureFacts, H264High422TenBits) {
-  const auto sps = parse_h264_sps(hex("677a001eb6cd940a02ff9f016e122412800000030080000019078b16cb"));
+  const auto sps = parse_h264_sps(hex_bytes("677a001eb6cd940a02ff9f016e122412800000030080000019078b16cb"));
   ASSERT_TRUE(sps);
   EXPECT_EQ(sps->width, 640U);
   EXPECT_EQ(sps->height, 362U);
@@ -81,7 +37,7 @@ TEST(PictureFacts, H264High422TenBits) {
 
 TEST(PictureFacts, H264InterlacedWithHrdAndSampleAspect) {
   const auto sps =
-      parse_h264_sps(hex("6764001eace402d093608d414141500000030010000003032604000f424001e84e4c300f8a1524"));
+      parse_h264_sps(hex_bytes("6764001eace402d093608d414141500000030010000003032604000f424001e84e4c300f8a1524"));
   ASSERT_TRUE(sps);
   EXPECT_EQ(sps->width, 720U);
   EXPECT_EQ(sps->height, 576U);
@@ -95,7 +51,7 @@ TEST(PictureFacts, H264InterlacedWithHrdAndSampleAspect) {
 }
 
 TEST(PictureFacts, H264BaselineNeverReorders) {
-  const auto sps = parse_h264_sps(hex("6742c01ed900a02ff93011000003000100000300320f162e48"));
+  const auto sps = parse_h264_sps(hex_bytes("6742c01ed900a02ff93011000003000100000300320f162e48"));
   ASSERT_TRUE(sps);
   EXPECT_EQ(sps->picture.profile_idc, 66);
   EXPECT_EQ(sps->picture.reordered_pictures, 0U);
@@ -104,7 +60,7 @@ TEST(PictureFacts, H264BaselineNeverReorders) {
 }
 
 TEST(PictureFacts, H264VuiThatMakesNoSenseCostsNotTheSize) {
-  Bytes cut = hex("677a001eb6cd940a02ff9f016e122412800000030080000019078b16cb");
+  Bytes cut = hex_bytes("677a001eb6cd940a02ff9f016e122412800000030080000019078b16cb");
   cut.resize(16);
   const auto sps = parse_h264_sps(cut);
   ASSERT_TRUE(sps);
@@ -117,8 +73,8 @@ TEST(PictureFacts, H264VuiThatMakesNoSenseCostsNotTheSize) {
 
 TEST(PictureFacts, H265Main10WithScalingListsAndHrd) {
   const auto sps = parse_h265_sps(
-      hex("42010102200000030090000003000003003fa005020171f2365959a49395e08dc24402410000030001000003001960149"
-          "65e000f424001e84880"));
+      hex_bytes("42010102200000030090000003000003003fa005020171f2365959a49395e08dc24402410000030001000003001960149"
+                "65e000f424001e84880"));
   ASSERT_TRUE(sps);
   EXPECT_EQ(sps->width, 640U);
   EXPECT_EQ(sps->height, 362U);
@@ -143,7 +99,7 @@ TEST(PictureFacts, H265Main10WithScalingListsAndHrd) {
 
 TEST(PictureFacts, H265RangeExtensionsWithAnOddRate) {
   const auto sps =
-      parse_h265_sps(hex("4201010408000003009d0800000300003fb005020171f3e592a4932bc05a02000007d20000ea6010"));
+      parse_h265_sps(hex_bytes("4201010408000003009d0800000300003fb005020171f3e592a4932bc05a02000007d20000ea6010"));
   ASSERT_TRUE(sps);
   EXPECT_EQ(sps->picture.profile_idc, 4);
   EXPECT_EQ(sps->picture.chroma_format_idc, 2);

@@ -7,19 +7,6 @@
 namespace vigie::rtp {
 namespace {
 
-Bytes jpeg_payload(uint32_t offset, uint8_t type, uint8_t q, const Bytes& rest) {
-  Bytes out{0,
-            static_cast<uint8_t>(offset >> 16),
-            static_cast<uint8_t>(offset >> 8),
-            static_cast<uint8_t>(offset),
-            type,
-            q,
-            12,
-            8};
-  out.insert(out.end(), rest.begin(), rest.end());
-  return out;
-}
-
 // Three fragments of three bytes; the later ones with a time of their own.
 void play_moving_timestamp(QuirkReceiver& camera) {
   for (uint32_t n = 0; n < 5; ++n, camera.rx.now_ms += 40) {

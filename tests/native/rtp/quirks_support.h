@@ -13,19 +13,7 @@ namespace vigie::rtp {
 using Ids = std::vector<std::string_view>;
 
 // The ids a record holds, in the order of the table.
-inline Ids seen(const Quirks& quirks) {
-  Ids ids;
-  for (const Quirk quirk : quirks.seen.list()) ids.push_back(quirk_facts(quirk).id);
-  return ids;
-}
-
-inline Bytes hex_bytes(std::string_view text) {
-  Bytes out;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    out.push_back(static_cast<uint8_t>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
-  }
-  return out;
-}
+inline Ids seen(const Quirks& quirks) { return quirks.seen.ids(); }
 
 // Parameter sets of real encoders, 1920x1080.
 inline const Bytes kRealSps = hex_bytes("67640028acd940780227e5c044000003000400000300c83c60c658");

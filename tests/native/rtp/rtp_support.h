@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rtp/depacketizer.h"
@@ -13,6 +14,14 @@
 namespace vigie::rtp {
 
 using Bytes = std::vector<uint8_t>;
+
+inline Bytes hex_bytes(std::string_view text) {
+  Bytes out;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    out.push_back(static_cast<uint8_t>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
+  }
+  return out;
+}
 
 inline Arrival at_ms(int64_t ms) {
   return {MonoTime{std::chrono::milliseconds(ms)}, WallTime{1'800'000'000s + std::chrono::milliseconds(ms)}};
@@ -49,6 +58,20 @@ inline Bytes fu_a(const Bytes& nal, size_t begin, size_t end, bool start, bool l
   Bytes out{static_cast<uint8_t>((nal[0] & 0xe0) | 28),
             static_cast<uint8_t>((start ? 0x80 : 0) | (last ? 0x40 : 0) | (nal[0] & 0x1f))};
   out.insert(out.end(), nal.begin() + static_cast<ptrdiff_t>(begin), nal.begin() + static_cast<ptrdiff_t>(end));
+  return out;
+}
+
+// RFC 2435 3.1: type-specific 0, 96 x 64 pixels.
+inline Bytes jpeg_payload(uint32_t offset, uint8_t type, uint8_t q, const Bytes& rest) {
+  Bytes out{0,
+            static_cast<uint8_t>(offset >> 16),
+            static_cast<uint8_t>(offset >> 8),
+            static_cast<uint8_t>(offset),
+            type,
+            q,
+            12,
+            8};
+  out.insert(out.end(), rest.begin(), rest.end());
   return out;
 }
 

@@ -18,7 +18,7 @@ inline Quirks strict_on(Quirk quirk) {
 // Ids in the order of the table, "A8 B7".
 inline std::string ids(const QuirkSet& set) {
   std::string out;
-  for (const Quirk quirk : set.list()) out.append(out.empty() ? "" : " ").append(quirk_facts(quirk).id);
+  for (const std::string_view id : set.ids()) out.append(out.empty() ? "" : " ").append(id);
   return out;
 }
 

@@ -7,11 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <thread>
 
+#include "shard_fixture.h"
 #include "source/container_config.h"
-#include "source/supervisor.h"
 
 namespace vigie::source {
 namespace {
@@ -70,24 +69,7 @@ TEST(ContainerConfig, SplitsLengthPrefixed) {
 
 // --- real clips
 
-struct Observer : SourceObserver {
-  void on_track(const TrackInfo& track) override { tracks.push_back(track); }
-  void on_unit(Ref<const AccessUnit> unit) override { units.push_back(std::move(unit)); }
-  void on_state(StreamState, StreamState to, const Error* fault, std::string_view reason) override {
-    states.push_back(to);
-    reasons.emplace_back(reason);
-    if (fault) codes.insert(fault->code);
-  }
-  void on_fault(const Error& fault) override { faults.push_back(fault); }
-  std::vector<TrackInfo> tracks;
-  std::vector<Ref<const AccessUnit>> units;
-  std::vector<StreamState> states;
-  std::vector<std::string> reasons;
-  std::set<Code> codes;
-  std::vector<Error> faults;
-};
-
-class FileTest : public ::testing::Test {
+class FileTest : public testing::ShardTest {
  protected:
   static void SetUpTestSuite() {
     folder_ = std::filesystem::temp_directory_path() / ("vigie_file_test_" + std::to_string(::getpid()));
@@ -110,12 +92,6 @@ class FileTest : public ::testing::Test {
 
   void SetUp() override {
     if (!have_ffmpeg_) GTEST_SKIP() << "the ffmpeg program is not installed; make test installs it";
-    net::EventLoopOptions options;
-    options.clock = &clock;
-    loop = net::EventLoop::make(options).value();
-    StartGateOptions gate;
-    gate.spread = 0ms;
-    shard = std::make_unique<SourceShard>(*loop, resolver, nullptr, gate);
   }
   void play(const std::string& path, bool looped = true) {
     policy::StreamPolicy policy;
@@ -137,19 +113,9 @@ class FileTest : public ::testing::Test {
     }
     return done();
   }
-  void expect_strictly_increasing() {
-    for (size_t i = 1; i < observer.units.size(); ++i) {
-      EXPECT_GT(observer.units[i]->pts, observer.units[i - 1]->pts) << i;
-    }
-  }
-
   static std::filesystem::path folder_;
   static bool have_ffmpeg_;
-  ManualClock clock;
-  net::Resolver resolver;
-  std::unique_ptr<net::EventLoop> loop;
-  std::unique_ptr<SourceShard> shard;
-  Observer observer;
+  testing::Observer observer;
   std::unique_ptr<StreamSupervisor> supervisor;
 };
 std::filesystem::path FileTest::folder_;
@@ -169,7 +135,7 @@ TEST_P(FileFormats, PlayInRealTimeAndLoop) {
   ASSERT_FALSE(observer.tracks.empty());
   EXPECT_EQ(observer.tracks[0].codec, GetParam().codec);
   EXPECT_NEAR(observer.tracks[0].declared_fps, 20, 0.1);
-  expect_strictly_increasing();
+  expect_strictly_increasing(observer.units);
   // Twenty a second, over the loop's seam too, by media time and by the clock.
   const AccessUnit& first = *observer.units[0];
   const AccessUnit& last = *observer.units[20];
@@ -210,7 +176,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_F(FileTest, CarriesBPicturesInDecodingOrderWithTheirOffset) {
   play(clip("d.mp4", "-c:v libx264 -bf 2 -x264-params b-adapt=0"));
   ASSERT_TRUE(run_until_units(20));
-  expect_strictly_increasing();
+  expect_strictly_increasing(observer.units);
   EXPECT_TRUE(std::any_of(observer.reasons.begin(), observer.reasons.end(),
                           [](const std::string& r) { return r.find("B pictures") != std::string::npos; }));
   std::set<Ticks90k> shown;
@@ -236,9 +202,8 @@ TEST_F(FileTest, AFileThatIsNoneIsAFaultThatNamesIt) {
   std::ofstream(path) << "this is no video\n";
   play(path.string());
   ASSERT_TRUE(run_until([&] { return supervisor->state() == StreamState::backing_off; }));
-  EXPECT_EQ(observer.codes.count(Code::file_unreadable), 1u);
+  EXPECT_THAT(observer.codes, ::testing::Contains(Code::file_unreadable));
   EXPECT_THAT(observer.reasons.back(), HasSubstr("text.mp4"));
-  Observer second;
   play("http://127.0.0.1:9/never-opened.mp4");
   ASSERT_TRUE(run_until([&] { return supervisor->state() == StreamState::backing_off; }));
   EXPECT_THAT(observer.reasons.back(), HasSubstr("No such file"));

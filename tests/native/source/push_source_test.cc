@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "packets.h"
-#include "source/supervisor.h"
+#include "shard_fixture.h"
 
 namespace vigie::source {
 namespace {
@@ -38,24 +38,8 @@ std::string jpeg() {
       38);
 }
 
-struct Observer : SourceObserver {
-  void on_track(const TrackInfo& track) override { tracks.push_back(track); }
-  void on_unit(Ref<const AccessUnit> unit) override { units.push_back(std::move(unit)); }
-  void on_state(StreamState, StreamState to, const Error*, std::string_view) override { states.push_back(to); }
-  void on_fault(const Error&) override {}
-  std::vector<TrackInfo> tracks;
-  std::vector<Ref<const AccessUnit>> units;
-  std::vector<StreamState> states;
-};
-
-class PushTest : public ::testing::Test {
+class PushTest : public testing::ShardTest {
  protected:
-  PushTest() {
-    net::EventLoopOptions options;
-    options.clock = &clock;
-    loop = net::EventLoop::make(options).value();
-    shard = std::make_unique<SourceShard>(*loop, resolver);
-  }
   void make(PushLimits limits = {}) {
     policy::StreamPolicy policy;
     policy.kind = policy::SourceKind::push;
@@ -81,11 +65,7 @@ class PushTest : public ::testing::Test {
     }
   }
 
-  ManualClock clock;
-  net::Resolver resolver;
-  std::unique_ptr<net::EventLoop> loop;
-  std::unique_ptr<SourceShard> shard;
-  Observer observer;
+  testing::Observer observer;
   std::unique_ptr<StreamSupervisor> supervisor;
   std::shared_ptr<PushPort> port;
 };

@@ -2,25 +2,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "heard.h"
 #include "packets.h"
-#include "source/rtp_receiver.h"
 
 namespace vigie::source {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::Heard;
 using testing::packet;
 using testing::sender_report;
 using testing::slice;
 using Ids = std::vector<std::string_view>;
-
-struct Heard : RtpReceiverEvents {
-  void on_receiver_track(const TrackInfo&) override {}
-  void on_receiver_unit(Ref<const AccessUnit> unit) override { units.push_back(std::move(unit)); }
-  void on_receiver_fault(const Error& fault) override { faults.push_back(fault); }
-  std::vector<Ref<const AccessUnit>> units;
-  std::vector<Error> faults;
-};
 
 struct Stream {
   explicit Stream(std::initializer_list<Quirk> strict = {}, RtpTrack track = {}) {
@@ -35,11 +28,7 @@ struct Stream {
       rtp(packet(sequence++, timestamp, slice(i == 0), true, 0xcafe, payload_type));
     }
   }
-  Ids seen() const {
-    Ids ids;
-    for (const Quirk quirk : quirks.seen.list()) ids.push_back(quirk_facts(quirk).id);
-    return ids;
-  }
+  Ids seen() const { return quirks.seen.ids(); }
   void expect_fault(Code code, std::string_view id) const {
     ASSERT_EQ(heard.faults.size(), 1u);
     EXPECT_EQ(heard.faults[0].code, code);

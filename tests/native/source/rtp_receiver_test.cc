@@ -4,24 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "heard.h"
 #include "packets.h"
 
 namespace vigie::source {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::Heard;
 using testing::packet;
 using testing::sender_report;
 using testing::slice;
-
-struct Heard : RtpReceiverEvents {
-  void on_receiver_track(const TrackInfo& track) override { tracks.push_back(track); }
-  void on_receiver_unit(Ref<const AccessUnit> unit) override { units.push_back(std::move(unit)); }
-  void on_receiver_fault(const Error& fault) override { faults.push_back(fault); }
-  std::vector<TrackInfo> tracks;
-  std::vector<Ref<const AccessUnit>> units;
-  std::vector<Error> faults;
-};
 
 class RtpReceiverTest : public ::testing::Test {
  protected:

@@ -24,7 +24,7 @@ TEST_F(RtspSourceTest, PlaysOverTcpAndSaysGoodbye) {
   ASSERT_TRUE(playing());
   for (int i = 0; i < 30; ++i) picture();
   EXPECT_GE(observer.units.size(), 26u);
-  expect_strictly_increasing();
+  expect_strictly_increasing(observer.units);
   EXPECT_EQ(supervisor->state(), StreamState::playing);
   EXPECT_EQ(supervisor->counters().lost_packets, 0u);
   EXPECT_EQ(supervisor->counters().malformed, 0u);
@@ -67,7 +67,7 @@ TEST_F(RtspSourceTest, ComesBackWhenTheCameraIsCut) {
   ASSERT_TRUE(playing());
   for (int i = 0; i < 10; ++i) picture();
   EXPECT_GT(observer.units.size(), before + 6);
-  expect_strictly_increasing();
+  expect_strictly_increasing(observer.units);
   EXPECT_EQ(supervisor->counters().connects, 2u);
 }
 
@@ -87,7 +87,7 @@ TEST_F(RtspSourceTest, PlaysOverUdp) {
   for (int i = 0; i < 30; ++i) picture();
   EXPECT_GE(observer.units.size(), 26u);
   EXPECT_THAT(observer.reasons, Contains("RTSP over UDP"));
-  expect_strictly_increasing();
+  expect_strictly_increasing(observer.units);
   // F13: once the sender is known, nobody else is listened to.
   const uint64_t packets = supervisor->counters().packets;
   net::UdpOptions options;

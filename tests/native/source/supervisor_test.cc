@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "shard_fixture.h"
+
 namespace vigie::source {
 namespace {
 
@@ -64,15 +66,9 @@ struct Observer : SourceObserver {
   std::vector<Error> faults;
 };
 
-class SupervisorTest : public ::testing::Test {
+class SupervisorTest : public testing::ShardTest {
  protected:
   SupervisorTest() {
-    net::EventLoopOptions options;
-    options.clock = &clock;
-    loop = net::EventLoop::make(options).value();
-    StartGateOptions gate;
-    gate.spread = 0ms;
-    shard = std::make_unique<SourceShard>(*loop, resolver, nullptr, gate);
     policy.name = "main";
     policy.url = "rtsp://first";
   }
@@ -129,10 +125,6 @@ class SupervisorTest : public ::testing::Test {
     return clock.now_mono() - from;
   }
 
-  ManualClock clock;
-  net::Resolver resolver;
-  std::unique_ptr<net::EventLoop> loop;
-  std::unique_ptr<SourceShard> shard;
   policy::StreamPolicy policy;
   Observer observer;
   FakeAttempt* attempt = nullptr;
