@@ -8,25 +8,27 @@ Each odd camera must give pictures or say why not; the others may lose nothing. 
 
 import argparse
 import json
-import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
-import vigie
-from vigie.load import FAULTS, run_load
-from vigie.sim.process import SimProcess
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "tests")]
 
-# Answers everything and never sends a picture: a clear refusal is all it can get.
-NO_PICTURE = {"D14"}
+import vigie  # noqa: E402
+from e2e.odd_cameras import CREDENTIALS, REFUSALS, sim_options  # noqa: E402
+from vigie.bench.servers import free_port  # noqa: E402
+from vigie.load import FAULTS, run_load  # noqa: E402
+from vigie.sim.process import SimProcess  # noqa: E402
 
 
 def policy(port: int, odd: SimProcess, plain: SimProcess, cameras: int) -> dict[str, Any]:
     """Both towns in one engine: `odd000` … and `cam000` …."""
 
     def camera(name: str, url: str) -> dict[str, Any]:
-        stream = {"name": "main", "url": url, "username": "ops", "password": "right"}
+        stream = {"name": "main", "url": url, "username": CREDENTIALS[0], "password": CREDENTIALS[1]}
         reason = {"privacy": "clear", "privacy_reason": "nobody is in a simulated picture"}
         return {"name": name, "streams": [stream], **reason}
 
@@ -45,15 +47,12 @@ def main() -> int:
     parser.add_argument("--cameras", type=int, default=100, help="with deviations, and as many without")
     parser.add_argument("--quirks", type=int, default=5, help="of each odd camera")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--bitrate", type=float, default=0.5, help="Mbit/s of each camera")
     options = parser.parse_args()
-    common = ["--user", "ops", "--password", "right", "--bitrate", str(options.bitrate), "--gop", "25"]
     random = ["--random-quirks", str(options.quirks), "--seed", str(options.seed), "--session-timeout", "10"]
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with (
-        SimProcess(options.cameras, options=[*common, *random, "--sr-seconds", "1"]) as odd,
-        SimProcess(options.cameras, options=common) as plain,
+        SimProcess(options.cameras, options=sim_options((), *random, "--sr-seconds", "1")) as odd,
+        SimProcess(options.cameras, options=sim_options()) as plain,
         vigie.Engine() as engine,
     ):
         engine.apply(policy(port, odd, plain, options.cameras))
@@ -91,7 +90,7 @@ def main() -> int:
         print(
             f"pictures in {count:.0f} of {seconds:.0f} s: {name} {','.join(odd.quirks[name])}: {faults.get(name, '')}"
         )
-    unexplained = [name for name in silent if not faults.get(name) or not NO_PICTURE & set(odd.quirks[name])]
+    unexplained = [name for name in silent if not faults.get(name) or not REFUSALS.keys() & set(odd.quirks[name])]
     found = {fault: load[fault] for fault in FAULTS if load.get(fault)}
     steady = options.cameras - len(silent) - len(unsteady)
     print(

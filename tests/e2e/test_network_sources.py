@@ -16,6 +16,7 @@ import pytest
 
 import vigie
 from e2e import clips, nal
+from vigie.bench.servers import free_port
 
 UNITS = 45
 
@@ -28,13 +29,6 @@ class Played:
     pts: list[int]
     keyframes: int
     events: list[str]
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port that nobody listens on now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

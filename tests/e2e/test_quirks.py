@@ -1,6 +1,5 @@
 """Every known deviation that simulated cameras can show, taken in by the engine: pictures come from each of them."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,25 +8,9 @@ from typing import Any
 import pytest
 
 import vigie
-from vigie import _native
-from vigie.quirks import QUIRKS
+from e2e.odd_cameras import IDS, REFUSALS, expected, sim_options, transport
 from vigie.sim import SimProcess
 
-IDS = [
-    line.split()[0]
-    for line in subprocess.run(
-        [_native.find_program("vigie-sim"), "--list-quirks"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-]
-# Those that show over UDP only, or when UDP is tried first.
-UDP = {"A24": "udp", "F11": "udp", "J1": "udp", "J2": "udp", "J4": "udp"}
-# What the fault must say where a camera gives no pictures.
-REFUSALS = {"D14": "first-picture deadline"}
-# What the engine is to report for an id, where it is not just the id itself of a tolerance and nothing for a practice.
-EXPECTED = {
-    "A28": {"A28"},  # noted, though nothing depends on it
-    "E7": {"E3"},  # its answer to PLAY comes between packets, so some come before it
-}
 # One GOP of the longest (G15: ten seconds) and a first-picture deadline of ten seconds.
 PATIENCE_S = 60.0
 LONG_ENOUGH = 200  # units: all deviations that come now and then have come, and signs of life were due
@@ -48,26 +31,19 @@ def _ready(name: str, stream: dict[str, Any]) -> bool:
     # Less than a picture a second is the point of I7.
     enough = stream["units"] >= (3 if name == "I7" else LONG_ENOUGH)
     # Some show late: a sign of life that stays unanswered, an SSRC that changes.
-    named = _expected(name) <= set(stream.get("quirks", ()))
+    named = expected(name) <= set(stream.get("quirks", ()))
     return stream["state"] == "playing" and enough and stream["keyframes"] > 0 and named
-
-
-def _expected(name: str) -> set[str]:
-    return EXPECTED.get(name, {name} if QUIRKS[name].kind == "tolerance" else set())
 
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
-    options = ["--user", "ops", "--password", "right", "--bitrate", "0.5", "--gop", "25"]
-    options += ["--sr-seconds", "1", "--session-timeout", "10"]
-    for number, name in enumerate(IDS):
-        options += ["--quirk", f"cam{number:03d}:{name}"]
+    options = sim_options(IDS, "--sr-seconds", "1", "--session-timeout", "10")
     with SimProcess(len(IDS), options=options) as sim, vigie.Engine(shards=1) as engine:
         assert sim.quirks == {f"cam{number:03d}": [name] for number, name in enumerate(IDS)}
         cameras = []
         for number, name in enumerate(IDS):
             stream = {"name": "main", "url": sim.url(number), "username": "ops", "password": "right"}
-            stream["transport"] = UDP.get(name, "tcp")
+            stream["transport"] = transport(name)
             cameras.append(
                 {
                     "name": name,
@@ -116,7 +92,7 @@ def test_pictures_come_from_a_camera_with(name: str, town: Town) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", IDS)
 def test_the_engine_says_that_it_saw(name: str, town: Town) -> None:
-    assert set(town.streams[name]["quirks"]) == _expected(name)
+    assert set(town.streams[name]["quirks"]) == expected(name)
 
 
 # Sets in which one deviation once hid what another needs.
@@ -125,10 +101,7 @@ HARD_SETS = ["A21,A23", "C3,C8", "E5,F10", "B15,E5,G4", "E1,E6,E7", "A3,A6,F6,I4
 
 @pytest.mark.slow
 def test_sets_that_once_gave_no_picture() -> None:
-    options = ["--user", "ops", "--password", "right", "--bitrate", "0.5", "--gop", "25"]
-    for number, ids in enumerate(HARD_SETS):
-        options += ["--quirk", f"cam{number:03d}:{ids}"]
-    with SimProcess(len(HARD_SETS), options=options) as sim, vigie.Engine(shards=1) as engine:
+    with SimProcess(len(HARD_SETS), options=sim_options(HARD_SETS)) as sim, vigie.Engine(shards=1) as engine:
         reason = {"privacy": "clear", "privacy_reason": "simulated"}
         cameras = [
             {

@@ -29,6 +29,7 @@ from vigie.demo.children import Child, Children
 from vigie.demo.result import Result
 from vigie.demo.scenes import Clip, font_file, make_clip, make_scene
 from vigie.errors import InvalidArgumentError, NoFirstPictureError, TimedOutError
+from vigie.policy.secret import reference_problem
 
 STILL_SIZE = (480, 270)
 SIM_PASSWORD = "VIGIE_DEMO_SIM_PASSWORD"
@@ -158,10 +159,8 @@ def _real_password(options: DemoOptions, url_has_one: bool) -> str | None:
         return f"env:{CAMERA_PASSWORD}" if url_has_one else None
     if given.startswith("file:"):
         return f"file:{os.path.abspath(given[5:])}"
-    if not given.startswith("env:"):
-        raise InvalidArgumentError(
-            "this would stand in the process list; right would be env:NAME or file:PATH", "--password"
-        )
+    if problem := reference_problem(given):
+        raise InvalidArgumentError(problem, "--password")
     return given
 
 

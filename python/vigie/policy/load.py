@@ -16,10 +16,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from vigie.policy import texts
 from vigie.policy.objects import KINDS, Agent, Camera, DeclaredObject, Server
 from vigie.policy.problems import ConfigurationError, Path, Problem, dotted, suggestion
+from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
 
 MAX_FILE_BYTES = 32 << 20
-MAX_SECRET_BYTES = 4096
 
 T = TypeVar("T", bound=DeclaredObject)
 
@@ -151,7 +151,7 @@ def _declared(document: Document, environ: Mapping[str, str], problems: list[Pro
     folder = os.path.dirname(os.path.abspath(document.file))
     for path, secret in _secret_fields(item, ()):
         try:
-            secrets[path] = _fetch(secret.get_secret_value(), folder, environ)
+            secrets[path] = fetch_secret(secret.get_secret_value(), folder, environ)
         except ValueError as error:
             problems.append(problem_at(document, path, str(error)))
     return Declared(item, document, secrets)
@@ -169,33 +169,6 @@ def _secret_fields(value: Any, path: Path) -> Iterator[tuple[Path, SecretStr]]:
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _secret_fields(child, (*path, index))
-
-
-def _fetch(reference: str, folder: str, environ: Mapping[str, str]) -> str:
-    """The secret behind a reference. Raises ValueError; its text never holds the secret."""
-    where = "the password"
-    secret = reference
-    if reference.startswith("env:"):
-        name = reference[4:]
-        where = f"the environment variable {name[:64]}"
-        if name not in environ:
-            raise ValueError(f"{where} is not set")
-        secret = environ[name]
-    elif reference.startswith("file:"):
-        path = os.path.join(folder, reference[5:])
-        where = f"the file {path}"
-        try:
-            with open(path, encoding="utf-8") as stream:
-                secret = stream.read(MAX_SECRET_BYTES).rstrip("\r\n")
-        except OSError as error:
-            raise ValueError(f"{where} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ValueError(f"{where} is not UTF-8") from None
-    if not secret:
-        raise ValueError(f"{where} is empty")
-    if len(secret) > 256 or texts.CONTROL.search(secret):
-        raise ValueError(f"{where} does not hold a password; right would be one line of at most 256 characters")
-    return secret
 
 
 def _plain(annotation: Any) -> Any:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from vigie.errors import InvalidArgumentError
+from vigie.policy.secret import fetch_secret, reference_problem
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -96,20 +97,13 @@ def main(
     raise typer.Exit(0 if report["good"] else 1)
 
 
-def _secret(text: str) -> str:
-    """A password by reference, so that it stands in no process list. Raises: InvalidArgumentError."""
-    kind, colon, rest = text.partition(":")
-    if not text:
+def _secret(reference: str) -> str:
+    """The password behind a reference. Raises: InvalidArgumentError."""
+    if not reference:
         return ""
-    if colon and kind == "env":
-        if rest not in os.environ:
-            raise InvalidArgumentError(f"the environment has no {rest}", "--password")
-        return os.environ[rest]
-    if colon and kind == "file":
-        try:
-            return Path(rest).read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise InvalidArgumentError(f"{rest}: {error.strerror}", "--password") from None
-    raise InvalidArgumentError(
-        "right would be env:NAME or file:PATH, so that it stands in no process list", "--password"
-    )
+    if problem := reference_problem(reference):
+        raise InvalidArgumentError(problem, "--password")
+    try:
+        return fetch_secret(reference, os.curdir, os.environ)
+    except ValueError as error:
+        raise InvalidArgumentError(str(error), "--password") from None

@@ -27,12 +27,12 @@ def read_dialogue(lines: Iterable[Mapping[str, Any]]) -> Session:
         if line["sent"]:
             continue
         head, _, body = str(line["text"]).replace("\r\n", "\n").partition("\n\n")
-        server = _header(head, "Server") or server
-        if public := _header(head, "Public"):
+        server = header(head, "Server") or server
+        if public := header(head, "Public"):
             methods = tuple(re.findall(r"[A-Z_]+", public.upper()))
-        if found := re.search(r"timeout\s*=\s*(\d+)", _header(head, "Session")):
+        if found := re.search(r"timeout\s*=\s*(\d+)", header(head, "Session")):
             timeout = int(found[1])
-        if challenge := _header(head, "WWW-Authenticate"):
+        if challenge := header(head, "WWW-Authenticate"):
             scheme = challenge.split(" ", 1)[0]
             algorithm = re.search(r"algorithm\s*=\s*\"?([\w-]+)", challenge)
             authentication = f"{scheme} {algorithm[1]}" if algorithm else scheme
@@ -42,6 +42,7 @@ def read_dialogue(lines: Iterable[Mapping[str, Any]]) -> Session:
     return Session(server, methods, keepalive, timeout, authentication, description)
 
 
-def _header(head: str, name: str) -> str:
-    found = re.search(rf"^{re.escape(name)}[ \t]*:[ \t]*(.*?)[ \t]*$", head, re.MULTILINE | re.IGNORECASE)
+def header(message: str, name: str) -> str:
+    """The value of a message's first header of that name; empty when there is none."""
+    found = re.search(rf"^{re.escape(name)}[ \t]*:[ \t]*(.*?)[ \t\r]*$", message, re.MULTILINE | re.IGNORECASE)
     return found[1] if found else ""

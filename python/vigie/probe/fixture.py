@@ -15,6 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from vigie.errors import InvalidArgumentError
+from vigie.probe.dialogue import header
 
 FORMAT = "vigie-probe/1"
 # What the replaying client gives where the device wanted credentials: nobody checks them.
@@ -186,7 +187,7 @@ class _Device:
 
     def _answer(self, request: str) -> None:
         method = request.split(" ", 1)[0]
-        cseq = _header(request, "CSeq") or "0"
+        cseq = header(request, "CSeq") or "0"
         at = next((i for i, line in enumerate(self._lines) if line.sent and line.text.startswith(method + " ")), None)
         if at is None:
             self._connection.sendall(f"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n".encode("latin-1"))
@@ -204,8 +205,8 @@ class _Device:
 
     def _renewed(self, text: str, request: str, cseq: str) -> bytes:
         """An answer as it would be now: our address, the present request's number, the length of its body."""
-        recorded = int(_header(request, "CSeq") or "0")
-        answered = _header(text, "CSeq")
+        recorded = int(header(request, "CSeq") or "0")
+        answered = header(text, "CSeq")
         if answered.isdecimal():  # off by as much as it was (A12)
             number = str(int(cseq) + int(answered) - recorded)
             text = re.sub(r"^(CSeq[ \t]*:[ \t]*)\d+", rf"\g<1>{number}", text, count=1, flags=re.MULTILINE | re.I)
@@ -219,7 +220,7 @@ class _Device:
         head, blank, body = text.partition("\r\n\r\n")
         if not blank:
             head, blank, body = text.partition("\n\n")
-        if blank and _header(head, "Content-Length"):
+        if blank and header(head, "Content-Length"):
             length = str(len(body.encode("utf-8")))
             head = re.sub(r"^(Content-Length[ \t]*:[ \t]*)\d+", rf"\g<1>{length}", head, flags=re.MULTILINE | re.I)
         return (head + blank + body).encode("utf-8")
@@ -253,8 +254,3 @@ class _Device:
                 frame = b"$" + bytes([self._channels[which]]) + len(packet.data).to_bytes(2, "big")
                 self._connection.sendall(frame + packet.data)
         return _WAIT_S
-
-
-def _header(head: str, name: str) -> str:
-    found = re.search(rf"^{re.escape(name)}[ \t]*:[ \t]*(.*?)[ \t\r]*$", head, re.MULTILINE | re.IGNORECASE)
-    return found[1] if found else ""
