@@ -1,15 +1,22 @@
 """The `vigie` command: one file a group of sub-commands.
 
 `app.py` holds the sub-commands and their options, `service.py` runs `vigie serve`, `show.py` turns events and figures
-into lines and tables, `configuration.py` loads YAML and prints what is wrong with it. `sim`, `load`, `bench` and `demo`
-live in their own packages and are imported when asked for.
+into lines and tables, `configuration.py` loads YAML and prints what is wrong with it, `large_pages.py` gives
+`vigie serve` its memory in large pages. `sim`, `load`, `bench` and `demo` live in their own packages and are imported
+when asked for.
 
 Exit codes: 0 done; 1 it failed while running; 2 what was given is wrong (options, YAML).
 """
 
+import sys
+
+from vigie.cli.large_pages import start_anew_if_worthwhile
+
 
 def main() -> None:
     """The entry point of the `vigie` command."""
+    if sys.argv[1:2] == ["serve"]:
+        start_anew_if_worthwhile()
     from vigie.cli.app import run
 
     run()
