@@ -13,10 +13,14 @@ std::shared_ptr<Hub> Hub::make(std::vector<ShardRef> shards, size_t home_shard, 
 }
 
 Hub::Hub(std::vector<ShardRef> shards, size_t home_shard, TrackLogLimits limits, std::unique_ptr<UnitDeriver> deriver)
-    : shards_(std::move(shards)), home_shard_(home_shard), deriver_(std::move(deriver)), active_(shards_.size()) {
-  assert(home_shard_ < shards_.size());
+    : deriver_(std::move(deriver)),
+      home_pool_(shards[home_shard].pool),
+      shards_(std::move(shards)),
+      home_shard_(home_shard),
+      active_(shards_.size()) {
   feeds_.reserve(shards_.size());
   for (size_t i = 0; i < shards_.size(); ++i) feeds_.push_back(std::make_unique<Feed>(limits, i == home_shard_));
+  home_ = feeds_[home_shard_].get();
 }
 
 Hub::~Hub() = default;
@@ -26,9 +30,8 @@ bool Hub::on_home() const { return shards_[home_shard_].executor->on_home_thread
 void Hub::publish(PublishedUnit unit) {
   assert(on_home());
   if (closed_ || !unit) return;
-  Feed& home = *feeds_[home_shard_];
   LogEntry entry;
-  entry.number = home.log.next_number();
+  entry.number = home_->log.next_number();
   ++counters_.units;
   counters_.bytes += unit.unit().payload.size();
   counters_.keyframes += unit.unit().keyframe ? 1 : 0;
@@ -36,17 +39,17 @@ void Hub::publish(PublishedUnit unit) {
   if (deriver_) {
     entry.rtp = deriver_->assign(entry.unit);
     if (deriving_subscribers_.load(std::memory_order_relaxed) > 0) {
-      entry.derived = deriver_->build(entry, *shards_[home_shard_].pool);
+      entry.derived = deriver_->build(entry, *home_pool_);
     }
   }
-  for (size_t i = 0; i < shards_.size(); ++i) {
+  for (size_t i = 0; active_count_ > 0 && i < shards_.size(); ++i) {
     if (!active_[i]) continue;
     shards_[i].executor->post([self = shared_from_this(), i, entry]() mutable {
       Feed& feed = *self->feeds_[i];
       if (feed.filled) feed.append(std::move(entry));
     });
   }
-  home.append(std::move(entry));
+  home_->append(std::move(entry));
 }
 
 void Hub::empty_log(Task done) {
@@ -100,6 +103,7 @@ std::unique_ptr<Subscription> Hub::subscribe(size_t shard_index, Subscriber& sub
   Feed& feed = *feeds_[shard_index];
   std::unique_ptr<Subscription> subscription(new Subscription);
   subscription->hub_ = shared_from_this();
+  subscription->feed_ = &feed;
   subscription->shard_ = shard_index;
   subscription->subscriber_ = &subscriber;
   subscription->start_ = start;
@@ -124,7 +128,8 @@ void Hub::activate(size_t shard_index) {
   // A shard that emptied and filled several times within one round trip has asked several times.
   if (active_[shard_index]) return;
   active_[shard_index] = true;
-  const TrackLog& log = feeds_[home_shard_]->log;
+  ++active_count_;
+  const TrackLog& log = home_->log;
   std::vector<LogEntry> entries;
   entries.reserve(log.size());
   for (uint64_t n = log.first_number(); n < log.next_number(); ++n) entries.push_back(*log.find(n));
@@ -137,6 +142,7 @@ void Hub::activate(size_t shard_index) {
 }
 
 void Hub::deactivate(size_t shard_index) {
+  if (active_[shard_index]) --active_count_;
   active_[shard_index] = false;
   // Units posted before this still arrive there; the shard clears only after them, and asks again if it has
   // subscribers by then.
@@ -154,7 +160,7 @@ void Hub::deactivate(size_t shard_index) {
 HubCounters Hub::counters() const {
   assert(on_home());
   HubCounters out = counters_;
-  const TrackLog& log = feeds_[home_shard_]->log;
+  const TrackLog& log = home_->log;
   out.subscribers = subscriber_count();
   out.log_units = log.size();
   out.log_bytes = log.payload_bytes();

@@ -7,7 +7,7 @@
 namespace vigie::fanout {
 
 Subscription::~Subscription() {
-  Hub::Feed& feed = *hub_->feeds_[shard_];
+  Feed& feed = *feed_;
   feed.remove(this);
   hub_->subscribers_.fetch_sub(1, std::memory_order_relaxed);
   if (subscriber_->wants_derived()) hub_->deriving_subscribers_.fetch_sub(1, std::memory_order_relaxed);
@@ -19,9 +19,9 @@ Subscription::~Subscription() {
 
 // Brings the cursor to a unit that is in the log, or to the live edge.
 void Subscription::settle() {
-  const TrackLog& log = hub_->feeds_[shard_]->log;
+  const TrackLog& log = feed_->log;
   if (cursor_ == 0) {
-    if (!hub_->feeds_[shard_]->filled) return;
+    if (!feed_->filled) return;
     uint64_t key = 0;
     if (start_ == Start::last_keyframe) key = log.newest_keyframe();
     if (start_ == Start::probe) key = log.probe_keyframe();
@@ -49,11 +49,11 @@ void Subscription::settle() {
 
 const LogEntry* Subscription::peek() {
   settle();
-  return cursor_ == 0 || waiting_ ? nullptr : hub_->feeds_[shard_]->log.find(cursor_);
+  return cursor_ == 0 || waiting_ ? nullptr : feed_->log.find(cursor_);
 }
 
 void Subscription::advance() {
-  if (hub_->feeds_[shard_]->log.find(cursor_)) ++cursor_;
+  if (feed_->log.find(cursor_)) ++cursor_;
 }
 
 Ref<const Derived> Subscription::derived(const LogEntry& entry) {
@@ -61,7 +61,7 @@ Ref<const Derived> Subscription::derived(const LogEntry& entry) {
   if (!hub_->deriver_) return nullptr;
   Ref<const Derived> built = hub_->deriver_->build(entry, *hub_->shards_[shard_].pool);
   // Keep it only where the log will drop it again: near the live edge, where others of this shard may want it.
-  const TrackLog& log = hub_->feeds_[shard_]->log;
+  const TrackLog& log = feed_->log;
   if (entry.number + 1 == log.next_number()) entry.derived = built;
   return built;
 }
@@ -69,7 +69,7 @@ Ref<const Derived> Subscription::derived(const LogEntry& entry) {
 uint64_t Subscription::jump_to_newest_keyframe(bool or_wait) {
   settle();
   if (cursor_ == 0 || waiting_) return 0;
-  const uint64_t key = hub_->feeds_[shard_]->log.newest_keyframe();
+  const uint64_t key = feed_->log.newest_keyframe();
   if (key > cursor_) return key - std::exchange(cursor_, key);
   return or_wait ? wait_for_keyframe() : 0;
 }
@@ -80,7 +80,7 @@ uint64_t Subscription::wait_for_keyframe() {
     start_ = Start::next_keyframe;
     return 0;
   }
-  const uint64_t edge = hub_->feeds_[shard_]->log.next_number();
+  const uint64_t edge = feed_->log.next_number();
   const uint64_t passed = edge - cursor_;
   cursor_ = edge;
   waiting_ = true;
@@ -90,15 +90,15 @@ uint64_t Subscription::wait_for_keyframe() {
 Nanos Subscription::lag() {
   const LogEntry* entry = peek();
   if (!entry) return Nanos{0};
-  return hub_->feeds_[shard_]->log.newest()->unit.unit().last_arrival - entry->unit.unit().last_arrival;
+  return feed_->log.newest()->unit.unit().last_arrival - entry->unit.unit().last_arrival;
 }
 
 uint64_t Subscription::behind() {
   settle();
-  return cursor_ == 0 ? 0 : hub_->feeds_[shard_]->log.next_number() - cursor_;
+  return cursor_ == 0 ? 0 : feed_->log.next_number() - cursor_;
 }
 
-const LogEntry* Subscription::newest() const { return hub_->feeds_[shard_]->log.newest(); }
+const LogEntry* Subscription::newest() const { return feed_->log.newest(); }
 
 uint64_t Subscription::newest_number() const {
   const LogEntry* entry = newest();

@@ -10,6 +10,7 @@
 namespace vigie::fanout {
 
 class Hub;
+class Feed;
 
 // Where a new subscription begins.
 enum class Start : uint8_t {
@@ -68,12 +69,14 @@ class Subscription {
 
  private:
   friend class Hub;
+  friend class Feed;
   Subscription() = default;
   // The lowest number it has not got through yet; nothing while it waits for what is to come.
   uint64_t wanted() const { return cursor_ == 0 || waiting_ ? TrackLog::kNobodyWaits : cursor_; }
   void settle();
 
   std::shared_ptr<Hub> hub_;
+  Feed* feed_ = nullptr;  // the hub's for this shard
   size_t shard_ = 0;
   Subscriber* subscriber_ = nullptr;
   uint64_t cursor_ = 0;  // number of the next unit to give; 0 = take the start position when the log has content

@@ -4,13 +4,13 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/ref.h"
 #include "base/time.h"
 #include "media/codec.h"
+#include "media/nal_table.h"
 #include "media/parameter_sets.h"
 
 namespace vigie {
@@ -22,12 +22,6 @@ enum class ClockQuality : uint8_t {
   suspect = 2,   // the camera's clock differs from ours by more than 1 s, or its reports disagree
 };
 std::string_view clock_quality_name(ClockQuality quality);
-
-// Where one NAL unit lies in AccessUnit::payload; the start code lies before `offset` and is not counted.
-struct NalSpan {
-  uint32_t offset = 0;
-  uint32_t size = 0;
-};
 
 // All NAL units of one coded picture, in decoding order. Immutable once made.
 //
@@ -42,7 +36,14 @@ struct AccessUnit : RefCounted<AccessUnit> {
   // `gap`: packets or units were lost since the previous unit; `damaged`: parts of this very unit are missing.
   bool gap = false;
   bool damaged = false;
+  ClockQuality clock_quality = ClockQuality::none;
   uint32_t lost_packets = 0;  // packets known missing since the previous unit, 0 when no gap
+
+  // What goes with the unit stands in front: a log lets units go long after everything else of them was looked at.
+  Buffer payload;
+  // In force for this unit (never null; may be incomplete).
+  Ref<const ParameterSets> parameter_sets;
+  NalTable nals;
 
   // Media time, unwrapped; continues across wraps, jumps are absorbed by the timeline (never goes back).
   Ticks90k pts{0};
@@ -52,15 +53,9 @@ struct AccessUnit : RefCounted<AccessUnit> {
   // The three clocks: the camera's RTP time, its capture time by sender report, and arrival here.
   uint32_t rtp_timestamp = 0;
   WallTime capture_time{};
-  ClockQuality clock_quality = ClockQuality::none;
   MonoTime first_arrival{};  // first packet of the unit read from the kernel
   MonoTime last_arrival{};   // last packet
   WallTime arrival_wall{};
-
-  Buffer payload;
-  std::vector<NalSpan> nals;
-  // In force for this unit (never null; may be incomplete).
-  Ref<const ParameterSets> parameter_sets;
 
   ByteSpan nal(size_t index) const { return payload.bytes().subspan(nals[index].offset, nals[index].size); }
 };

@@ -11,7 +11,6 @@
 namespace vigie::net {
 namespace {
 
-constexpr uint64_t kWakeupData = UINT64_MAX;
 constexpr size_t kReadyPerWakeup = 256;
 constexpr Nanos kForever{-1};
 
@@ -46,7 +45,7 @@ Result<std::unique_ptr<EventLoop>> EventLoop::make(EventLoopOptions options) {
   if (!wakeup) return system_error(options.name, "eventfd", errno);
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;  // edge-triggered: each write wakes once and nobody has to read it back
-  event.data.u64 = kWakeupData;
+  event.data.ptr = nullptr;
   if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wakeup.get(), &event) != 0) {
     return system_error(options.name, "epoll_ctl(eventfd)", errno);
   }
@@ -98,13 +97,14 @@ void EventLoop::run() {
 
 size_t EventLoop::run_once(Nanos timeout) {
   thread_.store(this_thread_id(), std::memory_order_relaxed);
-  const int count = wait_for(timeout);
+  ready_next_ = 0;
+  ready_count_ = static_cast<size_t>(wait_for(timeout));
   const int64_t started = real_now_ns();
   callback_started_ns_ = started;
   refresh_now();
   size_t calls = run_mailbox();
   calls += run_timers();
-  calls += run_ready(count);
+  calls += run_ready();
   calls += run_hooks();
   stats_.iterations.add();
   stats_.callbacks.add(calls);
@@ -185,15 +185,12 @@ size_t EventLoop::run_timers() {
   return count;
 }
 
-size_t EventLoop::run_ready(int count) {
+size_t EventLoop::run_ready() {
   size_t calls = 0;
-  for (int i = 0; i < count; ++i) {
-    const epoll_event& event = ready_[static_cast<size_t>(i)];
-    if (event.data.u64 == kWakeupData) continue;
-    const auto fd = static_cast<uint32_t>(event.data.u64);
-    const FdSlot& slot = fds_[fd];
-    if (!slot.handler || slot.generation != event.data.u64 >> 32) continue;  // removed since, by an earlier handler
-    slot.handler->on_ready(event.events);
+  while (ready_next_ < ready_count_) {
+    const epoll_event& event = ready_[ready_next_++];
+    if (!event.data.ptr) continue;  // the mailbox, or a handler that was removed since
+    static_cast<FdHandler*>(event.data.ptr)->on_ready(event.events);
     end_callback();
     ++calls;
   }
@@ -271,7 +268,7 @@ Status EventLoop::add_fd(int fd, uint32_t interest, FdHandler& handler) {
   if (slot.handler) return make_error(Code::socket_failed, where, "already watched");
   epoll_event event{};
   event.events = interest;
-  event.data.u64 = uint64_t{slot.generation} << 32 | static_cast<uint32_t>(fd);
+  event.data.ptr = &handler;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return system_error(where, "epoll_ctl(add)", errno);
   slot.handler = &handler;
   slot.interest = interest;
@@ -287,7 +284,7 @@ Status EventLoop::modify_fd(int fd, uint32_t interest) {
   if (slot.interest == interest) return {};
   epoll_event event{};
   event.events = interest;
-  event.data.u64 = uint64_t{slot.generation} << 32 | static_cast<uint32_t>(fd);
+  event.data.ptr = slot.handler;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0) {
     return system_error(name_ + ", descriptor " + std::to_string(fd), "epoll_ctl(mod)", errno);
   }
@@ -299,8 +296,11 @@ void EventLoop::remove_fd(int fd) {
   const auto index = static_cast<size_t>(fd);
   if (fd < 0 || index >= fds_.size() || !fds_[index].handler) return;
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  fds_[index].handler = nullptr;
-  ++fds_[index].generation;
+  const FdHandler* const gone = std::exchange(fds_[index].handler, nullptr);
+  // Another descriptor of the same handler may lose its event too: the kernel tells it again.
+  for (size_t i = ready_next_; i < ready_count_; ++i) {
+    if (ready_[i].data.ptr == gone) ready_[i].data.ptr = nullptr;
+  }
 }
 
 void EventLoop::at_batch_end(BatchHook& hook) {

@@ -150,7 +150,6 @@ class EventLoop final : public Executor {
  private:
   struct FdSlot {
     FdHandler* handler = nullptr;
-    uint32_t generation = 0;
     uint32_t interest = 0;
   };
   friend class BatchHook;
@@ -160,7 +159,7 @@ class EventLoop final : public Executor {
   int poll_nanos(Nanos timeout);
   size_t run_mailbox();
   size_t run_timers();
-  size_t run_ready(int count);
+  size_t run_ready();
   size_t run_hooks();
   void refresh_now() { now_ = clock_.now_mono(); }
   void end_callback();  // measures from the end of the previous one
@@ -177,7 +176,10 @@ class EventLoop final : public Executor {
   int64_t callback_started_ns_ = 0;
 
   std::vector<FdSlot> fds_;  // by descriptor
+  // What the kernel has told: the handler itself, so that an event costs no look into fds_.
   std::vector<epoll_event> ready_;
+  size_t ready_next_ = 0;  // of them the first that was not handled yet
+  size_t ready_count_ = 0;
   std::vector<BatchHook*> hooks_;
   std::vector<BatchHook*> hooks_running_;
   TimerHeap timers_;

@@ -207,7 +207,7 @@ void JpegDepacketizer::complete(UnitBatch& out) {
   unit->last_arrival = last_.mono;
   unit->arrival_wall = first_.wall;
   assembler_.take_all(unit->payload);
-  unit->nals = {{0, static_cast<uint32_t>(unit->payload.size())}};
+  unit->nals.push_back({0, static_cast<uint32_t>(unit->payload.size())});
   parameter_sets_.observe_picture_size(width_, height_);
   unit->parameter_sets = parameter_sets_.current();
   guess_.learn(unit->payload.size());

@@ -18,7 +18,7 @@ constexpr Nanos kLeastOutage = 1s;  // thousands of packets are not lost in less
 
 }  // namespace
 
-ReorderBuffer::ReorderBuffer(ReorderConfig config) : config_(config), reception_(config.clock_rate) {
+ReorderBuffer::ReorderBuffer(ReorderConfig config) : reception_(config.clock_rate), config_(config) {
   config_.window_packets = std::bit_ceil(std::clamp<uint32_t>(config_.window_packets, 1, kMaxWindow));
   config_.window_bytes = std::max(config_.window_bytes, kMinWindowBytes);
   mask_ = config_.window_packets - 1;

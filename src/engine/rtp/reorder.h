@@ -95,16 +95,13 @@ class ReorderBuffer {
   void mark_seen(uint64_t extended, bool seen);
   Slot& slot(uint64_t extended) { return slots_[extended & mask_]; }
 
-  ReorderConfig config_;
-  uint64_t mask_ = 0;
-  std::vector<Slot> slots_;  // empty until the first packet is held
-  std::vector<uint8_t> arena_;
-  size_t arena_end_ = 0;
-  size_t held_ = 0;
-  size_t held_bytes_ = 0;
-
+  // What every packet needs, then the rest.
   bool started_ = false;
+  bool have_direct_ = false;
+  bool have_stray_ = false;
+  bool stray_first_ = false;  // the stray is to be delivered before direct_
   uint32_t ssrc_ = 0;
+  size_t held_ = 0;
   int misorder_ = 0;           // how far back a sequence number is late rather than foreign
   uint64_t next_ = 0;          // extended sequence number expected next
   uint64_t give_up_ = 0;       // holes below this are given up
@@ -113,21 +110,23 @@ class ReorderBuffer {
   uint32_t old_run_ = 0;        // packets in a row that seem to have come before, each one up from the one before
   uint32_t run_timestamp_ = 0;  // of the packet before them
   uint16_t last_old_ = 0;
+  OrderedPacket direct_;
+  ReorderStats stats_;
+  Reception reception_;
+  std::array<uint64_t, 16> seen_{};  // bits of the last 1024 sequence numbers
+
+  ReorderConfig config_;
+  uint64_t mask_ = 0;
+  std::vector<Slot> slots_;  // empty until the first packet is held
+  std::vector<uint8_t> arena_;
+  size_t arena_end_ = 0;
+  size_t held_bytes_ = 0;
   MonoTime hole_since_{};
 
-  bool have_direct_ = false;
-  OrderedPacket direct_;
-
   MonoTime refused_at_{};  // the last time that a restart was not tolerated
-  bool have_stray_ = false;
-  bool stray_first_ = false;  // the stray is to be delivered before direct_
   std::vector<uint8_t> stray_bytes_;
   PacketView stray_;
   Arrival stray_arrival_;
-
-  std::array<uint64_t, 16> seen_{};  // bits of the last 1024 sequence numbers
-  ReorderStats stats_;
-  Reception reception_;
 };
 
 }  // namespace vigie::rtp

@@ -13,9 +13,7 @@ constexpr size_t kLeastBytes = 1024;
 }  // namespace
 
 UnitAssembler::UnitAssembler(BufferPool& pool, size_t max_bytes, uint32_t max_nals)
-    : pool_(pool), max_bytes_(max_bytes), max_nals_(max_nals) {
-  nals_.reserve(32);
-}
+    : max_nals_(max_nals), max_bytes_(max_bytes), pool_(pool) {}
 
 void UnitAssembler::reserve(size_t expected_bytes) {
   const size_t wanted = std::min(std::max(expected_bytes, kLeastBytes), max_bytes_);
@@ -83,7 +81,7 @@ void UnitAssembler::finish_buffer(size_t size) {
   if (wasteful) buffer_.shrink();
 }
 
-void UnitAssembler::take(size_t nal_count, Buffer& payload, std::vector<NalSpan>& nals) {
+void UnitAssembler::take(size_t nal_count, Buffer& payload, NalTable& nals) {
   const size_t all = size_;
   const size_t cut = nal_count < nals_.size() ? nals_[nal_count].offset - sizeof kStartCode : all;
   Buffer rest;
@@ -93,9 +91,12 @@ void UnitAssembler::take(size_t nal_count, Buffer& payload, std::vector<NalSpan>
   }
   finish_buffer(cut);
   payload = std::exchange(buffer_, std::move(rest));
-  nals.assign(nals_.begin(), nals_.begin() + static_cast<ptrdiff_t>(nal_count));
-  nals_.erase(nals_.begin(), nals_.begin() + static_cast<ptrdiff_t>(nal_count));
-  for (NalSpan& span : nals_) span.offset -= static_cast<uint32_t>(cut);
+  const std::span all_nals(nals_.begin(), nals_.size());
+  nals.assign(all_nals.first(nal_count));
+  NalTable later;
+  for (const NalSpan span : all_nals.subspan(nal_count))
+    later.push_back({span.offset - static_cast<uint32_t>(cut), span.size});
+  nals_ = std::move(later);
   size_ = all - cut;
   base_ = buffer_ ? buffer_.mutable_data() : nullptr;
   capacity_ = buffer_.capacity();

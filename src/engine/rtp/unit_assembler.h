@@ -2,7 +2,6 @@
 // The payload of one access unit in the making: NAL units behind four-byte start codes, in one growing pool buffer.
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -44,11 +43,11 @@ class UnitAssembler {
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
   bool overflowed() const { return overflowed_; }
-  const std::vector<NalSpan>& nals() const { return nals_; }
+  const NalTable& nals() const { return nals_; }
   ByteSpan nal(size_t index) const { return {base_ + nals_[index].offset, nals_[index].size}; }
 
   // Hands over the first `nal_count` NAL units; what follows them stays as the beginning of the next unit.
-  void take(size_t nal_count, Buffer& payload, std::vector<NalSpan>& nals);
+  void take(size_t nal_count, Buffer& payload, NalTable& nals);
   // Hands over all bytes (JPEG).
   void take_all(Buffer& payload);
   void clear();
@@ -57,9 +56,6 @@ class UnitAssembler {
   bool make_room(size_t bytes);
   void finish_buffer(size_t size);
 
-  BufferPool& pool_;
-  size_t max_bytes_;
-  uint32_t max_nals_;
   Buffer buffer_;
   uint8_t* base_ = nullptr;
   size_t size_ = 0;
@@ -67,7 +63,10 @@ class UnitAssembler {
   size_t nal_begin_ = 0;
   bool nal_open_ = false;
   bool overflowed_ = false;
-  std::vector<NalSpan> nals_;
+  uint32_t max_nals_;
+  NalTable nals_;
+  size_t max_bytes_;
+  BufferPool& pool_;
 };
 
 }  // namespace vigie::rtp

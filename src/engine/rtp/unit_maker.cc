@@ -40,7 +40,7 @@ Result<Ref<const AccessUnit>> make_jpeg(ByteSpan jpeg, const UnitFacts& facts, P
   auto unit = begin_unit(Codec::mjpeg, facts);
   unit->payload = pool.make(jpeg.size());
   unit->payload.append(jpeg);
-  unit->nals = {{0, static_cast<uint32_t>(jpeg.size())}};
+  unit->nals.push_back({0, static_cast<uint32_t>(jpeg.size())});
   unit->keyframe = true;
   tracker.observe_picture_size(size->width, size->height);
   unit->parameter_sets = tracker.current();

@@ -19,8 +19,8 @@ class KernelLag {
 
   // A unit that arrived at `arrival` was taken up to the socket's byte `end`.
   void on_sent(uint64_t end, MonoTime arrival) {
-    if (count_ > 0 && arrival - marks_[(next_ + kMarks - 1) % kMarks].arrival < interval_) return;
-    marks_[next_] = {end, arrival};
+    if (count_ > 0 && arrival - newest_ < interval_) return;
+    marks_[next_] = {end, newest_ = arrival};
     next_ = (next_ + 1) % kMarks;
     if (count_ < kMarks) ++count_;
   }
@@ -47,10 +47,11 @@ class KernelLag {
     uint64_t end = 0;
     MonoTime arrival{};
   };
-  std::array<Mark, kMarks> marks_{};
+  MonoTime newest_{};  // mark's arrival
+  Nanos interval_ = std::chrono::milliseconds(125);
   size_t next_ = 0;
   size_t count_ = 0;
-  Nanos interval_ = std::chrono::milliseconds(125);
+  std::array<Mark, kMarks> marks_{};
 };
 
 }  // namespace vigie::sink

@@ -20,7 +20,7 @@ std::string_view viewer_transport_name(ViewerTransport transport) {
 
 RtpSession::RtpSession(SessionHost& host, net::EventLoop& loop, StreamProvider& provider,
                        const policy::LimitsPolicy& limits, SessionSetup setup)
-    : host_(host), loop_(loop), provider_(provider), limits_(limits), setup_(std::move(setup)) {
+    : limits_(limits), host_(host), loop_(loop), provider_(provider), setup_(std::move(setup)) {
   last_life_ = loop_.now();
   since_ = loop_.wall_now();
   right_ends_ = setup_.stream.right_ends;

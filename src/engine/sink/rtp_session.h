@@ -115,50 +115,52 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
   void emit(EventKind kind, std::string state, uint16_t code, std::string text);
   MonoTime effective_arrival(const fanout::LogEntry& entry) const;
 
-  SessionHost& host_;
-  net::EventLoop& loop_;
-  StreamProvider& provider_;
+  // What every unit needs, then the rest.
   const policy::LimitsPolicy& limits_;
-  const SessionSetup setup_;
-  std::unique_ptr<UdpDelivery> udp_;
   Delivery* delivery_ = nullptr;
   std::unique_ptr<fanout::Subscription> subscription_;
-  uint32_t ssrc_ = 0;
-
   bool playing_ = false;
   bool flowing_ = false;
   bool over_ = false;
   bool resumed_after_pause_ = false;
   bool fresh_ = false;      // PLAY came, its first unit is not known yet
   bool took_data_ = false;  // the transport took bytes since the last tick
-  SessionNumbers numbers_;
-  uint64_t paused_at_ = 0;       // number of the unit that would have been next at PAUSE; 0 = none
+  uint64_t evicted_seen_ = 0;
   MonoTime catch_up_arrival_{};  // units older than this count as having arrived then: they were history at PLAY
   MonoTime next_kernel_check_{};
-  MonoTime kept_arrival_{};
-  MonoTime last_life_{};
-  MonoTime last_report_{};
-  MonoTime played_at_{};
-  net::TimerId right_end_timer_;
-  std::optional<WallTime> right_ends_;
-
+  SessionNumbers numbers_;
   uint64_t units_sent_ = 0;
   uint64_t packets_sent_ = 0;
   uint64_t octets_sent_ = 0;  // RTP payload, for sender reports
   uint64_t bytes_sent_ = 0;
+  MonoTime newest_sent_arrival_{};
+  WallTime last_unit_{};
+  Nanos first_picture_delay_{-1};
+  MonoTime last_report_{};
+
+  SessionHost& host_;
+  net::EventLoop& loop_;
+  StreamProvider& provider_;
+  const SessionSetup setup_;
+  std::unique_ptr<UdpDelivery> udp_;
+  uint32_t ssrc_ = 0;
+
+  uint64_t paused_at_ = 0;  // number of the unit that would have been next at PAUSE; 0 = none
+  MonoTime kept_arrival_{};
+  MonoTime last_life_{};
+  MonoTime played_at_{};
+  net::TimerId right_end_timer_;
+  std::optional<WallTime> right_ends_;
+
   uint64_t jumps_ = 0;
   uint64_t refused_seen_ = 0;
   std::array<uint64_t, kDropReasons> dropped_{};
-  uint64_t evicted_seen_ = 0;
   uint64_t skipped_seen_ = 0;
   uint64_t drops_to_tell_ = 0;
   DropReason drop_to_tell_ = DropReason::lag_limit;
   MonoTime last_drop_event_{};
-  MonoTime newest_sent_arrival_{};
   WallTime since_{};
   WallTime first_unit_{};
-  WallTime last_unit_{};
-  Nanos first_picture_delay_{-1};
   bool reported_ = false;
   uint8_t fraction_lost_ = 0;
   int32_t cumulative_lost_ = 0;

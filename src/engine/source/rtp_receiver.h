@@ -114,28 +114,35 @@ class RtpReceiver {
   bool believes_payload_type(const rtp::PacketView& packet, MonoTime now);
   void count_depacketizer(MonoTime now);
 
-  BufferPool& pool_;
+  // What every packet needs, then the rest.
   SourceCounters& counters_;
   Quirks* const quirks_;
+  RtpReceiverEvents* events_ = nullptr;
+  std::unique_ptr<rtp::Depacketizer> depacketizer_;
+  uint64_t packets_this_connection_ = 0;
+  uint32_t last_ssrc_ = 0;
+  uint8_t payload_type_ = 96;  // track_'s
+  bool payload_type_seen_ = false;
+  // Media time over the life of the stream, where a new depacketizer (another codec) begins at 0 again.
+  bool place_next_ = false;
+  bool started_ = false;
+  Ticks90k last_pts_{-1};
+  Ticks90k pts_offset_{0};
+  Ref<const ParameterSets> announced_;
+  rtp::OrderedPacket ordered_;
+  rtp::UnitBatch batch_;
+  std::optional<rtp::ReorderBuffer> reorder_;
+  rtp::ReorderStats counted_reorder_;
+  rtp::DepacketizerStats counted_depacketizer_;
+
+  BufferPool& pool_;
   const std::string where_;
   const std::string cname_;
   const uint32_t own_ssrc_;
   std::string peer_;
-  RtpReceiverEvents* events_ = nullptr;
-
   RtpTrack track_;
-  std::unique_ptr<rtp::Depacketizer> depacketizer_;
-  std::optional<rtp::ReorderBuffer> reorder_;
-  rtp::UnitBatch batch_;
-  rtp::OrderedPacket ordered_;
-  rtp::ReorderStats counted_reorder_;
-  rtp::DepacketizerStats counted_depacketizer_;
-  Ref<const ParameterSets> announced_;
   Codec announced_codec_ = Codec::h264;
   double announced_framerate_ = 0;
-  uint64_t packets_this_connection_ = 0;
-  uint32_t last_ssrc_ = 0;
-  bool payload_type_seen_ = false;
   // Faults come in floods: one a second of each code is told, with how many there were.
   struct FaultLimit {
     bool used = false;
@@ -144,11 +151,6 @@ class RtpReceiver {
     uint64_t count = 0;  // since the last one told
   };
   std::array<FaultLimit, 4> fault_limits_{};
-  // Media time over the life of the stream, where a new depacketizer (another codec) begins at 0 again.
-  Ticks90k last_pts_{-1};
-  Ticks90k pts_offset_{0};
-  bool place_next_ = false;
-  bool started_ = false;
   MonoTime epoch_{};
 };
 

@@ -38,7 +38,7 @@ void read_dimensions(const rtsp::MediaDescription& media, RtpTrack& track) {
 }  // namespace
 
 RtspClient::RtspClient(RtspClientConfig config, RtspMemory& memory, RtspClientOutput& output, RtspClientEvents& events)
-    : config_(std::move(config)), memory_(memory), output_(output), events_(events) {}
+    : events_(events), config_(std::move(config)), memory_(memory), output_(output) {}
 
 // --- connections
 

@@ -182,26 +182,31 @@ class RtspClient {
   Error status_error(Purpose purpose, const rtsp::Response& response) const;
   bool in_session() const { return phase_ == Phase::setup || phase_ == Phase::play || phase_ == Phase::playing; }
 
+  // What every packet needs, then the rest.
+  RtspClientEvents& events_;
+  Phase phase_ = Phase::idle;
+  bool over_tcp_ = true;
+  bool set_up_ = false;            // SETUP was accepted: packets are taken
+  bool connection_dirty_ = false;  // the connection was replaced while its bytes are being read
+  bool udp_packet_seen_ = false;
+  rtsp::ChannelPair channels_;
+  uint64_t stream_position_ = 0;  // bytes of this connection taken before the call that runs
+  rtsp::StreamSplitter splitter_;
+
   RtspClientConfig config_;
   RtspMemory& memory_;
   RtspClientOutput& output_;
-  RtspClientEvents& events_;
 
-  Phase phase_ = Phase::idle;
   rtsp::Url url_;
   rtsp::ClientAuth auth_;
-  rtsp::StreamSplitter splitter_;
   std::string peer_;
-  uint64_t stream_position_ = 0;  // bytes of this connection taken before the call that runs
   uint32_t cseq_ = 0;
   std::optional<Pending> pending_;
   std::optional<MonoTime> dialogue_deadline_;
   std::optional<MonoTime> connect_deadline_;
   uint32_t redirects_ = 0;
   uint32_t restarts_ = 0;
-  bool connection_dirty_ = false;  // the connection was replaced while its bytes are being read
 
-  bool over_tcp_ = true;
   bool switched_ = false;  // the transport was changed once in this attempt
   rtsp::MethodSet public_methods_;
   std::string base_;                     // of control attributes
@@ -213,15 +218,12 @@ class RtspClient {
   std::string session_;
   uint32_t session_timeout_s_ = 60;
   bool have_session_ = false;
-  bool set_up_ = false;  // SETUP was accepted: packets are taken
-  rtsp::ChannelPair channels_;
   std::string udp_source_;
   rtsp::PortPair udp_server_;
   bool play_without_range_ = false;
   bool play_on_track_ = false;
   uint32_t closed_behind_401_ = 0;
 
-  bool udp_packet_seen_ = false;
   std::optional<MonoTime> udp_deadline_;
   std::optional<MonoTime> keepalive_at_;
   std::optional<MonoTime> report_at_;

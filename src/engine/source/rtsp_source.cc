@@ -35,13 +35,13 @@ RtspClientConfig client_config(std::string where, const policy::StreamPolicy& po
 
 RtspSource::RtspSource(SourceShard& shard, std::string where, const policy::StreamPolicy& policy,
                        const std::string& url, SourceMemory& memory, AttemptEvents& events)
-    : shard_(shard),
-      loop_(shard.loop()),
+    : loop_(shard.loop()),
+      memory_(memory),
+      events_(events),
+      shard_(shard),
       where_(std::move(where)),
       tls_ca_file_(policy.tls_ca_file),
       tls_verify_(policy.tls_verify),
-      memory_(memory),
-      events_(events),
       client_(client_config(where_, policy, url, memory), memory.rtsp, *this, *this) {
   if (!memory_.receiver)
     memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_, &memory_.quirks);

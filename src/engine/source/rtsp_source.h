@@ -85,29 +85,30 @@ class RtspSource final : public Attempt,
   MonoTime now() const { return loop_.clock().now_mono(); }
   rtp::Arrival arrival() const { return {loop_.clock().now_mono(), loop_.clock().now_wall()}; }
 
-  SourceShard& shard_;
+  // What every packet needs, then the rest.
   net::EventLoop& loop_;
+  SourceMemory& memory_;
+  AttemptEvents& events_;
+  std::unique_ptr<net::Stream> stream_;
+  uint64_t generation_ = 0;    // of the connection
+  std::vector<uint8_t> tail_;  // unfinished bytes between two reads
+  bool connected_ = false;
+  bool stopped_ = false;
+
+  SourceShard& shard_;
   const std::string where_;
   const std::string tls_ca_file_;
   const bool tls_verify_;
-  SourceMemory& memory_;
-  AttemptEvents& events_;
-  bool stopped_ = false;
-
   RtspClient client_;
   net::TimerId client_timer_;
   net::TimerId closed_timer_;
 
-  uint64_t generation_ = 0;  // of the connection
   std::string host_;
   uint16_t port_ = 0;
   bool tls_ = false;
   net::ResolveRequest resolving_;
   std::vector<net::SocketAddress> addresses_;
   size_t next_address_ = 0;
-  std::unique_ptr<net::Stream> stream_;
-  bool connected_ = false;
-  std::vector<uint8_t> tail_;  // unfinished bytes between two reads
   std::string unsent_;
 
   std::optional<net::UdpPair> udp_;

@@ -28,13 +28,14 @@ struct FileMemory {
 
 // Ownership: the supervisor's. Thread: home shard.
 struct SourceMemory {
+  // What every packet needs lies together.
+  std::unique_ptr<Tape> tape;             // while somebody records
+  std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt
   SourceCounters counters;
   Quirks quirks;  // of the device, over all attempts
   RtspMemory rtsp;
   Dialogue dialogue;  // of the newest RTSP attempt
   FileMemory file;
-  std::unique_ptr<Tape> tape;             // while somebody records
-  std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt
 };
 
 }  // namespace vigie::source

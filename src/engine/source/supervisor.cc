@@ -31,11 +31,11 @@ Nanos backoff_ceiling(uint32_t failures, Nanos first, Nanos most) {
 
 StreamSupervisor::StreamSupervisor(SourceShard& shard, StreamKey key, policy::StreamPolicy policy,
                                    SourceObserver& observer, SupervisorOptions options)
-    : shard_(shard),
+    : observer_(observer),
+      shard_(shard),
       loop_(shard.loop()),
       key_(std::move(key)),
       policy_(std::move(policy)),
-      observer_(observer),
       options_(std::move(options)),
       random_(options_.seed ? options_.seed : secure_random_u64()) {
   memory_.quirks.strict = policy_.strict;
@@ -199,7 +199,7 @@ void StreamSupervisor::on_attempt_track(const TrackInfo& track) {
 }
 
 void StreamSupervisor::on_attempt_unit(Ref<const AccessUnit> unit) {
-  if (policy_.kind != policy::SourceKind::rtsp) {  // the RTP receiver counts its own
+  if (!memory_.receiver) {  // an RTP receiver counts its own
     SourceCounters& counters = memory_.counters;
     ++counters.units;
     counters.bytes += unit->payload.size();

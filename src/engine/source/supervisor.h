@@ -115,19 +115,22 @@ class StreamSupervisor final : private AttemptEvents {
   const std::string& url() const { return use_backup_ ? policy_.backup_url : policy_.url; }
   std::unique_ptr<Attempt> make_attempt();
 
+  // What every unit needs, then the rest.
+  SourceObserver& observer_;
+  StreamState state_ = StreamState::idle;
+  bool stopping_ = false;
+  MonoTime last_picture_{};
+  SourceMemory memory_;
+
   SourceShard& shard_;
   net::EventLoop& loop_;
   const StreamKey key_;
   policy::StreamPolicy policy_;
-  SourceObserver& observer_;
   SupervisorOptions options_;
   FastRandom random_;
-  SourceMemory memory_;
   std::shared_ptr<PushPort> push_port_;
 
-  StreamState state_ = StreamState::idle;
   bool started_ = false;
-  bool stopping_ = false;
   uint32_t holds_ = 0;
   uint32_t failures_ = 0;       // in a row
   uint32_t auth_failures_ = 0;  // in a row
@@ -142,7 +145,6 @@ class StreamSupervisor final : private AttemptEvents {
   net::TimerId linger_timer_;
   net::TimerId reap_timer_;
   net::TimerId done_timer_;
-  MonoTime last_picture_{};
   std::optional<MonoTime> playing_since_;
   std::string how_;
 };
