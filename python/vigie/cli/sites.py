@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from vigie.policy import Inventory, Town
 from vigie.site.partner import Ask, Partner, list_cameras, make_partner
-from vigie.site.watch import SiteWatch
+from vigie.site.watch import SiteWatch, Wait, wait_before
 
 # Says what happened to a site: the text, and the same as fields.
 Tell = Callable[[str, dict[str, Any]], None]
@@ -29,9 +29,9 @@ class Sites:
     An inventory counts from when the engine has taken it: the caller applies what `hear` gives and then says `adopt`.
     """
 
-    def __init__(self, tell: Tell, ask: Ask = list_cameras) -> None:
+    def __init__(self, tell: Tell, ask: Ask = list_cameras, wait: Wait = wait_before) -> None:
         self._tell = tell
-        self._watch = SiteWatch(ask)
+        self._watch = SiteWatch(ask, wait)
         self._sites: dict[str, _Site] = {}
 
     def __enter__(self) -> Self:

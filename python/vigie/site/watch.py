@@ -27,6 +27,10 @@ class Heard:
     again_s: float
 
 
+# Seconds until a partner is asked again, after so many failures in a row.
+Wait = Callable[[Partner, int], float]
+
+
 def wait_before(partner: Partner, failures: int, rng: Callable[[], float] = random.random) -> float:
     """Seconds until a partner is asked again, after so many failures in a row. `rng`: from 0 up to 1.
 
@@ -44,8 +48,9 @@ class SiteWatch:
     Thread: all methods from one thread. `ask` runs in others.
     """
 
-    def __init__(self, ask: Ask = list_cameras) -> None:
+    def __init__(self, ask: Ask = list_cameras, wait: Wait = wait_before) -> None:
         self._ask = ask
+        self._wait = wait
         self._asking: dict[str, tuple[Partner, threading.Event]] = {}
         self._heard: deque[Heard] = deque()
         self._read, self._write = socket.socketpair()
@@ -107,7 +112,7 @@ class SiteWatch:
                 error = f"asking it failed: {type(failed).__name__}"
             if inventory is None:
                 failures += 1
-            again_s = wait_before(partner, failures)
+            again_s = self._wait(partner, failures)
             if stop.is_set():
                 return
             self._heard.append(Heard(partner, inventory, error, again_s))

@@ -99,7 +99,7 @@ class World:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Any] = {}
         self._gate = threading.Semaphore(0)
-        self.sites = Sites(lambda text, fields: self.told.append((text, fields)), self._ask)
+        self.sites = Sites(lambda text, fields: self.told.append((text, fields)), self._ask, lambda *_: 0.001)
 
     def _ask(self, partner: Partner) -> Inventory:
         self._gate.acquire()
