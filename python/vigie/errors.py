@@ -327,6 +327,30 @@ class FileUnreadableError(Error, OSError):
     sentence = "The file cannot be read as video"
 
 
+class SiteRefusedError(Error, PermissionError):
+    """The site's partner refused the credentials."""
+
+    code = 701
+    name = "site_refused"
+    sentence = "The site's partner refused the credentials"
+
+
+class SiteMalformedError(Error, ValueError):
+    """The site's partner answered with something malformed."""
+
+    code = 702
+    name = "site_malformed"
+    sentence = "The site's partner answered with something malformed"
+
+
+class SiteFailedError(Error, RuntimeError):
+    """The site's partner cannot tell its cameras."""
+
+    code = 703
+    name = "site_failed"
+    sentence = "The site's partner cannot tell its cameras"
+
+
 BY_CODE: dict[int, type[Error]] = {
     error.code: error
     for error in (
@@ -367,6 +391,9 @@ BY_CODE: dict[int, type[Error]] = {
         SilentError,
         EndOfSourceError,
         FileUnreadableError,
+        SiteRefusedError,
+        SiteMalformedError,
+        SiteFailedError,
     )
 }
 

@@ -1,13 +1,13 @@
 """An RTSP client that checks nothing and keeps every byte: requests as text, replies and packets as they come."""
 
-import hashlib
-import re
 import socket
 import ssl
 import struct
 import time
 from dataclasses import dataclass, field
 from typing import Self
+
+from vigie.digest import DigestLogin
 
 
 @dataclass
@@ -73,7 +73,7 @@ class RawClient:
             self.socket = context.wrap_socket(raw)
         self._buffer = bytearray()
         self._cseq = 0
-        self._challenge = ""
+        self._login = DigestLogin(self.user, self.password)
 
     def __enter__(self) -> Self:
         return self
@@ -85,41 +85,25 @@ class RawClient:
         """The URL of a path."""
         return f"rtsp://127.0.0.1:{self.port}/{path}"
 
-    def send(self, method: str, uri: str, **headers: str) -> None:
+    def send(self, method: str, uri: str, *, body: str = "", **headers: str) -> None:
         """Sends a request. Header names: `_` for `-`."""
         self._cseq += 1
         lines = [f"{method} {uri} RTSP/1.0", f"CSeq: {self._cseq}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        if self._challenge:
-            lines.append("Authorization: " + self._digest(method, uri))
-        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        if self._login.ready:
+            lines.append("Authorization: " + self._login.authorization(method, uri))
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
 
-    def ask(self, method: str, uri: str, **headers: str) -> Reply:
+    def ask(self, method: str, uri: str, *, body: str = "", **headers: str) -> Reply:
         """Sends a request and waits for its answer; a challenge is answered once, with SHA-256."""
-        self.send(method, uri, **headers)
+        self.send(method, uri, body=body, **headers)
         reply = self.reply()
-        if reply.status == 401 and self.user:
-            offers = reply.headers.get("www-authenticate", [])
-            self._challenge = next(offer for offer in offers if "SHA-256" in offer)
-            self.send(method, uri, **headers)
+        if reply.status == 401 and self.user and self._login.challenge(reply.headers.get("www-authenticate", [])):
+            self.send(method, uri, body=body, **headers)
             reply = self.reply()
         return reply
-
-    def _digest(self, method: str, uri: str) -> str:
-        fields = dict(re.findall(r'(\w+)="([^"]*)"', self._challenge))
-
-        def hashed(*parts: str) -> str:
-            return hashlib.sha256(":".join(parts).encode()).hexdigest()
-
-        first = hashed(self.user, fields["realm"], self.password)
-        second = hashed(method, uri)
-        answer = f'Digest username="{self.user}", realm="{fields["realm"]}", nonce="{fields["nonce"]}", uri="{uri}"'
-        if "qop" in fields:
-            proof = hashed(first, fields["nonce"], "00000001", "e2e", "auth", second)
-            answer += f', qop=auth, nc=00000001, cnonce="e2e", response="{proof}"'
-        else:
-            answer += f', response="{hashed(first, fields["nonce"], second)}"'
-        return answer + ", algorithm=SHA-256"
 
     def reply(self) -> Reply:
         """The next response; packets before it are kept."""

@@ -157,6 +157,19 @@ def test_describe_says_why_and_nothing_follows(world: World, name: str, listener
     assert unmarked(client)
 
 
+@pytest.mark.parametrize(("listener", "user"), [("open", ""), ("digest", "all"), ("digest", "one"), ("tls", "all")])
+def test_the_list_of_cameras_names_only_what_may_be_seen(world: World, listener: str, user: str) -> None:
+    port = world.ports[listener]
+    with RawClient(port, tls=listener == "tls", user=user, password=PASSWORD) as client:
+        reply = client.ask("GET_PARAMETER", client.url(""), body="vigie.cameras")
+    assert reply.status == 200
+    page = json.loads(reply.body.removeprefix(b"vigie.cameras: "))
+    assert [camera["name"] for camera in page["cameras"]] == ["seen"]
+    assert not page["more"]
+    for name in NEVER:
+        assert name.encode() not in reply.body
+
+
 @pytest.mark.parametrize("name", NEVER)
 def test_no_spelling_leads_there(world: World, name: str) -> None:
     for path in spellings(name):

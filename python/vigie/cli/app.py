@@ -82,6 +82,7 @@ class SchemaName(StrEnum):
 
     snapshot = "snapshot"
     server = "server"
+    site = "site"
     camera = "camera"
     agent = "agent"
 
@@ -154,6 +155,7 @@ def _pass_on(name: str, module: str, help_text: str) -> None:
 
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")
 _pass_on("load", "vigie.load", "Simulated viewers that check continuity and measure latency.")
+_pass_on("site", "vigie.site.cli", "Shows what the partners of the declared sites offer.")
 _pass_on("probe", "vigie.probe.cli", "Takes one camera in and says what it does, should not, and what to change.")
 _pass_on("bench", "vigie.bench.cli", "Measures how many streams this machine carries.")
 

@@ -11,8 +11,13 @@ from vigie.policy.compile import choose_server
 
 def print_problems(problems: Iterable[Problem], level: str = "error") -> None:
     """One line a problem."""
-    for problem in problems:
-        print(f"{level}: {problem}", file=sys.stderr)
+    print_lines(f"{level}: {problem}" for problem in problems)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on stderr, at once."""
+    for line in lines:
+        print(line, file=sys.stderr)
     sys.stderr.flush()
 
 
@@ -25,6 +30,8 @@ def summary(town: Town) -> str:
         f"{len(town.agents)} agent{_s(town.agents)}",
         f"{len(town.servers)} server{_s(town.servers)}",
     ]
+    if town.sites:
+        parts.insert(1, f"{len(town.sites)} site{_s(town.sites)}")
     return ", ".join(parts)
 
 

@@ -7,7 +7,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from rich.console import Console
 from rich.live import Live
 
 from vigie.cli import configuration, show
+from vigie.cli.sites import Sites
 from vigie.errors import Error, PolicyFieldError
-from vigie.policy import ConfigurationError, compile_snapshot, load_town
+from vigie.policy import Compiled, ConfigurationError, Inventory, Problem, Town, compile_snapshot, load_town
 
 if TYPE_CHECKING:
     from vigie.engine import Engine
@@ -48,6 +50,9 @@ class Service:
         self._revision = 0
         self._stop = False
         self._reload = False
+        self._sites = Sites(self._tell)
+        self._town: Town | None = None  # in force
+        self._noted: frozenset[Problem] = frozenset()
         # A table needs a terminal; without one its figures come as lines.
         self._console = Console() if options.live and not options.as_json else None
         self._table = self._console is not None and self._console.is_terminal
@@ -72,6 +77,7 @@ class Service:
             return 2
         with ExitStack() as stack:
             wake = stack.enter_context(_Signals(self._on_signal))
+            stack.enter_context(self._sites)
             engine = stack.enter_context(Engine(shards=self._options.shards, cpus=self._options.cpus))
             code = self._apply(engine)
             if code != 0:
@@ -91,25 +97,64 @@ class Service:
 
     def _apply(self, engine: "Engine") -> int:
         """Reads the files and puts them in force, or says why not and changes nothing; the exit code it would mean."""
-        revision = self._revision + 1
         try:
             town = load_town(self._options.files)
-            compiled = compile_snapshot(town, revision, self._options.server)
         except ConfigurationError as error:
             configuration.print_problems(error.problems)
             return 2
+        try:
+            compiled = self._put(engine, town, self._sites.inventories(town))
+        except _RefusedError as refused:
+            configuration.print_lines(refused.lines)
+            return refused.code
         configuration.print_problems(town.warnings, "warning")
+        self._note(compiled)
+        self._town = town
+        self._say(f"revision {self._revision} in force: {configuration.summary(town)}")
+        self._sites.put_in_force(town)
+        return 0
+
+    def _put(self, engine: "Engine", town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
+        """Puts a town in force. Raises: _RefusedError; nothing has changed then."""
+        try:
+            compiled = compile_snapshot(town, self._revision + 1, self._options.server, inventories)
+        except ConfigurationError as error:
+            raise _RefusedError(2, [f"error: {problem}" for problem in error.problems]) from None
         try:
             self._revision = engine.apply(compiled.snapshot)
         except PolicyFieldError as error:
-            problem = compiled.problem(error.where, error.what)
-            print(f"error: {problem or error}", file=sys.stderr, flush=True)
-            return 2
+            raise _RefusedError(2, [f"error: {compiled.problem(error.where, error.what) or error}"]) from None
         except Error as error:  # an address that is taken, a certificate that does not fit
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            return 1
-        self._say(f"revision {self._revision} in force: {configuration.summary(town)}")
-        return 0
+            raise _RefusedError(1, [f"error: {error}"]) from None
+        return compiled
+
+    def _note(self, compiled: Compiled) -> None:
+        """Says what is left out of the sites' inventories, each finding once."""
+        configuration.print_problems([note for note in compiled.notes if note not in self._noted], "warning")
+        self._noted = frozenset(compiled.notes)
+
+    def _hear(self, engine: "Engine") -> None:
+        """Takes over what partners have told, with the files as they were read last."""
+        changed = self._sites.hear()
+        # Together; one at a time only if they are refused, so that one site's list costs no other's.
+        if changed and not self._take_over(engine, changed, alone=len(changed) == 1):
+            for name, inventory in changed.items():
+                self._take_over(engine, {name: inventory}, alone=True)
+
+    def _take_over(self, engine: "Engine", changed: Mapping[str, Inventory], *, alone: bool) -> bool:
+        assert self._town is not None
+        try:
+            compiled = self._put(engine, self._town, {**self._sites.inventories(self._town), **changed})
+        except _RefusedError as refused:
+            if alone:
+                self._sites.refuse(next(iter(changed)), "; ".join(refused.lines))
+            return alone
+        self._note(compiled)
+        names = [camera["name"] for camera in compiled.snapshot["cameras"]]
+        taken = Counter(name.partition(".")[0] for name in names if "." in name)
+        self._sites.adopt(changed, taken)
+        self._say(f"revision {self._revision}: {len(names)} cameras, those of sites included")
+        return True
 
     def _serve(self, engine: "Engine", wake: int) -> None:
         events = engine.event_fileno()
@@ -123,9 +168,11 @@ class Service:
             wait = 60.0
             if self._interval_s is not None:
                 wait = max(0.0, next_stats - time.monotonic())
-            ready, _, _ = select.select([events, wake], [], [], wait)
+            ready, _, _ = select.select([events, wake, self._sites.fileno()], [], [], wait)
             if wake in ready:
                 os.read(wake, 4096)
+            if self._sites.fileno() in ready:
+                self._hear(engine)
             # Bounded, so that a flood of events does not keep signals and figures waiting.
             for _ in range(1000):
                 event = engine.next_event(0)
@@ -138,12 +185,12 @@ class Service:
 
     def _figures(self, stats: dict[str, Any]) -> None:
         if self._options.as_json:
-            self._line(json.dumps({"type": "stats", **stats}))
+            self._line(json.dumps({"type": "stats", **stats, "sites": self._sites.figures()}))
         elif self._live is not None:
             title = f"vigie, revision {stats['revision']}"
             self._live.update(show.live_table(stats, title), refresh=True)
         else:
-            self._line(show.stats_line(stats))
+            self._line(show.stats_line(stats) + show.sites_text(self._sites.figures()))
 
     def _print(self, event: Any) -> None:
         if self._options.as_json:
@@ -154,11 +201,24 @@ class Service:
     def _say(self, text: str) -> None:
         self._line(json.dumps({"type": "note", "text": text}) if self._options.as_json else f"vigie: {text}")
 
+    def _tell(self, text: str, fields: dict[str, Any]) -> None:
+        line = {"type": "site", "text": text, **fields}
+        self._line(json.dumps(line) if self._options.as_json else f"vigie: {text}")
+
     def _line(self, text: str) -> None:
         if self._live is not None and self._console is not None:
             self._console.print(text, markup=False, highlight=False)
         else:
             print(text, flush=True)
+
+
+class _RefusedError(Exception):
+    """What was not put in force: lines that say why, and the exit code it would mean."""
+
+    def __init__(self, code: int, lines: Sequence[str]) -> None:
+        super().__init__(*lines)
+        self.code = code
+        self.lines = lines
 
 
 class _Signals(AbstractContextManager[int]):

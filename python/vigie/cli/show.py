@@ -109,6 +109,16 @@ def stats_line(stats: Mapping[str, Any]) -> str:
     )
 
 
+def sites_text(sites: Mapping[str, Any]) -> str:
+    """What to add to the line of figures about sites whose list is old: nothing while all answer."""
+    old = [
+        f"site {name}: " + ("no list yet" if site["list_age_s"] is None else f"list {site['list_age_s']:.0f} s old")
+        for name, site in sites.items()
+        if site["error"]
+    ]
+    return "".join(f"; {text}" for text in old)
+
+
 def live_table(stats: Mapping[str, Any], title: str = "") -> Table:
     """The table of `--live`: one row a stream, the sum at the foot."""
     rows = stream_rows(stats)

@@ -5,6 +5,7 @@ Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`
 | a change of | goes to |
 |---|---|
 | a kind or a field of the YAML | `objects.py`, then `compile.py`, and `docs/policy.md` |
+| what a site's partner may offer, and which cameras it becomes | `inventory.py`, `sites.py` |
 | what a name, an address or a URL may look like | `texts.py` |
 | checks between objects | `load.py` |
 | how an error reads | `problems.py` |
@@ -12,7 +13,8 @@ Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`
 """
 
 from vigie.policy.compile import Compiled, compile_snapshot
+from vigie.policy.inventory import Inventory
 from vigie.policy.load import Town, load_town
 from vigie.policy.problems import ConfigurationError, Problem
 
-__all__ = ["Compiled", "ConfigurationError", "Problem", "Town", "compile_snapshot", "load_town"]
+__all__ = ["Compiled", "ConfigurationError", "Inventory", "Problem", "Town", "compile_snapshot", "load_town"]

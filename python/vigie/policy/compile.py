@@ -2,22 +2,28 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from vigie.policy import texts
+from vigie.policy.inventory import Inventory
 from vigie.policy.load import Declared, Town
 from vigie.policy.objects import Agent, Camera, Listener, Server, Stream
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
+from vigie.policy.sites import expand_sites
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A snapshot and where its parts come from. `snapshot` holds passwords: it is for the engine alone."""
+    """A snapshot and where its parts come from. `snapshot` holds passwords: it is for the engine alone.
+
+    `notes`: what was left out of the inventories of sites.
+    """
 
     snapshot: dict[str, Any] = field(repr=False)
     origins: Mapping[str, tuple[Declared[Any], Path]] = field(repr=False)
+    notes: Sequence[Problem] = ()
 
     def problem(self, pointer: str, what: str) -> Problem | None:
         """The core's complaint about a JSON pointer as a problem with file and line; None when it has no origin."""
@@ -41,12 +47,16 @@ _YAML_NAMES = {
 }
 
 
-def compile_snapshot(town: Town, revision: int, server: str | None = None) -> Compiled:
+def compile_snapshot(
+    town: Town, revision: int, server: str | None = None, inventories: Mapping[str, Inventory] | None = None
+) -> Compiled:
     """The snapshot for one server of the town; `server` is needed where several are declared.
 
+    `inventories`: of the sites that have answered, by their names.
     Raises: ConfigurationError when there is no such server.
     """
     chosen = choose_server(town, server)
+    town, notes = expand_sites(town, inventories or {})
     origins: dict[str, tuple[Declared[Any], Path]] = {}
     listeners: list[dict[str, Any]] = []
     for index, listener in enumerate(chosen.object.spec.rtsp):
@@ -72,7 +82,7 @@ def compile_snapshot(town: Town, revision: int, server: str | None = None) -> Co
         "cameras": cameras,
         "limits": chosen.object.spec.limits.model_dump(),
     }
-    return Compiled(snapshot, origins)
+    return Compiled(snapshot, origins, notes)
 
 
 def choose_server(town: Town, name: str | None) -> Declared[Server]:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from vigie.policy import texts
-from vigie.policy.objects import KINDS, Agent, Camera, DeclaredObject, Server
+from vigie.policy.objects import KINDS, Agent, Camera, DeclaredObject, Server, Site
 from vigie.policy.problems import ConfigurationError, Path, Problem, dotted, suggestion
 from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
@@ -50,6 +50,7 @@ class Town:
     cameras: Sequence[Declared[Camera]]
     agents: Sequence[Declared[Agent]]
     warnings: Sequence[Problem] = ()
+    sites: Sequence[Declared[Site]] = ()
 
 
 def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Town:
@@ -73,7 +74,9 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
         [item for item in declared if isinstance(item.object, Camera)],
         [item for item in declared if isinstance(item.object, Agent)],
         warnings,
+        [item for item in declared if isinstance(item.object, Site)],
     )
+    _check_names_of_sites(town, problems)
     _check_cameras_of_agents(town, problems)
     _check_files(town, problems, warnings)
     _warn(town, warnings)
@@ -252,15 +255,30 @@ def _check_names(declared: Sequence[Declared[Any]], problems: list[Problem]) -> 
             problems.append(item.problem(("name",), f"the same name as at {place}; right would be another"))
 
 
+def _check_names_of_sites(town: Town, problems: list[Problem]) -> None:
+    """`SITE.…` is a site's alone, so that no partner's camera is ever taken for one of ours."""
+    sites = {item.object.name for item in town.sites}
+    for item in town.cameras:
+        site, dot, _ = item.object.name.partition(".")
+        if dot and site in sites:
+            what = f"names that begin with {site}. are those of the Site {site}; right would be another"
+            problems.append(item.problem(("name",), what))
+
+
 def _check_cameras_of_agents(town: Town, problems: list[Problem]) -> None:
     # With errors elsewhere a camera may be missing only because its own document is wrong.
     if problems:
         return
     names = {item.object.name for item in town.cameras}
+    sites = {item.object.name for item in town.sites}
     for item in town.agents:
         for index, name in enumerate(item.object.spec.cameras):
+            # A site's cameras are known once its partner has answered; rights may name them before.
+            site, dot, rest = name.partition(".")
+            if dot and rest and site in sites and texts.CAMERAS_OF_SITE.match(name):
+                continue
             if name != "*" and name not in names:
-                what = f'no camera "{name[:64]}"; {suggestion(name, sorted(names))}'
+                what = f'no camera "{name[:64]}"; {suggestion(name, sorted(names | {f"{site}.*" for site in sites}))}'
                 problems.append(item.problem(("spec", "cameras", index), what))
 
 
@@ -274,6 +292,12 @@ def _check_files(town: Town, problems: list[Problem], warnings: list[Problem]) -
                 if not os.access(full, os.R_OK):
                     at: Path = ("spec", "rtsp", index, "tls", name)
                     problems.append(server.problem(at, f"the file {full} cannot be read; right would be a PEM file"))
+    for site in town.sites:
+        ca = site.object.spec.tls_ca
+        if ca is not None and not os.access(os.path.join(site.folder, ca), os.R_OK):
+            problems.append(
+                site.problem(("spec", "tls_ca"), f"the file {os.path.join(site.folder, ca)} cannot be read")
+            )
     for camera in town.cameras:
         for name, stream in camera.object.spec.streams.items():
             at = ("spec", "streams", name)
@@ -289,7 +313,7 @@ def _check_files(town: Town, problems: list[Problem], warnings: list[Problem]) -
 
 def _warn(town: Town, warnings: list[Problem]) -> None:
     literal: dict[str, list[Problem]] = {}
-    holders: list[Declared[Any]] = [*town.cameras, *town.agents]
+    holders: list[Declared[Any]] = [*town.cameras, *town.sites, *town.agents]
     for item in holders:
         for path, secret in _secret_fields(item.object, ()):
             if not secret.get_secret_value().startswith(("env:", "file:")):
@@ -299,11 +323,20 @@ def _warn(town: Town, warnings: list[Problem]) -> None:
         more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
         warnings.append(Problem(found[0].file, found[0].line, found[0].field, found[0].what + more))
     for camera in town.cameras:
-        privacy = camera.object.spec.privacy
-        if privacy == "masked":
-            warnings.append(
-                camera.problem(("spec", "privacy"), "masked, but no mask can be set yet: the camera is withheld")
-            )
-        elif privacy == "withheld":
-            what = "withheld: nobody sees this camera; clear (with privacy_reason) would show it"
-            warnings.append(camera.problem(("spec", "privacy"), what))
+        _warn_of_privacy(camera, ("spec", "privacy"), camera.object.spec.privacy, "the camera", warnings)
+    for site in town.sites:
+        overrides = site.object.spec.overrides
+        for token, own in overrides.items():
+            if own.privacy is not None:
+                at: Path = ("spec", "overrides", token, "privacy")
+                _warn_of_privacy(site, at, own.privacy, "the camera", warnings)
+        if not any(own.privacy == "clear" for own in overrides.values()):
+            _warn_of_privacy(site, ("spec", "privacy"), site.object.spec.privacy, "every camera of the site", warnings)
+
+
+def _warn_of_privacy(item: Declared[Any], at: Path, privacy: str, which: str, warnings: list[Problem]) -> None:
+    if privacy == "masked":
+        warnings.append(item.problem(at, f"masked, but no mask can be set yet: {which} is withheld"))
+    elif privacy == "withheld":
+        this = which.replace("the camera", "this camera")
+        warnings.append(item.problem(at, f"withheld: nobody sees {this}; clear (with privacy_reason) would show it"))

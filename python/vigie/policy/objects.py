@@ -1,4 +1,4 @@
-"""The kinds that can be declared: `Server`, `Camera`, `Agent`.
+"""The kinds that can be declared: `Server`, `Site`, `Camera`, `Agent`.
 
 A field's `description` says what would be right; it stands in the error when the field is missing or wrong.
 Limits are those of `vigie/schema/policy_snapshot.json`; a test compares them.
@@ -42,8 +42,15 @@ def _check_agent_name(name: str) -> str:
     return name
 
 
+def _check_site_name(name: str) -> str:
+    if "." in name or len(name) > 40:
+        raise ValueError("not a site's name; right would be at most 40 characters without a dot")
+    return _check_name(name)
+
+
 Line = Annotated[str, AfterValidator(_one_line)]
 Name = Annotated[str, AfterValidator(_check_name)]
+SiteName = Annotated[str, AfterValidator(_check_site_name)]
 AgentName = Annotated[str, AfterValidator(_check_agent_name)]
 FilePath = Annotated[Line, Field(min_length=1, max_length=4096)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
@@ -127,11 +134,9 @@ class ServerSpec(Spec):
     limits: Limits = Field(default_factory=lambda: Limits.model_validate({}), description="a mapping of limits")
 
 
-class Stream(Spec):
-    """One stream of a camera and how to get it."""
+class StreamOptions(Spec):
+    """How a stream is got, whatever its URL."""
 
-    url: Annotated[str, Field(max_length=2048)] = Field(description=texts.SCHEMES)
-    backup_url: Annotated[str, Field(max_length=2048)] | None = Field(None, description="a URL of the same kind")
     transport: Literal["auto", "tcp", "udp"] = Field("auto", description="auto, tcp or udp")
     pull: Literal["always", "on_demand"] = Field("always", description="always or on_demand")
     username: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(None, description="text in quotes")
@@ -141,7 +146,6 @@ class Stream(Spec):
     first_picture_s: float = Field(10, ge=0.1, le=300, description="seconds, 0.1 to 300")
     silence_s: float = Field(5, ge=0.1, le=3600, description="seconds, 0.1 to 3600")
     linger_s: float = Field(10, ge=0, le=86400, description="seconds, 0 to 86400")
-    loop: bool = Field(True, description="true or false")
     log_bytes: int = Field(16 << 20, ge=64 << 10, le=1 << 30, description="bytes, 65536 to 1073741824")
     strict: list[str] = Field(
         default_factory=list, max_length=140, description='ids of tolerances to switch off, such as ["A8"]'
@@ -154,6 +158,21 @@ class Stream(Spec):
             if quirk not in QUIRKS or QUIRKS[quirk].kind != "tolerance":
                 raise ValueError(f"{quirk!r}; right would be the id of a tolerance, such as A8 (docs/cameras.md)")
         return ids
+
+    @field_validator("username")
+    @classmethod
+    def _username(cls, username: str | None) -> str | None:
+        if username is not None and ":" in username:
+            raise ValueError("a colon, which neither Basic nor Digest can carry")
+        return username
+
+
+class Stream(StreamOptions):
+    """One stream of a camera and how to get it."""
+
+    url: Annotated[str, Field(max_length=2048)] = Field(description=texts.SCHEMES)
+    backup_url: Annotated[str, Field(max_length=2048)] | None = Field(None, description="a URL of the same kind")
+    loop: bool = Field(True, description="true or false")
 
     @field_validator("url")
     @classmethod
@@ -170,13 +189,6 @@ class Stream(Spec):
         if problem := texts.url_problem(url) or texts.remote_url_problem(url):
             raise ValueError(problem)
         return url
-
-    @field_validator("username")
-    @classmethod
-    def _username(cls, username: str | None) -> str | None:
-        if username is not None and ":" in username:
-            raise ValueError("a colon, which neither Basic nor Digest can carry")
-        return username
 
     @model_validator(mode="after")
     def _fits_kind(self) -> "Stream":
@@ -200,6 +212,15 @@ class Position(Spec):
     height_m: float | None = Field(None, ge=-500, le=9000, description="metres above ground")
 
 
+Privacy = Literal["clear", "masked", "withheld"]
+Reason = Annotated[Line, Field(max_length=1024)]
+
+
+def _needs_reason(privacy: Privacy | None, reason: str) -> None:
+    if privacy == "clear" and not reason.strip(" "):
+        raise at_field("privacy_reason", "missing; a camera shown without masks needs the reason, in words", "privacy")
+
+
 class CameraSpec(Spec):
     """A device with one or more streams, and the decision about its pictures. Absent privacy: withheld."""
 
@@ -216,8 +237,8 @@ class CameraSpec(Spec):
     streams: dict[str, Stream] = Field(
         min_length=1, max_length=16, description='a mapping such as {main: {url: "rtsp://host/path"}}'
     )
-    privacy: Literal["clear", "masked", "withheld"] = Field("withheld", description="clear, masked or withheld")
-    privacy_reason: Annotated[Line, Field(max_length=1024)] = Field("", description="text: why no mask is needed")
+    privacy: Privacy = Field("withheld", description="clear, masked or withheld")
+    privacy_reason: Reason = Field("", description="text: why no mask is needed")
 
     @field_validator("streams")
     @classmethod
@@ -229,10 +250,75 @@ class CameraSpec(Spec):
 
     @model_validator(mode="after")
     def _reason(self) -> "CameraSpec":
-        if self.privacy == "clear" and not self.privacy_reason.strip(" "):
-            raise at_field(
-                "privacy_reason", "missing; a camera shown without masks needs the reason, in words", "privacy"
-            )
+        _needs_reason(self.privacy, self.privacy_reason)
+        return self
+
+
+class SiteCamera(Spec):
+    """What one camera of a site has of its own; the rest is as the site says."""
+
+    name: Name | None = Field(None, description="its name behind the site's and a dot")
+    title: Annotated[Line, Field(max_length=256)] | None = Field(None, description="text")
+    number: int = Field(0, ge=0, le=2**53, description="the operator's number")
+    privacy: Privacy | None = Field(None, description="clear, masked or withheld")
+    privacy_reason: Reason = Field("", description="text: why no mask is needed")
+    pull: Literal["always", "on_demand"] | None = Field(None, description="always or on_demand")
+
+    @model_validator(mode="after")
+    def _reason(self) -> "SiteCamera":
+        _needs_reason(self.privacy, self.privacy_reason)
+        return self
+
+
+Token = Annotated[Line, Field(min_length=1, max_length=64)]
+
+
+class SiteSpec(StreamOptions):
+    """A partner that is asked for its cameras: another vigie, or an ONVIF device. Absent privacy: all withheld."""
+
+    url: Annotated[str, Field(max_length=2048)] = Field(description=texts.SITE_URLS)
+    pull: Literal["always", "on_demand"] = Field("on_demand", description="always or on_demand")
+    cameras: list[Token] = Field(
+        ["*"], min_length=1, max_length=4096, description='all, or a list of tokens and patterns such as ["quai-*"]'
+    )
+    overrides: dict[Token, SiteCamera] = Field(
+        default_factory=dict, max_length=4096, description='a mapping such as {"VideoSource_2": {name: gate}}'
+    )
+    privacy: Privacy = Field("withheld", description="clear, masked or withheld")
+    privacy_reason: Reason = Field("", description="text: why no mask is needed")
+    refresh_s: float = Field(60, ge=1, le=86400, description="seconds, 1 to 86400")
+    max_cameras: int = Field(1024, ge=1, le=4096, description="a whole number from 1 to 4096")
+    credentials_for: list[Token] = Field(
+        default_factory=list, max_length=4096, description='a list of host names and addresses such as ["10.1.0.7"]'
+    )
+    rewrite_host: bool = Field(False, description="true or false")
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, url: str) -> str:
+        if problem := texts.site_url_problem(url):
+            raise ValueError(problem)
+        return url
+
+    @field_validator("cameras", mode="before")
+    @classmethod
+    def _all(cls, cameras: Any) -> Any:
+        return ["*"] if cameras == "all" else cameras
+
+    @field_validator("overrides")
+    @classmethod
+    def _names(cls, overrides: dict[str, SiteCamera]) -> dict[str, SiteCamera]:
+        taken: dict[str, str] = {}
+        for token, camera in overrides.items():
+            if camera.name is not None and taken.setdefault(camera.name, token) != token:
+                raise at_field(token, f"the same name as of {taken[camera.name]}; right would be another")
+        return overrides
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SiteSpec":
+        if self.password is not None and self.username is None:
+            raise at_field("password", "without username; right would be the partner's account as username")
+        _needs_reason(self.privacy, self.privacy_reason)
         return self
 
 
@@ -240,7 +326,7 @@ class AgentSpec(Spec):
     """A person or a machine account that may view on listeners with digest access."""
 
     password: Secret = Field(description=SECRET_HELP)
-    cameras: list[str] = Field(description='a list of camera names, or "*" for all')
+    cameras: list[str] = Field(description='a list of camera names and patterns such as "gare.*", or "*" for all')
     until: str | None = Field(None, description="a time with its zone such as 2026-12-31T23:59:59Z")
 
     @field_validator("cameras", mode="before")
@@ -275,6 +361,13 @@ class Server(DeclaredObject):
     spec: ServerSpec = Field(description="a mapping")
 
 
+class Site(DeclaredObject):
+    """`kind: Site`. Its name and a dot begin the names of its cameras."""
+
+    name: SiteName = Field(description="a name of its own, without a dot")
+    spec: SiteSpec = Field(description="a mapping")
+
+
 class Camera(DeclaredObject):
     """`kind: Camera`."""
 
@@ -288,4 +381,9 @@ class Agent(DeclaredObject):
     spec: AgentSpec = Field(description="a mapping")
 
 
-KINDS: dict[str, type[Server] | type[Camera] | type[Agent]] = {"Server": Server, "Camera": Camera, "Agent": Agent}
+KINDS: dict[str, type[Server] | type[Site] | type[Camera] | type[Agent]] = {
+    "Server": Server,
+    "Site": Site,
+    "Camera": Camera,
+    "Agent": Agent,
+}

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
+CAMERAS_OF_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[A-Za-z0-9._*?-]{1,63}\Z")  # or a pattern of their names
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SCHEMES = "rtsp(s)://host/path, http(s)://, rtmp(s)://, srt:// or udp://…, file:path (or the path alone) or push:"
+SITE_URLS = "rtsp(s)://host[:port] of another vigie, or http(s)://host[:port][/path] of an ONVIF device"
 _RTSP = r"rtsps?"
 _NETWORK = r"https?|rtmps?|srt|udp"
 
@@ -32,10 +34,10 @@ def rtsp_url_problem(url: str) -> str | None:
     return _remote_url_problem(url, _RTSP)
 
 
-def _remote_url_problem(url: str, schemes: str) -> str | None:
+def _remote_url_problem(url: str, schemes: str, right: str = SCHEMES) -> str | None:
     match = re.match(rf"(?:{schemes})://([^/?#]*)", url, re.IGNORECASE)
     if not match:
-        return f"not a URL that can be used; right would be {SCHEMES}"
+        return f"not a URL that can be used; right would be {right}"
     authority = match[1]
     if "@" in authority:
         return "credentials inside the URL, where they would be logged; right would be the fields username and password"
@@ -53,6 +55,25 @@ def _remote_url_problem(url: str, schemes: str) -> str | None:
 def remote_url_problem(url: str) -> str | None:
     """What is wrong with the URL of a camera in the network, of whichever kind it is."""
     return _remote_url_problem(url, _NETWORK if source_kind(url) == "network" else _RTSP)
+
+
+def site_url_problem(url: str) -> str | None:
+    """What is wrong with the URL of a site."""
+    if CONTROL.search(url):
+        return "a control character in the URL; right would be text of one line"
+    if problem := _remote_url_problem(url, rf"{_RTSP}|https?", SITE_URLS):
+        return problem
+    if "?" in url or "#" in url:
+        return f"a query in the URL; right would be {SITE_URLS}"
+    if url.lower().startswith("rtsp") and not re.fullmatch(r"\w+://[^/]*/?", url):
+        return f"a path in the URL; right would be {SITE_URLS}"
+    return None
+
+
+def host_and_port(url: str) -> tuple[str, str]:
+    """The host, in small letters and with the brackets of an IPv6 address, and the port or "", of a remote URL."""
+    parts = re.match(r"\w+://(\[[^\]/?#]+\]|[^:\[\]/?#]+)(?::([0-9]+))?(?=[/?#]|\Z)", url)
+    return (parts[1].lower(), parts[2] or "") if parts else ("", "")
 
 
 def source_kind(url: str) -> str:

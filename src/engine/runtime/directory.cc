@@ -1,8 +1,11 @@
 #include "runtime/directory.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace vigie::runtime {
+
+std::string_view name_of(const Directory::Camera* camera) { return camera->policy->name; }
 
 Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
                                     const Directory* before) {
@@ -15,6 +18,8 @@ Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, 
       entry.streams.push_back(found == pipelines.end() ? nullptr : found->second);
     }
   }
+  for (const auto& [name, entry] : directory->cameras) directory->by_name.push_back(&entry);
+  std::ranges::sort(directory->by_name, {}, &name_of);
   for (const policy::AgentPolicy& agent : snapshot->agents) {
     Directory::Agent& entry = directory->agents[agent.name];
     entry.policy = &agent;

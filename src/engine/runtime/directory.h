@@ -27,6 +27,7 @@ struct Directory : RefCounted<Directory> {
 
   Ref<const policy::PolicySnapshot> snapshot;  // never null
   std::unordered_map<std::string_view, Camera> cameras;
+  std::vector<const Camera*> by_name;  // all of `cameras`, in the order of their names
   std::unordered_map<std::string_view, Agent> agents;
   std::unordered_map<std::string_view, const policy::ListenerPolicy*> listeners;
 
@@ -35,6 +36,8 @@ struct Directory : RefCounted<Directory> {
     return found == cameras.end() ? nullptr : &found->second;
   }
 };
+
+std::string_view name_of(const Directory::Camera* camera);
 
 using PipelineMap = std::map<StreamKey, std::shared_ptr<StreamPipeline>>;
 // `before`: the directory it replaces, to know whose password has changed; may be null.

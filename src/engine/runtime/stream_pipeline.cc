@@ -6,6 +6,21 @@
 
 namespace vigie::runtime {
 
+// In one word, so that it is read whole: 8 bits of codec, 28 each of width and height. 0: nothing is known.
+static uint64_t packed_picture(Codec codec, uint32_t width, uint32_t height) {
+  constexpr uint64_t kMask = (uint64_t{1} << 28) - 1;
+  return (static_cast<uint64_t>(codec) + 1) << 56 | (width & kMask) << 28 | (height & kMask);
+}
+
+StreamPipeline::Picture StreamPipeline::picture() const {
+  const uint64_t packed = picture_.load(std::memory_order_relaxed);
+  if (packed == 0) return {};
+  constexpr uint64_t kMask = (uint64_t{1} << 28) - 1;
+  return {.codec = static_cast<Codec>((packed >> 56) - 1),
+          .width = static_cast<uint32_t>(packed >> 28 & kMask),
+          .height = static_cast<uint32_t>(packed & kMask)};
+}
+
 StreamPipeline::StreamPipeline(const Home& home, StreamKey key, const policy::StreamPolicy& policy)
     : key_(std::move(key)),
       loop_(home.loop),
@@ -31,6 +46,7 @@ void StreamPipeline::on_track(const TrackInfo& track) {
   const bool news = !track_ || track_->codec != track.codec || track_->parameter_sets->width != sets.width ||
                     track_->parameter_sets->height != sets.height;
   track_ = track;
+  picture_.store(packed_picture(track.codec, sets.width, sets.height), std::memory_order_relaxed);
   if (news) {
     std::string text(codec_name(track.codec));
     if (sets.width != 0) text += " " + std::to_string(sets.width) + "x" + std::to_string(sets.height);

@@ -1,5 +1,6 @@
 #pragma once
 // One stream from its source to its hub. stream_pipeline.cc reads from top to bottom as the life of an access unit.
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -90,6 +91,11 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   Status start_tape(size_t max_bytes);
 
   // Thread: any.
+  struct Picture {
+    std::optional<Codec> codec;  // none: no picture has come yet
+    uint32_t width = 0, height = 0;
+  };
+  Picture picture() const;
   const StreamKey& key() const { return key_; }
   const std::shared_ptr<fanout::Hub>& hub() const { return hub_; }
   net::EventLoop& loop() const { return loop_; }
@@ -125,6 +131,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   std::shared_ptr<fanout::Hub> hub_;
 
   std::optional<TrackInfo> track_;
+  std::atomic<uint64_t> picture_{0};  // what picture() says, for other threads: codec + 1, width, height
   std::list<Waiter> waiters_;
   RateMeter rate_;
   MonoTime newest_unit_{};

@@ -15,6 +15,10 @@ StreamKey split_path(std::string_view path) {
   return {std::string(path.substr(0, slash)), std::string(path.substr(slash + 1))};
 }
 
+bool may_see(const policy::AgentPolicy& agent, const policy::CameraPolicy& camera) {
+  return agent.all_cameras || std::binary_search(agent.cameras.begin(), agent.cameras.end(), camera.name);
+}
+
 Status privacy_allows(const policy::CameraPolicy& camera) {
   switch (camera.privacy) {
     case policy::Privacy::clear:
@@ -57,13 +61,12 @@ Result<std::shared_ptr<StreamPipeline>> Viewing::find(std::string_view camera, s
   return make_error(Code::not_found, std::string(camera) + "/" + std::string(stream), "the camera has no such stream");
 }
 
-Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& request,
-                        const Directory::Camera& camera) const {
+Result<const policy::AgentPolicy*> Viewing::asking(const Directory& directory, const sink::ViewRequest& request) const {
   const auto listener = directory.listeners.find(request.listener);
   if (listener == directory.listeners.end()) {
     return make_error(Code::not_authorized, request.listener, "the listener is gone");
   }
-  if (listener->second->access == policy::Access::open) return privacy_allows(*camera.policy);
+  if (listener->second->access == policy::Access::open) return nullptr;
   const auto agent = directory.agents.find(request.agent);
   if (agent == directory.agents.end()) {
     return make_error(Code::not_authorized, request.agent, "no such agent");
@@ -75,10 +78,48 @@ Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& req
   if (who.until && *who.until <= clock_.now_wall()) {
     return make_error(Code::not_authorized, request.agent, "the agent's right has ended");
   }
-  if (!who.all_cameras && !std::binary_search(who.cameras.begin(), who.cameras.end(), camera.policy->name)) {
+  return &who;
+}
+
+Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& request,
+                        const Directory::Camera& camera) const {
+  const Result<const policy::AgentPolicy*> who = asking(directory, request);
+  if (!who.ok()) return who.error();
+  if (*who && !may_see(**who, *camera.policy)) {
     return make_error(Code::not_authorized, request.agent, "the agent has no right to " + camera.policy->name);
   }
   return privacy_allows(*camera.policy);
+}
+
+Result<sink::CameraPage> Viewing::list(const sink::ViewRequest& request, std::string_view after, size_t limit) {
+  const Ref<const Directory> directory = this->directory();
+  const Result<const policy::AgentPolicy*> who = asking(*directory, request);
+  if (!who.ok()) return who.error();
+  sink::CameraPage page;
+  page.revision = directory->snapshot->revision;
+  for (auto at = std::ranges::upper_bound(directory->by_name, after, {}, &name_of); at != directory->by_name.end();
+       ++at) {
+    const Directory::Camera& camera = **at;
+    if ((*who && !may_see(**who, *camera.policy)) || !privacy_allows(*camera.policy).ok()) continue;
+    if (page.cameras.size() == limit) {
+      page.more = true;
+      break;
+    }
+    sink::OfferedCamera& offered = page.cameras.emplace_back();
+    offered.name = camera.policy->name;
+    offered.title = camera.policy->title;
+    offered.number = camera.policy->number;
+    for (size_t i = 0; i < camera.streams.size(); ++i) {
+      sink::OfferedStream& stream = offered.streams.emplace_back();
+      stream.name = camera.policy->streams[i].name;
+      if (!camera.streams[i]) continue;  // being replaced
+      const StreamPipeline::Picture picture = camera.streams[i]->picture();
+      stream.codec = picture.codec;
+      stream.width = picture.width;
+      stream.height = picture.height;
+    }
+  }
+  return page;
 }
 
 void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply) {

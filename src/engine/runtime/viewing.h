@@ -27,11 +27,14 @@ class Viewing final : public sink::StreamProvider {
   void open(const sink::ViewRequest& request, Nanos timeout, Reply reply) override;
   Status still_allowed(const sink::ViewRequest& request, const StreamKey& key) override;
   std::optional<WallTime> right_ends(const sink::ViewRequest& request, const StreamKey& key) override;
+  Result<sink::CameraPage> list(const sink::ViewRequest& request, std::string_view after, size_t limit) override;
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
   uint64_t revision() const override { return directory()->snapshot->revision; }
   void emit(Event event) override { events_.push(std::move(event)); }
 
  private:
+  // The agent behind a request; null on an open listener. Errors: not_authorized, whatever the camera would be.
+  Result<const policy::AgentPolicy*> asking(const Directory& directory, const sink::ViewRequest& request) const;
   Status allowed(const Directory& directory, const sink::ViewRequest& request, const Directory::Camera& camera) const;
 
   const Clock& clock_;

@@ -25,9 +25,15 @@ struct Target {
   std::string base;       // the presentation's URI as the client wrote it, without query, track or slash at the end
   bool track = false;     // addressed by its control, "…/trackID=0"
   bool next_key = false;  // ?start=next-key
+  std::string after;      // ?after=NAME of a listing, decoded
 };
 // Errors: invalid_argument (no such track, broken escapes, unknown start). "*" gives an empty path.
 Result<Target> parse_target(std::string_view uri);
+
+// The parameter by which GET_PARAMETER on the server's own URL asks for the cameras (RFC 2326, 10.8).
+inline constexpr std::string_view kCamerasParameter = "vigie.cameras";
+// Whether the request asks for it and for nothing else.
+bool asks_for_cameras(const rtsp::Request& request);
 
 // Thread: its shard.
 class RtspConnection final : private net::StreamHandler {
@@ -36,7 +42,9 @@ class RtspConnection final : private net::StreamHandler {
   static constexpr size_t kMaxUnreadWaiting = size_t{32} << 10;  // read no more while a request is being answered
   static constexpr uint32_t kMaxRequestsPerTick = 200;           // beyond: a flood, cut
   static constexpr uint64_t kMaxBytesPerTick = uint64_t{1} << 20;
-  static constexpr uint32_t kMaxRefusals = 10;  // wrong credentials on one connection
+  static constexpr uint32_t kMaxRefusals = 10;     // wrong credentials on one connection
+  static constexpr size_t kMaxListedCameras = 64;  // in one answer, which ends earlier beyond the next
+  static constexpr size_t kMaxListingBytes = size_t{32} << 10;
   static constexpr Nanos kOpenTimeout = std::chrono::seconds(10);
 
   RtspConnection(ServerShard& shard, std::shared_ptr<ShardListener> listener, uint64_t number,
@@ -74,6 +82,7 @@ class RtspConnection final : private net::StreamHandler {
   void challenge(const rtsp::Request& request, bool stale);
   void describe(const rtsp::Request& request);
   void setup(const rtsp::Request& request);
+  void list_cameras(const rtsp::Request& request);
   void session_request(const rtsp::Request& request, rtsp::Method method);
   void open_stream(const rtsp::Request& request, const Target& target);
   void on_opened(Result<OpenedStream> opened);

@@ -80,6 +80,9 @@ Result<Target> parse_target(std::string_view uri) {
   target.base = std::string(front.substr(0, path_at)) + std::string(path);
   while (!query.empty()) {
     const std::string_view option = rtsp::cut(query, '&');
+    if (option.starts_with("after=") && !percent_decode(option.substr(6), target.after)) {
+      return fail("a broken escape in the query");
+    }
     if (!option.starts_with("start=")) continue;  // other options are not ours to judge
     if (option == "start=next-key") {
       target.next_key = true;
@@ -138,6 +141,7 @@ void RtspConnection::dispatch(const rtsp::Request& request, Method method) {
     default: break;
   }
   if (!authenticated(request, method)) return;
+  if (method == Method::get_parameter && asks_for_cameras(request)) return list_cameras(request);
   switch (method) {
     case Method::describe: return describe(request);
     case Method::setup: return setup(request);
@@ -158,7 +162,8 @@ void RtspConnection::challenge(const rtsp::Request& request, bool stale) {
 // connection that has given one, and with an aged nonce, because players do not repeat them.
 bool RtspConnection::authenticated(const rtsp::Request& request, Method method) {
   if (listener_->policy().access == policy::Access::open) return true;
-  const bool lenient = authenticated_ && method != Method::describe && method != Method::setup;
+  const bool lenient =
+      authenticated_ && method != Method::describe && method != Method::setup && !asks_for_cameras(request);
   const std::string_view header = request.headers.get("Authorization");
   if (header.empty()) {
     if (lenient) return true;

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -41,6 +43,24 @@ struct OpenedStream {
   std::optional<WallTime> right_ends;
 };
 
+// What a viewer may open, for whoever lists it: another vigie that relays these cameras.
+struct OfferedStream {
+  std::string name;
+  std::optional<Codec> codec;      // none: no picture has come since the stream is there
+  uint32_t width = 0, height = 0;  // displayed luma pixels, 0: not known
+};
+struct OfferedCamera {
+  std::string name;
+  std::string title;
+  int64_t number = 0;  // the operator's, 0 = none
+  std::vector<OfferedStream> streams;
+};
+struct CameraPage {
+  uint64_t revision = 0;               // of the policy it follows from
+  std::vector<OfferedCamera> cameras;  // by name
+  bool more = false;
+};
+
 class StreamProvider {
  public:
   using Reply = std::function<void(Result<OpenedStream>)>;
@@ -54,6 +74,10 @@ class StreamProvider {
   virtual Status still_allowed(const ViewRequest& request, const StreamKey& key) = 0;
   // The right's end as of now, for re-arming the session's timer after a policy change.
   virtual std::optional<WallTime> right_ends(const ViewRequest& request, const StreamKey& key) = 0;
+  // The next cameras, at most `limit`, that this viewer may see now, in the order of their names and behind `after`;
+  // what it may not see does not exist for it. `request.path` counts for nothing. Errors: not_authorized.
+  // Thread: the shard named in the request. Costs a look at every camera.
+  virtual Result<CameraPage> list(const ViewRequest& request, std::string_view after, size_t limit) = 0;
   // The password (or HA1) of a viewer's account for digest verification; nullopt = unknown user. Thread: any shard.
   virtual std::optional<rtsp::Secret> credential(const std::string& agent) = 0;
   // Number of the policy in force; it only grows. Thread: any shard.

@@ -62,5 +62,93 @@ TEST_F(ViewingTest, AnOpenListenerThatAsksForProofKnowsNobody) {
   EXPECT_FALSE(asked(stranger).ok());
 }
 
+class ListingTest : public ViewingTest {
+ protected:
+  void put_town_in_force() {
+    auto snapshot = make_ref<policy::PolicySnapshot>();
+    snapshot->revision = 9;
+    for (const auto access : {policy::Access::digest, policy::Access::open}) {
+      policy::ListenerPolicy listener;
+      listener.name = access == policy::Access::open ? "open" : "main";
+      listener.access = access;
+      snapshot->listeners.push_back(listener);
+    }
+    const auto agent = [&](const char* name, bool all, std::vector<std::string> cameras) {
+      policy::AgentPolicy made;
+      made.name = name;
+      made.password = policy::Secret("word");
+      made.all_cameras = all;
+      made.cameras = std::move(cameras);
+      snapshot->agents.push_back(made);
+    };
+    agent("chief", true, {});
+    agent("post", false, {"hidden", "place"});
+    agent("past", true, {});
+    snapshot->agents.back().until = WallTime(1s);
+    for (const char* name : {"place", "bridge", "hidden", "masked", "station"}) {
+      policy::CameraPolicy camera;
+      camera.name = name;
+      camera.title = std::string("the ") + name;
+      camera.number = 5;
+      camera.privacy = camera.name == "hidden"   ? policy::Privacy::withheld
+                       : camera.name == "masked" ? policy::Privacy::masked
+                                                 : policy::Privacy::clear;
+      camera.privacy_reason = "nothing private in sight";
+      policy::StreamPolicy stream;
+      stream.name = "main";
+      camera.streams = {stream};
+      snapshot->cameras.push_back(camera);
+    }
+    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr));
+  }
+  Result<sink::CameraPage> list(const char* agent, const char* listener = "main", std::string_view after = {},
+                                size_t limit = 100) {
+    return viewing_.list({.listener = listener, .agent = agent, .path = "", .peer = "", .proven_at = 9}, after, limit);
+  }
+  static std::vector<std::string> names(const Result<sink::CameraPage>& page) {
+    std::vector<std::string> out;
+    for (const auto& camera : page.value().cameras) out.push_back(camera.name);
+    return out;
+  }
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(ListingTest, NamesWhatThisViewerMaySeeAndNothingElse) {
+  put_town_in_force();
+  EXPECT_EQ(names(list("chief")), (Names{"bridge", "place", "station"}));
+  EXPECT_EQ(names(list("post")), (Names{"place"})) << "what is withheld does not exist, right or not";
+  EXPECT_EQ(names(list("", "open")), (Names{"bridge", "place", "station"}));
+  const sink::CameraPage page = list("post").value();
+  EXPECT_EQ(page.revision, 9u);
+  EXPECT_EQ(page.cameras[0].title, "the place");
+  EXPECT_EQ(page.cameras[0].number, 5);
+  ASSERT_EQ(page.cameras[0].streams.size(), 1u);
+  EXPECT_EQ(page.cameras[0].streams[0].name, "main");
+  EXPECT_FALSE(page.cameras[0].streams[0].codec);
+}
+
+TEST_F(ListingTest, RefusesWhoHasNoRight) {
+  put_town_in_force();
+  for (const char* agent : {"past", "nobody", ""}) {
+    const auto page = list(agent);
+    ASSERT_FALSE(page.ok()) << agent;
+    EXPECT_EQ(page.error().code, Code::not_authorized);
+  }
+  EXPECT_FALSE(list("chief", "gone").ok());
+  EXPECT_FALSE(viewing_.list({.listener = "main", .agent = "chief", .proven_at = 8}, "", 9).ok())
+      << "proved by a password that is the old one";
+}
+
+TEST_F(ListingTest, PagesEndWhereTheLimitIs) {
+  put_town_in_force();
+  EXPECT_EQ(names(list("chief", "main", "", 2)), (Names{"bridge", "place"}));
+  EXPECT_TRUE(list("chief", "main", "", 2).value().more);
+  EXPECT_EQ(names(list("chief", "main", "place", 2)), (Names{"station"}));
+  EXPECT_FALSE(list("chief", "main", "place", 1).value().more);
+  EXPECT_FALSE(list("post", "main", "", 1).value().more) << "what comes behind is not for this agent";
+  EXPECT_EQ(names(list("chief", "main", "hidden", 2)), (Names{"place", "station"})) << "a name that is not there";
+}
+
 }  // namespace
 }  // namespace vigie::runtime

@@ -28,6 +28,7 @@ class SharedProvider final : public StreamProvider {
     return {};
   }
   std::optional<WallTime> right_ends(const ViewRequest&, const StreamKey&) override { return std::nullopt; }
+  Result<CameraPage> list(const ViewRequest&, std::string_view, size_t) override { return CameraPage{}; }
   std::optional<rtsp::Secret> credential(const std::string&) override { return std::nullopt; }
   void emit(Event) override {}
   std::array<int, 2> opened() {

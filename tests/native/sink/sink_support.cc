@@ -60,6 +60,20 @@ void FakeProvider::open(const ViewRequest& request, Nanos, Reply reply) {
   }
 }
 
+Result<CameraPage> FakeProvider::list(const ViewRequest& request, std::string_view after, size_t limit) {
+  requests.push_back(request);
+  if (no_longer_allowed) return *no_longer_allowed;
+  CameraPage page;
+  page.revision = policy_revision;
+  for (const OfferedCamera& camera : offered) {
+    if (camera.name <= after) continue;
+    page.more = page.cameras.size() == limit;
+    if (page.more) break;
+    page.cameras.push_back(camera);
+  }
+  return page;
+}
+
 std::optional<rtsp::Secret> FakeProvider::credential(const std::string& agent) {
   const auto it = passwords.find(agent);
   if (it == passwords.end()) return std::nullopt;

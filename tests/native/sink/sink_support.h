@@ -58,6 +58,7 @@ class FakeProvider final : public StreamProvider {
   std::optional<Error> no_longer_allowed;
   std::optional<WallTime> ends;
   uint64_t policy_revision = 0;
+  std::vector<OfferedCamera> offered;  // by name
   std::vector<Event> events;
   std::vector<ViewRequest> requests;
   std::vector<std::function<void()>> pending;
@@ -69,6 +70,7 @@ class FakeProvider final : public StreamProvider {
     return {};
   }
   std::optional<WallTime> right_ends(const ViewRequest&, const StreamKey&) override { return ends; }
+  Result<CameraPage> list(const ViewRequest& request, std::string_view after, size_t limit) override;
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
   uint64_t revision() const override { return policy_revision; }
   void emit(Event event) override { events.push_back(std::move(event)); }

@@ -55,7 +55,7 @@ def test_every_server_of_several_is_checked(town: Town) -> None:
     assert vigie_says("check", "-f", town(SERVER), "--server", "there").exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["snapshot", "server", "camera", "agent"])
+@pytest.mark.parametrize("name", ["snapshot", "server", "site", "camera", "agent"])
 def test_schemas_are_schemas(name: str) -> None:
     result = vigie_says("schema", name)
     assert result.exit_code == 0
@@ -108,7 +108,7 @@ def test_a_sub_command_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_help_names_every_command() -> None:
     result = vigie_says("--help")
-    for command in ("serve", "check", "schema", "version", "demo", "sim", "load", "bench"):
+    for command in ("serve", "check", "schema", "version", "demo", "sim", "load", "site", "probe", "bench"):
         assert command in result.output
 
 
