@@ -52,6 +52,9 @@ class RtspClientOutput {
  public:
   // Opens a connection; on_connected or on_closed follows. What was open before is closed first.
   virtual void connect(const std::string& host, uint16_t port, bool tls) = 0;
+  // The same through HTTP, by GET and POST of the URL's path; `auth` answers what HTTP itself asks. on_redirected may
+  // follow too.
+  virtual void connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) = 0;
   virtual void send(ByteSpan bytes) = 0;
   virtual void close() = 0;
   // on_timer is wanted at `when`; replaces the one asked for before. Empty: none.
@@ -112,6 +115,8 @@ class RtspClient {
   void on_connected(MonoTime now, std::string_view peer);
   // It could not be opened, or it ended. `why.where` is replaced.
   void on_closed(MonoTime now, const Error& why);
+  // The tunnel's HTTP was answered with a redirect. `location`: http, https, rtsp, rtsps, or a path of the same server.
+  void on_redirected(MonoTime now, std::string_view location);
   // Takes what can be taken and returns how many bytes; the caller gives the rest again with what comes behind it.
   size_t on_bytes(ByteSpan unread, const rtp::Arrival& arrival);
   // A datagram of the device came in on the UDP ports.
@@ -146,6 +151,7 @@ class RtspClient {
   void on_response(const rtsp::Response& response, MonoTime now);
   void on_unauthorized(Pending pending, const rtsp::Response& response, MonoTime now);
   void on_redirect(const Pending& pending, const rtsp::Response& response, MonoTime now);
+  void follow(const std::string& from, std::string_view location, MonoTime now);
   void on_options(const rtsp::Response& response, MonoTime now);
   void on_describe(const rtsp::Response& response, MonoTime now);
   void on_setup(const rtsp::Response& response, MonoTime now);
@@ -175,6 +181,7 @@ class RtspClient {
   void record(bool sent, std::string_view message, MonoTime now);
   void record_garbage(ByteSpan unread, uint64_t garbage_before, uint64_t resyncs_before, MonoTime now);
 
+  bool tunnelled() const { return config_.transport == policy::Transport::http; }
   void arm();
   void fail(Code code, std::string what);
   void finish(const Error& reason);
@@ -190,6 +197,7 @@ class RtspClient {
   Phase phase_ = Phase::idle;
   rtsp::Url url_;
   rtsp::ClientAuth auth_;
+  rtsp::ClientAuth tunnel_auth_;  // the same credentials, before any challenge
   rtsp::StreamSplitter splitter_;
   std::string peer_;
   uint64_t stream_position_ = 0;  // bytes of this connection taken before the call that runs

@@ -66,11 +66,31 @@ void RtspSource::stop(Task done) {
 
 void RtspSource::connect(const std::string& host, uint16_t port, bool tls) {
   close();
+  tunnel_config_.reset();
   host_ = host;
   port_ = port;
   tls_ = tls;
   resolving_ = shard_.resolver().resolve(loop_, host, port, 5s,
                                          [this](net::ResolveResult addresses) { on_resolved(std::move(addresses)); });
+}
+
+void RtspSource::connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) {
+  connect(url.host, port, url.tls);
+  tunnel_config_.emplace();
+  tunnel_config_->target = url.path;
+  tunnel_config_->authority = url.authority();
+  tunnel_config_->auth = auth;
+}
+
+Result<std::unique_ptr<net::Stream>> RtspSource::dial(const net::SocketAddress& to, net::StreamHandler& handler) {
+  net::ConnectOptions options;
+  options.stream.keep_alive = kTcpKeepAlive;
+  options.stream.user_timeout = kTcpUserTimeout;
+  options.timeout = addresses_.size() > 1 ? Nanos(2s) : Nanos(5s);
+  if (!tls_) return net::connect_tcp(loop_, to, options, handler);
+  auto context = shard_.tls_context(tls_ca_file_, tls_verify_);
+  if (!context) return std::move(context).error();
+  return net::connect_tls(loop_, to, host_, options, *context, handler);
 }
 
 void RtspSource::on_resolved(net::ResolveResult addresses) {
@@ -84,29 +104,26 @@ void RtspSource::on_resolved(net::ResolveResult addresses) {
 }
 
 void RtspSource::try_next_address() {
-  net::ConnectOptions options;
-  options.stream.keep_alive = kTcpKeepAlive;
-  options.stream.user_timeout = kTcpUserTimeout;
-  options.timeout = addresses_.size() > 1 ? Nanos(2s) : Nanos(5s);
   Error last = make_error(Code::resolve_failed, host_, "the name has no address");
   while (next_address_ < addresses_.size()) {
-    const net::SocketAddress& to = addresses_[next_address_++];
-    Result<std::unique_ptr<net::Stream>> stream = make_error(Code::connect_failed, to.text(), "not tried");
-    if (tls_) {
-      auto context = shard_.tls_context(tls_ca_file_, tls_verify_);
-      if (!context) {
-        closed_soon(context.error());
+    const net::SocketAddress to = addresses_[next_address_++];
+    if (tunnel_config_) {
+      const auto dial_again = [this, to](net::StreamHandler& handler) { return dial(to, handler); };
+      auto tunnel = HttpTunnel::open(loop_, *tunnel_config_, dial_again, *this);
+      if (tunnel) {
+        tunnel_ = tunnel->get();
+        stream_ = std::move(*tunnel);
         return;
       }
-      stream = net::connect_tls(loop_, to, host_, options, *context, *this);
-    } else {
-      stream = net::connect_tcp(loop_, to, options, *this);
+      last = std::move(tunnel).error();
+      continue;
     }
+    auto stream = dial(to, *this);
     if (stream) {
       stream_ = std::move(*stream);
       return;
     }
-    last = stream.error();
+    last = std::move(stream).error();
   }
   closed_soon(std::move(last));
 }
@@ -126,8 +143,14 @@ void RtspSource::on_stream_open() {
 
 void RtspSource::on_stream_failed(const Error& error) {
   const bool was_connected = std::exchange(connected_, false);
-  stream_.reset();
-  if (!was_connected && next_address_ < addresses_.size()) {
+  const bool answered = tunnel_ != nullptr && tunnel_->answered();
+  const std::string redirect = tunnel_ != nullptr ? tunnel_->redirect() : std::string();
+  drop_stream();
+  if (!redirect.empty()) {
+    client_.on_redirected(now(), redirect);
+    return;
+  }
+  if (!was_connected && !answered && next_address_ < addresses_.size()) {
     try_next_address();
     return;
   }
@@ -139,9 +162,14 @@ void RtspSource::close() {
   resolving_.cancel();
   loop_.cancel_timer(std::exchange(closed_timer_, {}));
   connected_ = false;
-  stream_.reset();
+  drop_stream();
   tail_.clear();
   unsent_.clear();
+}
+
+void RtspSource::drop_stream() {
+  tunnel_ = nullptr;
+  stream_.reset();
 }
 
 void RtspSource::on_stream_readable() {
@@ -332,6 +360,7 @@ Status RtspSource::on_client_track(const RtpTrack& track, bool over_tcp, std::st
   return memory_.receiver->begin(track, over_tcp, peer, *this);
 }
 void RtspSource::on_client_playing(bool over_tcp) {
+  if (tunnel_) return events_.on_attempt_ready(tls_ ? "RTSP over HTTPS" : "RTSP over HTTP");
   events_.on_attempt_ready(over_tcp ? (tls_ ? "RTSPS, interleaved" : "RTSP over TCP") : "RTSP over UDP");
 }
 void RtspSource::on_client_restarting(std::string_view reason) {

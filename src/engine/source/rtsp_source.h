@@ -12,6 +12,7 @@
 #include "net/udp.h"
 #include "policy/snapshot.h"
 #include "source/attempt.h"
+#include "source/http_tunnel.h"
 #include "source/rtp_receiver.h"
 #include "source/rtsp_client.h"
 #include "source/source_memory.h"
@@ -49,6 +50,7 @@ class RtspSource final : public Attempt,
 
   // RtspClientOutput
   void connect(const std::string& host, uint16_t port, bool tls) override;
+  void connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) override;
   void send(ByteSpan bytes) override;
   void close() override;
   void set_timer(std::optional<MonoTime> when) override;
@@ -78,9 +80,12 @@ class RtspSource final : public Attempt,
 
   void on_resolved(net::ResolveResult addresses);
   void try_next_address();
+  // One connection to an address, plain or TLS.
+  Result<std::unique_ptr<net::Stream>> dial(const net::SocketAddress& to, net::StreamHandler& handler);
   void on_udp_ready(bool rtcp);
   bool accept_udp_from(const net::SocketAddress& from, bool rtcp, MonoTime now);
   void arm_reorder();
+  void drop_stream();
   void closed_soon(Error why);
   MonoTime now() const { return loop_.clock().now_mono(); }
   rtp::Arrival arrival() const { return {loop_.clock().now_mono(), loop_.clock().now_wall()}; }
@@ -106,6 +111,8 @@ class RtspSource final : public Attempt,
   std::vector<net::SocketAddress> addresses_;
   size_t next_address_ = 0;
   std::unique_ptr<net::Stream> stream_;
+  std::optional<HttpTunnelConfig> tunnel_config_;  // of connections through HTTP
+  HttpTunnel* tunnel_ = nullptr;                   // stream_, where it is one
   bool connected_ = false;
   std::vector<uint8_t> tail_;  // unfinished bytes between two reads
   std::string unsent_;

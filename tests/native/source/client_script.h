@@ -109,6 +109,10 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   }
 
   // --- RtspClientOutput
+  void connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) override {
+    tunnels.push_back(auth);
+    connect(url.host, port, url.tls);
+  }
   void connect(const std::string& host, uint16_t port, bool tls) override {
     connects.push_back({host, port, tls});
     unread.clear();
@@ -167,6 +171,7 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   std::string everything_sent;
   std::vector<std::string> frames, rtp, rtcp, punches, udp_reports, restarts;
   std::vector<Connect> connects;
+  std::vector<rtsp::ClientAuth> tunnels;  // what HTTP was given to answer with
   std::vector<Error> faults;
   std::string udp_source;
   rtsp::PortPair udp_ports;
