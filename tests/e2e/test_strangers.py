@@ -18,7 +18,6 @@ LAG_LIMIT_MS = 200
 PROBE_LIMIT_MS = 300
 CODECS = ("h264", "h265")
 TRANSPORTS = ("tcp", "udp")
-SOURCES = (*TRANSPORTS, "http")  # GStreamer's server takes the HTTP tunnel on its RTSP port
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +37,11 @@ def gst(sources: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 @pytest.fixture(scope="module")
 def served(gst: GstCamera, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """`vigie serve` that takes each clip over TCP, over UDP and through HTTP."""
+    """`vigie serve` that takes each clip over TCP and over UDP."""
     cameras = [
         camera(f"{codec}-{transport}", url=gst.url(codec), transport=transport)
         for codec in CODECS
-        for transport in SOURCES
+        for transport in TRANSPORTS
     ]
     with serving(tmp_path_factory.mktemp("serve"), [server(), *cameras]) as running:
         running.wait_playing(*(document["name"] for document in cameras))
@@ -92,7 +91,7 @@ def check_lag(viewer: viewers.Viewer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", TRANSPORTS)
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_unit_arrives_at_every_player(
     codec: str,

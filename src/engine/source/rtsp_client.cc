@@ -203,6 +203,7 @@ void RtspClient::send_describe(MonoTime now) {
 void RtspClient::send_setup(MonoTime now) {
   phase_ = Phase::setup;
   rtsp::Transport transport;
+  transport.profile = profile_;
   transport.delivery = rtsp::Delivery::unicast;
   if (over_tcp_) {
     transport.lower = rtsp::LowerTransport::tcp;
@@ -223,6 +224,9 @@ void RtspClient::send_setup(MonoTime now) {
   pending.request.headers.add("User-Agent", config_.user_agent);
   if (have_session_) pending.request.headers.add("Session", session_);
   pending.request.headers.add("Transport", rtsp::format_transport(transport));
+  if (keys_ && !keys_->mikey.empty()) {
+    pending.request.headers.add("KeyMgmt", rtsp::answer_key_mgmt(keys_->mikey, own_ssrc(now), pending.request.uri));
+  }
   transmit(std::move(pending), now);
 }
 
@@ -396,6 +400,7 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
   track_.framerate = video->framerate;
   track_.sprop = std::move(video->sprop);
   const rtsp::MediaDescription& media = session->medias[video->media_index];
+  if (!take_keys(*session, media, response)) return;
   if (const rtsp::Fmtp* fmtp = media.fmtp(track_.payload_type)) {
     track_.donl = rtsp::parse_number<uint32_t>(fmtp->get("sprop-max-don-diff")).value_or(0) > 0;
     track_.packetization_mode = rtsp::parse_number<uint8_t>(fmtp->get("packetization-mode")).value_or(1);
@@ -406,6 +411,33 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
     return;
   }
   if (phase_ == Phase::describe) send_setup(now);
+}
+
+bool RtspClient::take_keys(const rtsp::SessionDescription& session, const rtsp::MediaDescription& media,
+                           const rtsp::Response& response) {
+  keys_.reset();
+  profile_ = rtsp::RtpProfile::avp;
+  if (rtsp::is_secure(media)) {
+    if (!url_.tls) {
+      fail(Code::rtsp_unsupported,
+           "the device offers SRTP with its keys in the clear, which protects nothing; right would be rtsps://, or "
+           "plain "
+           "RTP set in the device");
+      return false;
+    }
+    Result<rtsp::KeyOffer> offer = rtsp::choose_keys(session, media, response.headers.get("KeyMgmt"));
+    if (!offer) {
+      fail(offer.error().code, offer.error().what);
+      return false;
+    }
+    keys_ = std::move(*offer);
+    profile_ = rtsp::iequals(media.protocol, "RTP/SAVPF") ? rtsp::RtpProfile::savpf : rtsp::RtpProfile::savp;
+    // Media that are protected by themselves may leave the connection.
+    if (config_.transport == policy::Transport::udp && !switched_ && !memory_.udp_failed) over_tcp_ = false;
+  }
+  const Status taken = events_.on_client_keys(keys_ ? &keys_->keys : nullptr);
+  if (!taken) fail(taken.error().code, taken.error().what);
+  return taken.ok();
 }
 
 // Whether the URI by which SETUP was accepted is one that may be: what RFC 3986 makes of base and control is no quirk,

@@ -20,6 +20,7 @@
 #include "policy/snapshot.h"
 #include "rtp/packet.h"
 #include "rtsp/digest.h"
+#include "rtsp/key_management.h"
 #include "rtsp/message.h"
 #include "rtsp/stream_splitter.h"
 #include "rtsp/transport.h"
@@ -79,6 +80,8 @@ class RtspClientEvents {
   // The track that will be SETUP, and how its packets will come. May be called again after a restart. An error ends
   // the attempt.
   virtual Status on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) = 0;
+  // How its packets are protected; null: not at all. Before each on_client_track. An error ends the attempt.
+  virtual Status on_client_keys(const SrtpKeys* keys) = 0;
   virtual void on_client_playing(bool over_tcp) = 0;
   virtual void on_client_restarting(std::string_view reason) = 0;
   virtual void on_client_rtp(ByteSpan packet, const rtp::Arrival& arrival) = 0;
@@ -156,6 +159,9 @@ class RtspClient {
   void on_describe(const rtsp::Response& response, MonoTime now);
   void on_setup(const rtsp::Response& response, MonoTime now);
   void on_play(const rtsp::Response& response, MonoTime now);
+  // The keys of a media that comes as SRTP. False when the attempt has ended.
+  bool take_keys(const rtsp::SessionDescription& session, const rtsp::MediaDescription& media,
+                 const rtsp::Response& response);
   bool right_control();
   // `answered`: because of the device's answer (J4). False when there is no other, or the attempt has ended.
   bool try_other_transport(std::string_view reason, MonoTime now, bool answered);
@@ -168,6 +174,7 @@ class RtspClient {
   Status take_channels(const rtsp::Transport& transport, std::string_view header);
   Status take_ports(const rtsp::Transport& transport, std::string_view header);
   bool take_session(const rtsp::Response& response);
+  uint32_t own_ssrc(MonoTime now);
   void punch(MonoTime now);
   void send_keepalive(MonoTime now);
   void on_keepalive(const rtsp::Response& response, MonoTime now);
@@ -218,6 +225,8 @@ class RtspClient {
   std::vector<std::string> setup_uris_;  // candidates, the likeliest first
   size_t setup_index_ = 0;
   RtpTrack track_;
+  std::optional<rtsp::KeyOffer> keys_;  // the media comes as SRTP
+  rtsp::RtpProfile profile_ = rtsp::RtpProfile::avp;
   std::string session_;
   uint32_t session_timeout_s_ = 60;
   bool have_session_ = false;

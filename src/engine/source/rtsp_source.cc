@@ -15,6 +15,7 @@ constexpr size_t kMaxUnsentBytes = 64 << 10;  // requests and reports that the d
 constexpr int kUdpReceiveBuffer = 2 << 20;    // a keyframe's burst; the kernel's limit may make it less
 constexpr int kUdpBatchesPerWakeup = 8;
 constexpr Nanos kForeignSourceAfter = 500ms;  // F13
+constexpr uint64_t kMostRefused = 200;        // SRTP packets that do not authenticate, and none does
 constexpr Nanos kTcpUserTimeout = 15s;
 constexpr Nanos kTcpKeepAlive = 20s;
 
@@ -367,16 +368,57 @@ void RtspSource::on_client_restarting(std::string_view reason) {
   memory_.receiver->end(*this);
   events_.on_attempt_restarting(reason);
 }
+Status RtspSource::on_client_keys(const SrtpKeys* keys) {
+  srtp_.reset();
+  srtp_opened_ = srtp_refused_ = srtp_told_ = 0;
+  srtp_next_fault_ = {};
+  if (!keys) return {};
+  auto made = rtp::Srtp::make(*keys);
+  if (!made) return std::move(made).error();
+  srtp_ = std::move(*made);
+  return {};
+}
+bool RtspSource::decrypt(bool rtcp, ByteSpan& packet, MonoTime at) {
+  if (!rtcp && rtp::looks_like_rtcp(packet)) rtcp = true;  // E5: SRTCP has that in the clear too
+  const rtp::Srtp::Verdict verdict = rtcp ? srtp_->open_rtcp(packet, packet) : srtp_->open_rtp(packet, packet);
+  if (verdict == rtp::Srtp::Verdict::ok) {
+    ++srtp_opened_;
+    return true;
+  }
+  if (verdict == rtp::Srtp::Verdict::replayed) {
+    ++memory_.counters.duplicate_packets;
+    return false;
+  }
+  ++memory_.counters.malformed;
+  ++srtp_refused_;
+  const std::string count = std::to_string(srtp_refused_ - srtp_told_);
+  if (srtp_opened_ == 0 && srtp_refused_ == kMostRefused) {
+    closed_soon(make_error(Code::rtp_malformed, {},
+                           "none of " + std::to_string(kMostRefused) +
+                               " SRTP packets authenticates: the device encrypts with another key than it gave"));
+  } else if (at >= srtp_next_fault_) {
+    srtp_next_fault_ = at + 1s;
+    srtp_told_ = srtp_refused_;
+    events_.on_attempt_fault(make_error(Code::rtp_malformed, where_ + ", " + host_,
+                                        "SRTP packets do not authenticate: " + count + " since the last report"));
+  }
+  return false;
+}
 void RtspSource::on_client_rtp(ByteSpan packet, const rtp::Arrival& at) {
+  if (srtp_ && !decrypt(false, packet, at.mono)) return;
   if (memory_.tape) memory_.tape->add(false, packet, at.mono);
   memory_.receiver->on_rtp(packet, at);
 }
 void RtspSource::on_client_rtcp(ByteSpan packet, const rtp::Arrival& at) {
+  if (srtp_ && !decrypt(true, packet, at.mono)) return;
   if (memory_.tape) memory_.tape->add(true, packet, at.mono);
   memory_.receiver->on_rtcp(packet, at);
 }
 ByteSpan RtspSource::on_client_wants_report(std::span<uint8_t> out, MonoTime when) {
-  return memory_.receiver->make_report(out, when);
+  const ByteSpan report = memory_.receiver->make_report(out, when);
+  if (!srtp_ || report.empty()) return report;
+  if (report.data() != out.data()) std::memmove(out.data(), report.data(), report.size());
+  return srtp_->protect_rtcp(out, report.size());
 }
 void RtspSource::on_client_fault(const Error& fault) { events_.on_attempt_fault(fault); }
 void RtspSource::on_client_ended(const Error& reason) {

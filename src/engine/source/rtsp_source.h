@@ -11,6 +11,7 @@
 #include "net/stream.h"
 #include "net/udp.h"
 #include "policy/snapshot.h"
+#include "rtp/srtp.h"
 #include "source/attempt.h"
 #include "source/http_tunnel.h"
 #include "source/rtp_receiver.h"
@@ -61,6 +62,7 @@ class RtspSource final : public Attempt,
   std::string make_cnonce() override;
   // RtspClientEvents
   Status on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) override;
+  Status on_client_keys(const SrtpKeys* keys) override;
   void on_client_playing(bool over_tcp) override;
   void on_client_restarting(std::string_view reason) override;
   void on_client_rtp(ByteSpan packet, const rtp::Arrival& arrival) override;
@@ -86,6 +88,8 @@ class RtspSource final : public Attempt,
   bool accept_udp_from(const net::SocketAddress& from, bool rtcp, MonoTime now);
   void arm_reorder();
   void drop_stream();
+  // Takes a packet's protection off; false when it is not to be taken.
+  bool decrypt(bool rtcp, ByteSpan& packet, MonoTime now);
   void closed_soon(Error why);
   MonoTime now() const { return loop_.clock().now_mono(); }
   rtp::Arrival arrival() const { return {loop_.clock().now_mono(), loop_.clock().now_wall()}; }
@@ -116,6 +120,12 @@ class RtspSource final : public Attempt,
   bool connected_ = false;
   std::vector<uint8_t> tail_;  // unfinished bytes between two reads
   std::string unsent_;
+
+  std::unique_ptr<rtp::Srtp> srtp_;  // null: packets come plain
+  uint64_t srtp_opened_ = 0;
+  uint64_t srtp_refused_ = 0;  // packets that do not authenticate, since the keys came
+  uint64_t srtp_told_ = 0;     // of these, told
+  MonoTime srtp_next_fault_{};
 
   std::optional<net::UdpPair> udp_;
   UdpEar rtp_ear_{*this, false};

@@ -143,6 +143,11 @@ class Script : public RtspClientOutput, public RtspClientEvents {
     track = t;
     return {};
   }
+  Status on_client_keys(const SrtpKeys* given) override {
+    keys.reset();
+    if (given) keys = *given;
+    return {};
+  }
   void on_client_playing(bool tcp) override { played_over_tcp = tcp; }
   void on_client_restarting(std::string_view reason) override { restarts.emplace_back(reason); }
   void on_client_rtp(ByteSpan packet, const rtp::Arrival&) override { rtp.emplace_back(as_text(packet)); }
@@ -177,6 +182,7 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   rtsp::PortPair udp_ports;
   std::optional<bool> played_over_tcp;
   std::optional<RtpTrack> track;
+  std::optional<SrtpKeys> keys;
   std::optional<Error> ended;
   int closes = 0;
 };
