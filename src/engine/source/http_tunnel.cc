@@ -200,12 +200,16 @@ void HttpTunnel::on_post_open() {
   std::string more = std::string("Content-Type: ").append(kType).append("\r\nContent-Length: ");
   // A date of the past: no cache may keep any of it.
   more.append(std::to_string(length)).append("\r\nExpires: Sun, 9 Jan 1972 00:00:00 GMT\r\n");
-  out_ = request_head("POST", more);
-  out_.append(held_);
+  // By itself: GStreamer's server does not look for a body that comes in the head's TLS record.
+  const std::string head = request_head("POST", more);
+  const net::IoResult sent = post_->write(as_bytes(head));
+  if (!sent.ok() || sent.bytes != head.size()) {
+    return fail(make_error(Code::connection_lost, {}, "the server takes nothing of the tunnel's POST"));
+  }
+  out_ = held_;
   unconfirmed_ = std::exchange(held_, {});
   post_left_ = length - unconfirmed_.size();
   if (std::exchange(open_, true)) return flush();
-  loop_.at_batch_end(*this);
   handler_.on_stream_open();  // may destroy this
 }
 
