@@ -106,7 +106,7 @@ def streams(sources: dict[str, tuple[str, Path]]) -> dict[str, Path]:
     """The same clips as MPEG-TS, which FFmpeg sends with times."""
     made = {}
     for codec, (_, clip) in sources.items():
-        made[codec] = clip.with_suffix(".ts")
+        made[codec] = clip.with_name(f"{codec}.ts")
         command = ["ffmpeg", "-v", "error", "-nostdin", "-r", str(clips.FPS), "-i", str(clip), "-c", "copy"]
         subprocess.run([*command, str(made[codec])], check=True)
     return made
@@ -120,7 +120,9 @@ def test_ffmpeg_encrypts_with_the_key_of_sdes(
     with SdesCamera(streams[codec], codec, tls, suite) as camera:
         units, texts, counters = take(camera.url, "udp", tls[0])
     check(units, texts, codec, sources[codec][1])
-    assert counters["malformed_packets"] == 0
+    # With _32 FFmpeg gives its reports a tag of 32 bits too, where RFC 4568 6.2 has 80: these do not authenticate.
+    assert counters["malformed_packets"] <= (3 if suite.endswith("_32") else 0)
+    assert counters["lost_packets"] == 0
     assert not any(camera.key in text for text in texts)
 
 
