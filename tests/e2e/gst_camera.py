@@ -12,13 +12,18 @@ from e2e.viewers import DEBIAN_PYTHON, HERE
 class GstCamera:
     """GStreamer's RTSP server with one clip a mount; a context manager.
 
-    `clips`: mount -> (codec, elementary stream).
+    `clips`: mount -> (codec, elementary stream). `tls`: certificate and key. `profile`: --savp or --savpf for SRTP.
     """
 
-    def __init__(self, clips: dict[str, tuple[str, Path]]) -> None:
+    def __init__(
+        self, clips: dict[str, tuple[str, Path]], tls: tuple[Path, Path] | None = None, profile: str | None = None
+    ) -> None:
+        options = ["--tls", *map(str, tls)] if tls else []
+        options += [profile] if profile else []
+        self._scheme = "rtsps" if tls else "rtsp"
         mounts = [f"{mount}={codec}:{path}" for mount, (codec, path) in clips.items()]
         self._process = subprocess.Popen(
-            [DEBIAN_PYTHON, str(HERE / "gst_server.py"), *mounts],
+            [DEBIAN_PYTHON, str(HERE / "gst_server.py"), *options, *mounts],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -34,7 +39,7 @@ class GstCamera:
 
     def url(self, mount: str) -> str:
         """Where a mount is."""
-        return f"rtsp://127.0.0.1:{self.port}/{mount}"
+        return f"{self._scheme}://127.0.0.1:{self.port}/{mount}"
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -1,9 +1,10 @@
 """A camera we did not write: GStreamer's RTSP server, playing clips for ever in real time.
 
-    /usr/bin/python3 gst_server.py MOUNT=CODEC:CLIP…
+    /usr/bin/python3 gst_server.py [--tls CERTIFICATE KEY] [--savp | --savpf] MOUNT=CODEC:CLIP…
 
 Prints "ready PORT", and "key MOUNT NUMBER" whenever a keyframe has been handed over. Every unit gets a stamp: its
 number (the clip's unit is number modulo length) and the moment. Ends with its standard input.
+`--savp`: SRTP with keys by MIKEY.
 """
 
 import sys
@@ -13,8 +14,9 @@ from pathlib import Path
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 from nal import annexb, is_keyframe, split_units, with_stamp  # noqa: E402
 
 INTERVAL_NS = 40_000_000
@@ -84,10 +86,29 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service("0")
-    for argument in sys.argv[1:]:
+    arguments = sys.argv[1:]
+    profile = None
+    while arguments[0].startswith("--"):
+        option = arguments.pop(0)
+        if option == "--tls":
+            auth = GstRtspServer.RTSPAuth()
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(arguments.pop(0), arguments.pop(0)))
+            server.set_auth(auth)
+            anonymous = GstRtspServer.RTSPToken()
+            anonymous.set_string("media.factory.role", "anyone")
+            auth.set_default_token(anonymous)
+        else:
+            profile = GstRtsp.RTSPProfile.SAVPF if option == "--savpf" else GstRtsp.RTSPProfile.SAVP
+    for argument in arguments:
         name, _, rest = argument.partition("=")
         codec, _, clip = rest.partition(":")
         mount = Mount(name, codec, Path(clip))
+        if profile is not None:
+            mount.factory.set_profiles(profile)
+        role = GstRtspServer.RTSPPermissions()
+        role.add_permission_for_role("anyone", "media.factory.access", True)
+        role.add_permission_for_role("anyone", "media.factory.construct", True)
+        mount.factory.set_permissions(role)
         server.get_mount_points().add_factory(f"/{name}", mount.factory)
         mounts.append(mount)
     server.attach(None)

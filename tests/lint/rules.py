@@ -114,7 +114,7 @@ def parsers_own_nothing(files: Files) -> list[str]:
 
 
 def libraries_in_their_place(files: Files) -> list[str]:
-    """libav, OpenSSL and Python only where the design says; ZeroMQ and msgpack nowhere in C++."""
+    """libav, OpenSSL, libsrtp and Python only where the design says; ZeroMQ and msgpack nowhere in C++."""
     found = []
     for path, folder, text in engine_files(files):
         name_in_engine = path.removeprefix(ENGINE)
@@ -123,6 +123,8 @@ def libraries_in_their_place(files: Files) -> list[str]:
                 found.append(f"{path}:{line}: libav ({name}) only in codec/ and source/libav_source.cc")
             if OPENSSL.match(name) and not name_in_engine.startswith(("net/tls", "rtsp/digest")):
                 found.append(f"{path}:{line}: OpenSSL ({name}) only in net/tls* and rtsp/digest*")
+            if name.startswith("srtp2/") and name_in_engine != "rtp/srtp.cc":
+                found.append(f"{path}:{line}: libsrtp ({name}) only in rtp/srtp.cc")
             if PYTHON.match(name) and folder != "bindings":
                 found.append(f"{path}:{line}: Python ({name}) only in bindings/")
             if CONTROL_PLANE.match(name):

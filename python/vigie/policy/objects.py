@@ -137,7 +137,7 @@ class ServerSpec(Spec):
 class StreamOptions(Spec):
     """How a stream is got, whatever its URL."""
 
-    transport: Literal["auto", "tcp", "udp"] = Field("auto", description="auto, tcp or udp")
+    transport: Literal["auto", "tcp", "udp", "http"] = Field("auto", description="auto, tcp, udp or http")
     pull: Literal["always", "on_demand"] = Field("always", description="always or on_demand")
     username: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(None, description="text in quotes")
     password: Secret | None = Field(None, description=SECRET_HELP)

@@ -28,7 +28,7 @@ def main(
     seconds: Annotated[
         float, typer.Option(min=1, max=86400, help="Of pictures; 30 and more show a clock's drift.")
     ] = 10,
-    transport: Annotated[str, typer.Option(help="auto, tcp or udp.")] = "auto",
+    transport: Annotated[str, typer.Option(help="auto, tcp, udp or http.")] = "auto",
     tls_ca: Annotated[Path | None, typer.Option(help="PEM file, for rtsps.", show_default=False)] = None,
     no_tls_verify: Annotated[bool, typer.Option("--no-tls-verify", help="Take any certificate.")] = False,
     strict: Annotated[str, typer.Option(help="Tolerances to switch off, such as A8,F1.")] = "",
@@ -54,8 +54,8 @@ def main(
     from vigie.probe.report import make_report, print_report
     from vigie.probe.run import make_target, run_probe
 
-    if transport not in ("auto", "tcp", "udp"):
-        raise typer.BadParameter(f"{transport!r}; right would be auto, tcp or udp", param_hint="--transport")
+    if transport not in ("auto", "tcp", "udp", "http"):
+        raise typer.BadParameter(f"{transport!r}; right would be auto, tcp, udp or http", param_hint="--transport")
     if bool(url) == bool(replay):
         raise typer.BadParameter("right would be a URL, or --replay FILE", param_hint="URL")
     ids = tuple(part.strip() for part in strict.split(",") if part.strip())

@@ -147,11 +147,13 @@ def _facts(unit: vigie.Unit) -> UnitFacts:
 
 
 def _transport(result: Run) -> str:
-    """How the media came, from the words of the state change: udp, tcp, or tls."""
+    """How the media came, from the words of the state change: udp, tcp, tls, http or https."""
     for _, state, text in reversed(result.states):
         if state in ("waiting", "playing") and text:
             if "UDP" in text:
                 return "udp"
+            if "HTTP" in text:
+                return "https" if "HTTPS" in text else "http"
             if "RTSPS" in text:
                 return "tls"
             if "TCP" in text:

@@ -198,7 +198,7 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
                                                 {"push", SourceKind::push},
                                                 {"network", SourceKind::network}};
   static constexpr Word<Transport> kTransports[] = {
-      {"auto", Transport::automatic}, {"tcp", Transport::tcp}, {"udp", Transport::udp}};
+      {"auto", Transport::automatic}, {"tcp", Transport::tcp}, {"udp", Transport::udp}, {"http", Transport::http}};
   static constexpr Word<Pull> kPulls[] = {{"always", Pull::always}, {"on_demand", Pull::on_demand}};
   StreamPolicy stream;
   FieldReader reader(

@@ -27,7 +27,7 @@ class Secret {
 };
 
 enum class SourceKind : uint8_t { rtsp, file, push, network };
-enum class Transport : uint8_t { automatic, tcp, udp };
+enum class Transport : uint8_t { automatic, tcp, udp, http };
 enum class Pull : uint8_t { always, on_demand };
 
 // One stream of a camera and how to get it.

@@ -14,7 +14,7 @@
 
 namespace vigie::rtsp {
 
-enum class RtpProfile : uint8_t { avp, avpf, savp, savpf, other };  // SAVP: SRTP, which the caller refuses
+enum class RtpProfile : uint8_t { avp, avpf, savp, savpf, other };  // SAVP: SRTP
 enum class LowerTransport : uint8_t { udp, tcp };
 enum class Delivery : uint8_t { unspecified, unicast, multicast };
 

@@ -94,7 +94,7 @@ std::string blank_header(std::string_view header) {
   const std::string_view name = rtsp::trim(header.substr(0, colon));
   if (colon == std::string_view::npos) return std::string(header);
   const std::string_view end = header.substr(without_end(header).size());
-  if (is_one_of(name, {"Authorization", "Proxy-Authorization"})) {
+  if (is_one_of(name, {"Authorization", "Proxy-Authorization", "KeyMgmt"})) {
     return std::string(header.substr(0, colon + 1)).append(" ").append(kBlank).append(end);
   }
   if (is_one_of(name, {"WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info"})) {
@@ -116,6 +116,26 @@ std::string blank_headers(std::string_view message) {
     }
     while (!message.empty() && rtsp::is_blank(message.front())) bytes += next_line(message).size();
     out.append(blank_header(all.substr(0, bytes)));
+  }
+  return out;
+}
+
+// The keys of SRTP in a description, and wherever else they stand as SDES writes them.
+std::string blank_keys(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::string_view line = next_line(text);
+    const std::string_view trimmed = rtsp::trim(line);
+    size_t keep = line.size();
+    for (const std::string_view name : {"a=crypto", "a=key-mgmt"}) {
+      if (rtsp::istarts_with(trimmed, name)) keep = std::min(keep, line.find('=') + name.size() - 1);
+    }
+    for (size_t at = 0; at < keep; ++at) {
+      if (rtsp::istarts_with(line.substr(at), "inline:")) keep = at + 7;
+    }
+    out.append(line.substr(0, keep));
+    if (keep < line.size()) out.append(kBlank).append(line.substr(without_end(line).size()));
   }
   return out;
 }
@@ -215,7 +235,7 @@ void Secrets::add(std::string_view user, std::string_view password) {
 
 std::string Secrets::blank(std::string_view message) const {
   // The passwords last: one that is the word "nonce" would hide what stands behind that.
-  std::string out = blank_userinfo(blank_headers(message));
+  std::string out = blank_userinfo(blank_keys(blank_headers(message)));
   for (const std::string& text : texts_) out = blank_secret(out, text);
   return out;
 }

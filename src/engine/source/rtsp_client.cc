@@ -55,13 +55,15 @@ void RtspClient::start(MonoTime now) {
   } else {
     auth_ = rtsp::ClientAuth(config_.username, config_.password, config_.quirks);
   }
+  tunnel_auth_ = auth_;
   if (config_.dialogue) {
     config_.dialogue->conceal(config_.username, config_.password);
     config_.dialogue->conceal(url_.user, url_.password);
   }
   switch (config_.transport) {
     case policy::Transport::automatic: over_tcp_ = !memory_.tcp_refused; break;
-    case policy::Transport::tcp: over_tcp_ = true; break;
+    case policy::Transport::tcp:
+    case policy::Transport::http: over_tcp_ = true; break;
     case policy::Transport::udp: over_tcp_ = memory_.udp_failed; break;
   }
   // Media over UDP would leave in the clear what rtsps was chosen to protect.
@@ -96,7 +98,12 @@ void RtspClient::connect(MonoTime now) {
   garbage_runs_recorded_ = 0;
   connect_deadline_ = now + config_.response_deadline;
   output_.close_udp();
-  output_.connect(url_.host, url_.port, url_.tls);
+  if (tunnelled()) {
+    const uint16_t http_port = url_.tls ? 443 : 80;
+    output_.connect_tunnel(url_, url_.port_given ? url_.port : http_port, tunnel_auth_);
+  } else {
+    output_.connect(url_.host, url_.port, url_.tls);
+  }
   arm();
 }
 
@@ -144,7 +151,8 @@ void RtspClient::on_closed(MonoTime now, const Error& why) {
 
 bool RtspClient::try_other_transport(std::string_view reason, MonoTime now, bool answered) {
   const bool to_udp = over_tcp_;
-  if (switched_ || (to_udp && (url_.tls || config_.transport == policy::Transport::tcp))) return false;
+  if (switched_ || tunnelled()) return false;
+  if (to_udp && (url_.tls || config_.transport == policy::Transport::tcp)) return false;
   if (answered && !let_pass(Quirk::J4, reason)) return false;
   switched_ = true;
   over_tcp_ = !to_udp;
@@ -195,6 +203,7 @@ void RtspClient::send_describe(MonoTime now) {
 void RtspClient::send_setup(MonoTime now) {
   phase_ = Phase::setup;
   rtsp::Transport transport;
+  transport.profile = profile_;
   transport.delivery = rtsp::Delivery::unicast;
   if (over_tcp_) {
     transport.lower = rtsp::LowerTransport::tcp;
@@ -215,6 +224,9 @@ void RtspClient::send_setup(MonoTime now) {
   pending.request.headers.add("User-Agent", config_.user_agent);
   if (have_session_) pending.request.headers.add("Session", session_);
   pending.request.headers.add("Transport", rtsp::format_transport(transport));
+  if (keys_ && !keys_->mikey.empty()) {
+    pending.request.headers.add("KeyMgmt", rtsp::answer_key_mgmt(keys_->mikey, own_ssrc(now), pending.request.uri));
+  }
   transmit(std::move(pending), now);
 }
 
@@ -299,8 +311,30 @@ void RtspClient::on_unauthorized(Pending pending, const rtsp::Response& response
 }
 
 void RtspClient::on_redirect(const Pending& pending, const rtsp::Response& response, MonoTime now) {
-  Result<rtsp::Url> to = rtsp::Url::parse(response.headers.get("Location"));
   const std::string from = std::to_string(response.status) + " to " + pending.request.method;
+  follow(from, response.headers.get("Location"), now);
+}
+
+void RtspClient::on_redirected(MonoTime now, std::string_view location) {
+  if (phase_ != Phase::connecting) {
+    on_closed(now,
+              make_error(Code::redirect_refused, {}, "the tunnel's POST was redirected in the middle of a session"));
+    return;
+  }
+  location = rtsp::trim(location);
+  std::string text(location);
+  if (location.starts_with('/')) {
+    rtsp::Url here = url_;
+    here.path.clear();
+    text.insert(0, here.without_credentials());
+  } else if (rtsp::istarts_with(location, "http")) {
+    text.replace(0, 4, "rtsp");
+  }
+  follow("a redirect of the HTTP tunnel", text, now);
+}
+
+void RtspClient::follow(const std::string& from, std::string_view location, MonoTime now) {
+  Result<rtsp::Url> to = rtsp::Url::parse(location);
   if (!to) {
     fail(Code::redirect_refused, from + " names no usable rtsp URL");
     return;
@@ -314,7 +348,7 @@ void RtspClient::on_redirect(const Pending& pending, const rtsp::Response& respo
     return;
   }
   // A14: our credentials stay with the host they were given for.
-  if (!rtsp::same_host(url_, *to)) auth_ = rtsp::ClientAuth(to->user, to->password, config_.quirks);
+  if (!rtsp::same_host(url_, *to)) auth_ = tunnel_auth_ = rtsp::ClientAuth(to->user, to->password, config_.quirks);
   if (config_.dialogue) config_.dialogue->conceal(to->user, to->password);
   url_ = std::move(*to);
   if (url_.tls) over_tcp_ = true;
@@ -366,6 +400,7 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
   track_.framerate = video->framerate;
   track_.sprop = std::move(video->sprop);
   const rtsp::MediaDescription& media = session->medias[video->media_index];
+  if (!take_keys(*session, media, response)) return;
   if (const rtsp::Fmtp* fmtp = media.fmtp(track_.payload_type)) {
     track_.donl = rtsp::parse_number<uint32_t>(fmtp->get("sprop-max-don-diff")).value_or(0) > 0;
     track_.packetization_mode = rtsp::parse_number<uint8_t>(fmtp->get("packetization-mode")).value_or(1);
@@ -376,6 +411,33 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
     return;
   }
   if (phase_ == Phase::describe) send_setup(now);
+}
+
+bool RtspClient::take_keys(const rtsp::SessionDescription& session, const rtsp::MediaDescription& media,
+                           const rtsp::Response& response) {
+  keys_.reset();
+  profile_ = rtsp::RtpProfile::avp;
+  if (rtsp::is_secure(media)) {
+    if (!url_.tls) {
+      fail(Code::rtsp_unsupported,
+           "the device offers SRTP with its keys in the clear, which protects nothing; right would be rtsps://, or "
+           "plain "
+           "RTP set in the device");
+      return false;
+    }
+    Result<rtsp::KeyOffer> offer = rtsp::choose_keys(session, media, response.headers.get("KeyMgmt"));
+    if (!offer) {
+      fail(offer.error().code, offer.error().what);
+      return false;
+    }
+    keys_ = std::move(*offer);
+    profile_ = rtsp::iequals(media.protocol, "RTP/SAVPF") ? rtsp::RtpProfile::savpf : rtsp::RtpProfile::savp;
+    // Media that are protected by themselves may leave the connection.
+    if (config_.transport == policy::Transport::udp && !switched_ && !memory_.udp_failed) over_tcp_ = false;
+  }
+  const Status taken = events_.on_client_keys(keys_ ? &keys_->keys : nullptr);
+  if (!taken) fail(taken.error().code, taken.error().what);
+  return taken.ok();
 }
 
 // Whether the URI by which SETUP was accepted is one that may be: what RFC 3986 makes of base and control is no quirk,

@@ -20,6 +20,7 @@
 #include "policy/snapshot.h"
 #include "rtp/packet.h"
 #include "rtsp/digest.h"
+#include "rtsp/key_management.h"
 #include "rtsp/message.h"
 #include "rtsp/stream_splitter.h"
 #include "rtsp/transport.h"
@@ -52,6 +53,9 @@ class RtspClientOutput {
  public:
   // Opens a connection; on_connected or on_closed follows. What was open before is closed first.
   virtual void connect(const std::string& host, uint16_t port, bool tls) = 0;
+  // The same through HTTP, by GET and POST of the URL's path; `auth` answers what HTTP itself asks. on_redirected may
+  // follow too.
+  virtual void connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) = 0;
   virtual void send(ByteSpan bytes) = 0;
   virtual void close() = 0;
   // on_timer is wanted at `when`; replaces the one asked for before. Empty: none.
@@ -76,6 +80,8 @@ class RtspClientEvents {
   // The track that will be SETUP, and how its packets will come. May be called again after a restart. An error ends
   // the attempt.
   virtual Status on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) = 0;
+  // How its packets are protected; null: not at all. Before each on_client_track. An error ends the attempt.
+  virtual Status on_client_keys(const SrtpKeys* keys) = 0;
   virtual void on_client_playing(bool over_tcp) = 0;
   virtual void on_client_restarting(std::string_view reason) = 0;
   virtual void on_client_rtp(ByteSpan packet, const rtp::Arrival& arrival) = 0;
@@ -112,6 +118,8 @@ class RtspClient {
   void on_connected(MonoTime now, std::string_view peer);
   // It could not be opened, or it ended. `why.where` is replaced.
   void on_closed(MonoTime now, const Error& why);
+  // The tunnel's HTTP was answered with a redirect. `location`: http, https, rtsp, rtsps, or a path of the same server.
+  void on_redirected(MonoTime now, std::string_view location);
   // Takes what can be taken and returns how many bytes; the caller gives the rest again with what comes behind it.
   size_t on_bytes(ByteSpan unread, const rtp::Arrival& arrival);
   // A datagram of the device came in on the UDP ports.
@@ -146,10 +154,14 @@ class RtspClient {
   void on_response(const rtsp::Response& response, MonoTime now);
   void on_unauthorized(Pending pending, const rtsp::Response& response, MonoTime now);
   void on_redirect(const Pending& pending, const rtsp::Response& response, MonoTime now);
+  void follow(const std::string& from, std::string_view location, MonoTime now);
   void on_options(const rtsp::Response& response, MonoTime now);
   void on_describe(const rtsp::Response& response, MonoTime now);
   void on_setup(const rtsp::Response& response, MonoTime now);
   void on_play(const rtsp::Response& response, MonoTime now);
+  // The keys of a media that comes as SRTP. False when the attempt has ended.
+  bool take_keys(const rtsp::SessionDescription& session, const rtsp::MediaDescription& media,
+                 const rtsp::Response& response);
   bool right_control();
   // `answered`: because of the device's answer (J4). False when there is no other, or the attempt has ended.
   bool try_other_transport(std::string_view reason, MonoTime now, bool answered);
@@ -162,6 +174,7 @@ class RtspClient {
   Status take_channels(const rtsp::Transport& transport, std::string_view header);
   Status take_ports(const rtsp::Transport& transport, std::string_view header);
   bool take_session(const rtsp::Response& response);
+  uint32_t own_ssrc(MonoTime now);
   void punch(MonoTime now);
   void send_keepalive(MonoTime now);
   void on_keepalive(const rtsp::Response& response, MonoTime now);
@@ -175,6 +188,7 @@ class RtspClient {
   void record(bool sent, std::string_view message, MonoTime now);
   void record_garbage(ByteSpan unread, uint64_t garbage_before, uint64_t resyncs_before, MonoTime now);
 
+  bool tunnelled() const { return config_.transport == policy::Transport::http; }
   void arm();
   void fail(Code code, std::string what);
   void finish(const Error& reason);
@@ -199,6 +213,7 @@ class RtspClient {
 
   rtsp::Url url_;
   rtsp::ClientAuth auth_;
+  rtsp::ClientAuth tunnel_auth_;  // the same credentials, before any challenge
   std::string peer_;
   uint32_t cseq_ = 0;
   std::optional<Pending> pending_;
@@ -215,6 +230,8 @@ class RtspClient {
   std::vector<std::string> setup_uris_;  // candidates, the likeliest first
   size_t setup_index_ = 0;
   RtpTrack track_;
+  std::optional<rtsp::KeyOffer> keys_;  // the media comes as SRTP
+  rtsp::RtpProfile profile_ = rtsp::RtpProfile::avp;
   std::string session_;
   uint32_t session_timeout_s_ = 60;
   bool have_session_ = false;

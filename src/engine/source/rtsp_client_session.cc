@@ -197,8 +197,11 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
       if (Status one = tolerated(Quirk::A25, "the answer to SETUP has " + count + " transports"); !one) return one;
     }
   }
-  if (transport.profile == rtsp::RtpProfile::savp || transport.profile == rtsp::RtpProfile::savpf) {
-    return make_error(Code::rtsp_unsupported, place(), "the device answers SETUP with SRTP, which is not supported");
+  const bool secure = transport.profile == rtsp::RtpProfile::savp || transport.profile == rtsp::RtpProfile::savpf;
+  if (known && secure != keys_.has_value()) {
+    return make_error(Code::rtsp_unsupported, place(),
+                      secure ? "the device answers SETUP with SRTP, for which it gave no key"
+                             : "asked for SRTP, the device set up plain RTP");
   }
   if (over_tcp_) return take_channels(transport, header);
   if (known && (transport.interleaved || transport.lower == rtsp::LowerTransport::tcp)) {
@@ -258,6 +261,12 @@ bool RtspClient::take_session(const rtsp::Response& response) {
   have_session_ = true;
   if (session->timeout_given) session_timeout_s_ = session->timeout_s;
   return true;
+}
+
+uint32_t RtspClient::own_ssrc(MonoTime now) {
+  std::array<uint8_t, kReportBytes> memory;
+  const ByteSpan report = events_.on_client_wants_report(memory, now);
+  return report.size() >= 8 ? load_be32(&report[4]) : 0;  // in the clear in SRTCP too
 }
 
 void RtspClient::punch(MonoTime now) {

@@ -15,6 +15,7 @@ constexpr size_t kMaxUnsentBytes = 64 << 10;  // requests and reports that the d
 constexpr int kUdpReceiveBuffer = 2 << 20;    // a keyframe's burst; the kernel's limit may make it less
 constexpr int kUdpBatchesPerWakeup = 8;
 constexpr Nanos kForeignSourceAfter = 500ms;  // F13
+constexpr uint64_t kMostRefused = 200;        // SRTP packets that do not authenticate, and none does
 constexpr Nanos kTcpUserTimeout = 15s;
 constexpr Nanos kTcpKeepAlive = 20s;
 
@@ -66,11 +67,31 @@ void RtspSource::stop(Task done) {
 
 void RtspSource::connect(const std::string& host, uint16_t port, bool tls) {
   close();
+  tunnel_config_.reset();
   host_ = host;
   port_ = port;
   tls_ = tls;
   resolving_ = shard_.resolver().resolve(loop_, host, port, 5s,
                                          [this](net::ResolveResult addresses) { on_resolved(std::move(addresses)); });
+}
+
+void RtspSource::connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) {
+  connect(url.host, port, url.tls);
+  tunnel_config_.emplace();
+  tunnel_config_->target = url.path;
+  tunnel_config_->authority = url.authority();
+  tunnel_config_->auth = auth;
+}
+
+Result<std::unique_ptr<net::Stream>> RtspSource::dial(const net::SocketAddress& to, net::StreamHandler& handler) {
+  net::ConnectOptions options;
+  options.stream.keep_alive = kTcpKeepAlive;
+  options.stream.user_timeout = kTcpUserTimeout;
+  options.timeout = addresses_.size() > 1 ? Nanos(2s) : Nanos(5s);
+  if (!tls_) return net::connect_tcp(loop_, to, options, handler);
+  auto context = shard_.tls_context(tls_ca_file_, tls_verify_);
+  if (!context) return std::move(context).error();
+  return net::connect_tls(loop_, to, host_, options, *context, handler);
 }
 
 void RtspSource::on_resolved(net::ResolveResult addresses) {
@@ -84,29 +105,26 @@ void RtspSource::on_resolved(net::ResolveResult addresses) {
 }
 
 void RtspSource::try_next_address() {
-  net::ConnectOptions options;
-  options.stream.keep_alive = kTcpKeepAlive;
-  options.stream.user_timeout = kTcpUserTimeout;
-  options.timeout = addresses_.size() > 1 ? Nanos(2s) : Nanos(5s);
   Error last = make_error(Code::resolve_failed, host_, "the name has no address");
   while (next_address_ < addresses_.size()) {
-    const net::SocketAddress& to = addresses_[next_address_++];
-    Result<std::unique_ptr<net::Stream>> stream = make_error(Code::connect_failed, to.text(), "not tried");
-    if (tls_) {
-      auto context = shard_.tls_context(tls_ca_file_, tls_verify_);
-      if (!context) {
-        closed_soon(context.error());
+    const net::SocketAddress to = addresses_[next_address_++];
+    if (tunnel_config_) {
+      const auto dial_again = [this, to](net::StreamHandler& handler) { return dial(to, handler); };
+      auto tunnel = HttpTunnel::open(loop_, *tunnel_config_, dial_again, *this);
+      if (tunnel) {
+        tunnel_ = tunnel->get();
+        stream_ = std::move(*tunnel);
         return;
       }
-      stream = net::connect_tls(loop_, to, host_, options, *context, *this);
-    } else {
-      stream = net::connect_tcp(loop_, to, options, *this);
+      last = std::move(tunnel).error();
+      continue;
     }
+    auto stream = dial(to, *this);
     if (stream) {
       stream_ = std::move(*stream);
       return;
     }
-    last = stream.error();
+    last = std::move(stream).error();
   }
   closed_soon(std::move(last));
 }
@@ -126,8 +144,14 @@ void RtspSource::on_stream_open() {
 
 void RtspSource::on_stream_failed(const Error& error) {
   const bool was_connected = std::exchange(connected_, false);
-  stream_.reset();
-  if (!was_connected && next_address_ < addresses_.size()) {
+  const bool answered = tunnel_ != nullptr && tunnel_->answered();
+  const std::string redirect = tunnel_ != nullptr ? tunnel_->redirect() : std::string();
+  drop_stream();
+  if (!redirect.empty()) {
+    client_.on_redirected(now(), redirect);
+    return;
+  }
+  if (!was_connected && !answered && next_address_ < addresses_.size()) {
     try_next_address();
     return;
   }
@@ -139,9 +163,14 @@ void RtspSource::close() {
   resolving_.cancel();
   loop_.cancel_timer(std::exchange(closed_timer_, {}));
   connected_ = false;
-  stream_.reset();
+  drop_stream();
   tail_.clear();
   unsent_.clear();
+}
+
+void RtspSource::drop_stream() {
+  tunnel_ = nullptr;
+  stream_.reset();
 }
 
 void RtspSource::on_stream_readable() {
@@ -332,22 +361,64 @@ Status RtspSource::on_client_track(const RtpTrack& track, bool over_tcp, std::st
   return memory_.receiver->begin(track, over_tcp, peer, *this);
 }
 void RtspSource::on_client_playing(bool over_tcp) {
+  if (tunnel_) return events_.on_attempt_ready(tls_ ? "RTSP over HTTPS" : "RTSP over HTTP");
   events_.on_attempt_ready(over_tcp ? (tls_ ? "RTSPS, interleaved" : "RTSP over TCP") : "RTSP over UDP");
 }
 void RtspSource::on_client_restarting(std::string_view reason) {
   memory_.receiver->end(*this);
   events_.on_attempt_restarting(reason);
 }
+Status RtspSource::on_client_keys(const SrtpKeys* keys) {
+  srtp_.reset();
+  srtp_opened_ = srtp_refused_ = srtp_told_ = 0;
+  srtp_next_fault_ = {};
+  if (!keys) return {};
+  auto made = rtp::Srtp::make(*keys);
+  if (!made) return std::move(made).error();
+  srtp_ = std::move(*made);
+  return {};
+}
+bool RtspSource::decrypt(bool rtcp, ByteSpan& packet, MonoTime at) {
+  if (!rtcp && rtp::looks_like_rtcp(packet)) rtcp = true;  // E5: SRTCP has that in the clear too
+  const rtp::Srtp::Verdict verdict = rtcp ? srtp_->open_rtcp(packet, packet) : srtp_->open_rtp(packet, packet);
+  if (verdict == rtp::Srtp::Verdict::ok) {
+    ++srtp_opened_;
+    return true;
+  }
+  if (verdict == rtp::Srtp::Verdict::replayed) {
+    ++memory_.counters.duplicate_packets;
+    return false;
+  }
+  ++memory_.counters.malformed;
+  ++srtp_refused_;
+  const std::string count = std::to_string(srtp_refused_ - srtp_told_);
+  if (srtp_opened_ == 0 && srtp_refused_ == kMostRefused) {
+    closed_soon(make_error(Code::rtp_malformed, {},
+                           "none of " + std::to_string(kMostRefused) +
+                               " SRTP packets authenticates: the device encrypts with another key than it gave"));
+  } else if (at >= srtp_next_fault_) {
+    srtp_next_fault_ = at + 1s;
+    srtp_told_ = srtp_refused_;
+    events_.on_attempt_fault(make_error(Code::rtp_malformed, where_ + ", " + host_,
+                                        "SRTP packets do not authenticate: " + count + " since the last report"));
+  }
+  return false;
+}
 void RtspSource::on_client_rtp(ByteSpan packet, const rtp::Arrival& at) {
+  if (srtp_ && !decrypt(false, packet, at.mono)) return;
   if (memory_.tape) memory_.tape->add(false, packet, at.mono);
   memory_.receiver->on_rtp(packet, at);
 }
 void RtspSource::on_client_rtcp(ByteSpan packet, const rtp::Arrival& at) {
+  if (srtp_ && !decrypt(true, packet, at.mono)) return;
   if (memory_.tape) memory_.tape->add(true, packet, at.mono);
   memory_.receiver->on_rtcp(packet, at);
 }
 ByteSpan RtspSource::on_client_wants_report(std::span<uint8_t> out, MonoTime when) {
-  return memory_.receiver->make_report(out, when);
+  const ByteSpan report = memory_.receiver->make_report(out, when);
+  if (!srtp_ || report.empty()) return report;
+  if (report.data() != out.data()) std::memmove(out.data(), report.data(), report.size());
+  return srtp_->protect_rtcp(out, report.size());
 }
 void RtspSource::on_client_fault(const Error& fault) { events_.on_attempt_fault(fault); }
 void RtspSource::on_client_ended(const Error& reason) {

@@ -11,7 +11,9 @@
 #include "net/stream.h"
 #include "net/udp.h"
 #include "policy/snapshot.h"
+#include "rtp/srtp.h"
 #include "source/attempt.h"
+#include "source/http_tunnel.h"
 #include "source/rtp_receiver.h"
 #include "source/rtsp_client.h"
 #include "source/source_memory.h"
@@ -49,6 +51,7 @@ class RtspSource final : public Attempt,
 
   // RtspClientOutput
   void connect(const std::string& host, uint16_t port, bool tls) override;
+  void connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) override;
   void send(ByteSpan bytes) override;
   void close() override;
   void set_timer(std::optional<MonoTime> when) override;
@@ -59,6 +62,7 @@ class RtspSource final : public Attempt,
   std::string make_cnonce() override;
   // RtspClientEvents
   Status on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) override;
+  Status on_client_keys(const SrtpKeys* keys) override;
   void on_client_playing(bool over_tcp) override;
   void on_client_restarting(std::string_view reason) override;
   void on_client_rtp(ByteSpan packet, const rtp::Arrival& arrival) override;
@@ -78,9 +82,14 @@ class RtspSource final : public Attempt,
 
   void on_resolved(net::ResolveResult addresses);
   void try_next_address();
+  // One connection to an address, plain or TLS.
+  Result<std::unique_ptr<net::Stream>> dial(const net::SocketAddress& to, net::StreamHandler& handler);
   void on_udp_ready(bool rtcp);
   bool accept_udp_from(const net::SocketAddress& from, bool rtcp, MonoTime now);
   void arm_reorder();
+  void drop_stream();
+  // Takes a packet's protection off; false when it is not to be taken.
+  bool decrypt(bool rtcp, ByteSpan& packet, MonoTime now);
   void closed_soon(Error why);
   MonoTime now() const { return loop_.clock().now_mono(); }
   rtp::Arrival arrival() const { return {loop_.clock().now_mono(), loop_.clock().now_wall()}; }
@@ -90,8 +99,9 @@ class RtspSource final : public Attempt,
   SourceMemory& memory_;
   AttemptEvents& events_;
   std::unique_ptr<net::Stream> stream_;
-  uint64_t generation_ = 0;    // of the connection
-  std::vector<uint8_t> tail_;  // unfinished bytes between two reads
+  uint64_t generation_ = 0;          // of the connection
+  std::vector<uint8_t> tail_;        // unfinished bytes between two reads
+  std::unique_ptr<rtp::Srtp> srtp_;  // null: packets come plain
   bool connected_ = false;
   bool stopped_ = false;
 
@@ -109,7 +119,14 @@ class RtspSource final : public Attempt,
   net::ResolveRequest resolving_;
   std::vector<net::SocketAddress> addresses_;
   size_t next_address_ = 0;
+  std::optional<HttpTunnelConfig> tunnel_config_;  // of connections through HTTP
+  HttpTunnel* tunnel_ = nullptr;                   // stream_, where it is one
   std::string unsent_;
+
+  uint64_t srtp_opened_ = 0;
+  uint64_t srtp_refused_ = 0;  // packets that do not authenticate, since the keys came
+  uint64_t srtp_told_ = 0;     // of these, told
+  MonoTime srtp_next_fault_{};
 
   std::optional<net::UdpPair> udp_;
   UdpEar rtp_ear_{*this, false};

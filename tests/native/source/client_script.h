@@ -109,6 +109,10 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   }
 
   // --- RtspClientOutput
+  void connect_tunnel(const rtsp::Url& url, uint16_t port, const rtsp::ClientAuth& auth) override {
+    tunnels.push_back(auth);
+    connect(url.host, port, url.tls);
+  }
   void connect(const std::string& host, uint16_t port, bool tls) override {
     connects.push_back({host, port, tls});
     unread.clear();
@@ -139,6 +143,11 @@ class Script : public RtspClientOutput, public RtspClientEvents {
     track = t;
     return {};
   }
+  Status on_client_keys(const SrtpKeys* given) override {
+    keys.reset();
+    if (given) keys = *given;
+    return {};
+  }
   void on_client_playing(bool tcp) override { played_over_tcp = tcp; }
   void on_client_restarting(std::string_view reason) override { restarts.emplace_back(reason); }
   void on_client_rtp(ByteSpan packet, const rtp::Arrival&) override { rtp.emplace_back(as_text(packet)); }
@@ -167,11 +176,13 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   std::string everything_sent;
   std::vector<std::string> frames, rtp, rtcp, punches, udp_reports, restarts;
   std::vector<Connect> connects;
+  std::vector<rtsp::ClientAuth> tunnels;  // what HTTP was given to answer with
   std::vector<Error> faults;
   std::string udp_source;
   rtsp::PortPair udp_ports;
   std::optional<bool> played_over_tcp;
   std::optional<RtpTrack> track;
+  std::optional<SrtpKeys> keys;
   std::optional<Error> ended;
   int closes = 0;
 };

@@ -44,7 +44,8 @@ class TinyServer final : private net::AcceptHandler {
     }
     timestamp_ += 3600;
   }
-  void send_rtp(const std::string& bytes) {
+  void send_rtp(const std::string& plain) {
+    const std::string bytes = protect ? protect(plain) : plain;
     if (udp_to_) {
       ASSERT_TRUE(udp_rtp->send(as_bytes(bytes), *udp_to_).ok());
       return;
@@ -70,6 +71,8 @@ class TinyServer final : private net::AcceptHandler {
   uint16_t port = 0;
   uint16_t first_sequence = 100;
   std::vector<std::string> methods;  // as they came
+  std::string sdp{kSdp};
+  std::function<std::string(const std::string&)> protect;  // what SRTP makes of a packet
   std::optional<net::SocketAddress> udp_source_override;
   std::optional<uint16_t> announced_port;  // instead of the one that sends
   std::optional<net::UdpSocket> udp_rtp;
@@ -119,7 +122,7 @@ class TinyServer final : private net::AcceptHandler {
       case rtsp::Method::options: response.headers.add("Public", "OPTIONS, GET_PARAMETER"); break;
       case rtsp::Method::describe:
         response.headers.add("Content-Type", "application/sdp");
-        response.body = kSdp;
+        response.body = sdp;
         break;
       case rtsp::Method::setup: {
         response.headers.add("Session", "1234;timeout=60");
