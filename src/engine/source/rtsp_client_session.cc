@@ -181,10 +181,11 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
   bool known = false;
   const std::string_view header = response.headers.get("Transport");
   const auto list = rtsp::parse_transport(header, config_.quirks);
-  if (!list && config_.quirks && config_.quirks->strict.has(Quirk::A23)) {
-    return make_error(list.error().code, place(), list.error().what);
-  }
-  if (list && !list->empty()) {
+  if (list) {
+    if (std::any_of(list->begin(), list->end(), [](const rtsp::Transport& t) { return t.protocol_behind; })) {
+      constexpr auto kFound = "the answer to SETUP has a transport with a parameter in front of its protocol";
+      if (Status behind = tolerated(Quirk::A23, kFound); !behind) return behind;
+    }
     // A25: of several, the one of the kind we asked for.
     const auto fits = [this](const rtsp::Transport& t) {
       return over_tcp_ == (t.interleaved.has_value() || t.lower == rtsp::LowerTransport::tcp);
@@ -246,12 +247,9 @@ Status RtspClient::take_ports(const rtsp::Transport& transport, std::string_view
 
 bool RtspClient::take_session(const rtsp::Response& response) {
   if (!response.headers.has("Session")) return true;
-  const auto session = rtsp::parse_session(response.headers.get("Session"), config_.quirks);
-  if (!session) {
-    if (!config_.quirks || !config_.quirks->strict.has(Quirk::A27)) return true;
-    finish(make_error(session.error().code, place(), session.error().what));
-    return false;
-  }
+  const auto session = rtsp::parse_session(response.headers.get("Session"));
+  if (!session) return true;
+  if (session->blanks && !let_pass(Quirk::A27, "there are blanks in the Session header")) return false;
   // A26: the newest id counts.
   if (have_session_ && session->id != session_ && !let_pass(Quirk::A26, "the session id changes")) return false;
   session_ = session->id;

@@ -94,6 +94,38 @@ TEST(QuirkA24, ASourceThatIsGivenIsNone) {
   expect_plays(device);
 }
 
+const std::string kA23Answers[] = {transport("ssrc=0a1b2c3d;unicast;RTP/AVP/TCP;interleaved=0-1"),
+                                   transport("interleaved=0-1;RTP/AVP/TCP;unicast")};
+TEST(QuirkA23, Tolerated) {
+  for (const std::string& answer : kA23Answers) {
+    QuirkScript device;
+    set_up(device, answer);
+    expect_plays(device, Quirk::A23);
+  }
+}
+TEST(QuirkA23, Strict) {
+  for (const std::string& answer : kA23Answers) {
+    QuirkScript device(Quirk::A23);
+    set_up(device, answer);
+    expect_refused(device, Quirk::A23);
+  }
+}
+
+const std::string kA27Answer = "Session: 77 ; timeout=8\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+TEST(QuirkA27, Tolerated) {
+  QuirkScript device;
+  set_up(device, kA27Answer);
+  device.advance(4s);
+  EXPECT_THAT(device.expect("GET_PARAMETER "), HasSubstr("Session: 77\r\n"));
+  device.ok();
+  expect_plays(device, Quirk::A27);
+}
+TEST(QuirkA27, Strict) {
+  QuirkScript device(Quirk::A27);
+  set_up(device, kA27Answer);
+  expect_refused(device, Quirk::A27);
+}
+
 const std::string kTwo = transport("RTP/AVP;unicast;server_port=1-2,RTP/AVP/TCP;unicast;interleaved=0-1");
 TEST(QuirkA25, Tolerated) {
   QuirkScript device;
