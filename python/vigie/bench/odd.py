@@ -32,15 +32,16 @@ Outcome = Literal["steady", "breaks", "none"]
 class OddCamera:
     """What became of one camera with deviations.
 
-    `picture_s`: of the `seconds` since the first picture (or all, when none came), so many brought one. `reason`: the
-    engine's own words for the last failure, empty without one. `failures`: attempts that ended.
+    `picture_s`: of the `seconds` since the first picture (or all, when none came), so many brought one; looked at about
+    once a second. `reason`: the engine's own words for the last failure, empty without one. `failures`: attempts that
+    ended.
     """
 
     name: str
     quirks: list[str]
-    seconds: int = 0
-    picture_s: int = 0
-    longest_break_s: int = 0
+    seconds: float = 0.0
+    picture_s: float = 0.0
+    longest_break_s: float = 0.0
     failures: int = 0
     reason: str = ""
     named: list[str] = field(default_factory=list)  # the ids that the engine saw
@@ -166,22 +167,25 @@ def _policy(port: int, odd: SimProcess, plain: SimProcess, cameras: int, transpo
 def _watch(engine: Engine, cameras: Sequence[OddCamera], ended: Callable[[float], bool]) -> None:
     """Notes once a second which cameras brought pictures, and every reason that the engine gives."""
     by_object = {f"{camera.name}/main": camera for camera in cameras}
-    units, breaks = dict.fromkeys(by_object, 0), dict.fromkeys(by_object, 0)
+    units, breaks = dict.fromkeys(by_object, 0), dict.fromkeys(by_object, 0.0)
+    before = time.monotonic()
     while not ended(1):
         while event := engine.next_event(0):
             if event.state == "backing_off" and (camera := by_object.get(event.object)):
                 camera.failures += 1
                 camera.reason = event.text
         streams = engine.stats()["cameras"]
+        now = time.monotonic()
+        span, before = now - before, now
         for name, camera in by_object.items():
             stream = streams[camera.name]["streams"]["main"]
             came, units[name] = stream["units"] > units[name], stream["units"]
             camera.named = stream["quirks"]
             if came and camera.picture_s == 0:
-                camera.seconds = breaks[name] = 0
-            breaks[name] = 0 if came else breaks[name] + 1
-            camera.seconds += 1
-            camera.picture_s += came
+                camera.seconds = 0.0
+            breaks[name] = 0.0 if came else breaks[name] + span
+            camera.seconds += span
+            camera.picture_s += span if came else 0.0
             if camera.picture_s > 0:
                 camera.longest_break_s = max(camera.longest_break_s, breaks[name])
 
@@ -199,9 +203,9 @@ def make_odd_table(run: OddRun) -> Table:
         table.add_column(name, justify="right")
     table.add_column("why not all the time")
     for camera in run.cameras:
-        row = (camera.name, ",".join(camera.quirks), camera.outcome, f"{camera.picture_s} of {camera.seconds}")
+        row = (camera.name, ",".join(camera.quirks), camera.outcome, f"{camera.picture_s:.0f} of {camera.seconds:.0f}")
         style = None if camera.right else "red"
-        table.add_row(*row, str(camera.longest_break_s), camera.explained(), style=style)
+        table.add_row(*row, f"{camera.longest_break_s:.0f}", camera.explained(), style=style)
     return table
 
 
