@@ -43,6 +43,7 @@ enum vigie_code {
   VIGIE_ERROR_SILENT = 602, /* The source answers but sends no picture */
   VIGIE_ERROR_END_OF_SOURCE = 603, /* The source has ended */
   VIGIE_ERROR_FILE_UNREADABLE = 604, /* The file cannot be read as video */
+  VIGIE_ERROR_CAMERA_CLOCK = 605, /* The camera's clock is not to be trusted */
 };
 /* clang-format on */
 

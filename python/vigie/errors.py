@@ -327,6 +327,14 @@ class FileUnreadableError(Error, OSError):
     sentence = "The file cannot be read as video"
 
 
+class CameraClockError(Error, ValueError):
+    """The camera's clock is not to be trusted."""
+
+    code = 605
+    name = "camera_clock"
+    sentence = "The camera's clock is not to be trusted"
+
+
 BY_CODE: dict[int, type[Error]] = {
     error.code: error
     for error in (
@@ -367,6 +375,7 @@ BY_CODE: dict[int, type[Error]] = {
         SilentError,
         EndOfSourceError,
         FileUnreadableError,
+        CameraClockError,
     )
 }
 

@@ -37,13 +37,26 @@ Json track_json(const TrackInfo& track) {
           {"parameter_sets", {{"vps", hex_list(sets.vps)}, {"sps", hex_list(sets.sps)}, {"pps", hex_list(sets.pps)}}}};
 }
 
+double milliseconds(Nanos span) { return std::chrono::duration<double, std::milli>(span).count(); }
+
+Json clock_json(const source::ReceiverFacts& facts) {
+  return {{"quality", clock_quality_name(facts.clock_quality)},
+          {"error_ms", facts.clock_error ? Json(milliseconds(*facts.clock_error)) : Json(nullptr)},
+          {"reports", facts.reports.reports},
+          {"reports_without_time", facts.reports.without_time},
+          {"reports_since_1970", facts.reports.since_1970},
+          {"rejected_reports", facts.reports.rejected},
+          {"steps", facts.reports.steps},
+          {"last_step_ms", milliseconds(facts.reports.last_step)}};
+}
+
 Json media_json(const source::ReceiverFacts& facts) {
   const rtp::DepacketizerStats& units = facts.depacketizer;
   return {{"ssrc", facts.ssrc},
-          {"jitter_ms", std::chrono::duration<double, std::milli>(facts.jitter).count()},
+          {"jitter_ms", milliseconds(facts.jitter)},
           {"marker_proven", facts.marker_proven},
           {"marker_demotions", units.marker_demotions},
-          {"rejected_sender_reports", facts.rejected_reports},
+          {"clock", clock_json(facts)},
           {"sequence_restarts", facts.reorder.restarts},
           {"late_packets", facts.reorder.late},
           {"stray_packets", facts.reorder.strays},
