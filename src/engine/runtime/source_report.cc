@@ -66,6 +66,17 @@ Json media_json(const source::ReceiverFacts& facts) {
           {"nals_unknown", units.nals_unknown}};
 }
 
+std::string_view taped_kind_name(source::TapedKind kind) {
+  switch (kind) {
+    case source::TapedKind::rtp: return "rtp";
+    case source::TapedKind::rtcp: return "rtcp";
+    case source::TapedKind::stray: return "stray";
+    case source::TapedKind::garbage: return "garbage";
+    case source::TapedKind::line_ends: return "line_ends";
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 Result<std::string> Engine::Impl::source_report(const std::string& camera, const std::string& stream) {
@@ -91,7 +102,11 @@ Result<std::string> Engine::Impl::source_report(const std::string& camera, const
   Json& packets = out["packets"] = Json::array();
   for (const source::TapedPacket& packet : report.packets) {
     const int64_t at_us = packet.since_start / 1us;
-    packets.push_back({{"at_us", at_us}, {"rtcp", packet.rtcp}, {"base64", base64_encode(packet.bytes)}});
+    const bool rtcp = packet.kind == source::TapedKind::rtcp;
+    Json& one = packets.emplace_back(Json{{"at_us", at_us}, {"rtcp", rtcp}, {"base64", base64_encode(packet.bytes)}});
+    if (packet.kind > source::TapedKind::rtcp) one["kind"] = taped_kind_name(packet.kind);
+    if (packet.kind == source::TapedKind::stray) one["channel"] = packet.channel;
+    if (packet.early) one["before_play"] = true;
   }
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -48,8 +48,11 @@ size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
     const rtsp::SplitterCounters before = splitter_.counters();
     const rtsp::StreamSplitter::Item item = splitter_.next(rest);
     taken += item.consumed;
-    if (splitter_.counters().garbage_bytes != before.garbage_bytes) {
-      record_garbage(rest, before.garbage_bytes, before.resyncs, arrival.mono);
+    const uint64_t garbage = splitter_.counters().garbage_bytes - before.garbage_bytes;
+    if (garbage > 0) record_garbage(rest, before.garbage_bytes, before.resyncs, arrival.mono);
+    if (garbage > 0 ||
+        (item.kind == rtsp::StreamSplitter::Kind::interleaved && item.consumed > 4 + item.payload.size())) {
+      tell_stray(item, garbage, arrival);
     }
     switch (item.kind) {
       case rtsp::StreamSplitter::Kind::interleaved: on_interleaved(item.channel, item.payload, arrival); break;
@@ -82,6 +85,15 @@ size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
   return unread.size();
 }
 
+void RtspClient::tell_stray(const rtsp::StreamSplitter::Item& item, size_t garbage, const rtp::Arrival& arrival) {
+  StrayBytes stray;
+  stray.garbage = garbage;
+  if (item.kind == rtsp::StreamSplitter::Kind::interleaved) {
+    stray.line_ends = item.consumed - 4 - item.payload.size() - garbage;
+  }
+  events_.on_client_stray(stray, arrival);
+}
+
 void RtspClient::on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Arrival& arrival) {
   if (phase_ == Phase::teardown) return;
   if (set_up_ && over_tcp_ && (channel == channels_.rtp || channel == channels_.rtcp)) {
@@ -94,6 +106,10 @@ void RtspClient::on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Ar
     return;
   }
   ++stats_.unknown_channel_frames;
+  StrayBytes stray;
+  stray.channel = channel;
+  stray.payload_bytes = payload.size();
+  events_.on_client_stray(stray, arrival);
   // Before SETUP's answer they can only be an earlier session's.
   const Quirk quirk = set_up_ ? Quirk::E4 : Quirk::D12;
   if (tolerates(config_.quirks, quirk)) return;
