@@ -217,6 +217,34 @@ TEST(QuirkE4, Strict) {
   EXPECT_THAT(device.ended->what, HasSubstr("channel 99"));
 }
 
+// Whoever records the device is told of all that stands between its packets.
+TEST(StrayBytesOf, WhatStandsBetweenThePackets) {
+  QuirkScript device;
+  device.play();
+  device.frame(0, "picture");
+  EXPECT_THAT(device.strays, IsEmpty());
+  device.feed("\r\n");
+  device.frame(0, "\x80picture");
+  ASSERT_EQ(device.strays.size(), 1u);
+  EXPECT_EQ(device.strays[0].line_ends, 1u) << "the other one went with the read before";
+  EXPECT_EQ(device.strays[0].garbage, 0u);
+  device.frame(99, "nobody's");
+  ASSERT_EQ(device.strays.size(), 2u);
+  EXPECT_EQ(device.strays[1].channel, 99);
+  EXPECT_EQ(device.strays[1].payload_bytes, 8u);
+  device.feed(std::string(20, '\x91'));
+  device.feed(std::string(10, '\x91'));
+  device.frame(0, "\x80picture");
+  size_t garbage = 0;
+  for (size_t i = 2; i < device.strays.size(); ++i) {
+    garbage += device.strays[i].garbage;
+    EXPECT_EQ(device.strays[i].line_ends, 0u);
+    EXPECT_FALSE(device.strays[i].channel);
+  }
+  EXPECT_EQ(garbage, 30u);
+  EXPECT_THAT(device.rtp, ElementsAre("picture", "\x80picture", "\x80picture"));
+}
+
 void send_on_a_new_connection(QuirkScript& device) {
   device.start();
   device.frame(0, "an earlier session's");
