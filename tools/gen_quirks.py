@@ -70,6 +70,7 @@ class Quirk(NamedTuple):
     cure: str
 
 
+# ruff: noqa: E501
 # fmt: off
 QUIRKS: dict[str, Quirk] = {{
 {body}

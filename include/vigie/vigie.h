@@ -86,6 +86,16 @@ VIGIE_EXPORT uint32_t vigie_engine_apply(vigie_engine* engine, const char* json,
 VIGIE_EXPORT uint32_t vigie_engine_stats(vigie_engine* engine, char** json, size_t* length, vigie_error* error);
 VIGIE_EXPORT void vigie_text_free(char* text);
 
+/* What one stream's device has shown of itself, as JSON text (docs/statistics.md), for whoever looks after it; free it
+ * with vigie_text_free. `stream` NULL: the camera's first. Holds no credential. */
+VIGIE_EXPORT uint32_t vigie_engine_source_report(vigie_engine* engine, const char* camera, const char* stream,
+                                                 char** json, size_t* length, vigie_error* error);
+/* Keeps the packets of an RTSP stream from now on for the report, up to `max_bytes` of them, without anything that shows
+ * a picture. For a probe of one camera: it takes memory for each packet. A camera without a privacy decision answers
+ * VIGIE_ERROR_WITHHELD. */
+VIGIE_EXPORT uint32_t vigie_engine_record_source(vigie_engine* engine, const char* camera, const char* stream,
+                                                 uint64_t max_bytes, vigie_error* error);
+
 /* ---- pictures in ------------------------------------------------------------------------------------------------- */
 
 enum vigie_codec { VIGIE_CODEC_H264 = 1, VIGIE_CODEC_H265 = 2, VIGIE_CODEC_MJPEG = 3 };

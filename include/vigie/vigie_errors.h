@@ -43,6 +43,7 @@ enum vigie_code {
   VIGIE_ERROR_SILENT = 602, /* The source answers but sends no picture */
   VIGIE_ERROR_END_OF_SOURCE = 603, /* The source has ended */
   VIGIE_ERROR_FILE_UNREADABLE = 604, /* The file cannot be read as video */
+  VIGIE_ERROR_CAMERA_CLOCK = 605, /* The camera's clock is not to be trusted */
   VIGIE_ERROR_SITE_REFUSED = 701, /* The site's partner refused the credentials */
   VIGIE_ERROR_SITE_MALFORMED = 702, /* The site's partner answered with something malformed */
   VIGIE_ERROR_SITE_FAILED = 703, /* The site's partner cannot tell its cameras */

@@ -327,6 +327,14 @@ class FileUnreadableError(Error, OSError):
     sentence = "The file cannot be read as video"
 
 
+class CameraClockError(Error, ValueError):
+    """The camera's clock is not to be trusted."""
+
+    code = 605
+    name = "camera_clock"
+    sentence = "The camera's clock is not to be trusted"
+
+
 class SiteRefusedError(Error, PermissionError):
     """The site's partner refused the credentials."""
 
@@ -391,6 +399,7 @@ BY_CODE: dict[int, type[Error]] = {
         SilentError,
         EndOfSourceError,
         FileUnreadableError,
+        CameraClockError,
         SiteRefusedError,
         SiteMalformedError,
         SiteFailedError,

@@ -14,6 +14,7 @@ class Quirk(NamedTuple):
     cure: str
 
 
+# ruff: noqa: E501
 # fmt: off
 QUIRKS: dict[str, Quirk] = {
     "A1": Quirk(
@@ -634,7 +635,7 @@ QUIRKS: dict[str, Quirk] = {
     "G18": Quirk(
         "tolerance",
         "RTP/JPEG that contradicts itself",
-        "what cannot be a picture is dropped and counted",
+        "what cannot be a picture is dropped and counted; a restart interval that was left out is taken from the markers",
     ),
     "G19": Quirk(
         "practice",

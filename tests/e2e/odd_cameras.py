@@ -4,7 +4,10 @@ import subprocess
 from collections.abc import Sequence
 
 from vigie import _native
+from vigie.bench.odd import CREDENTIALS, REFUSALS
 from vigie.quirks import QUIRKS
+
+__all__ = ["CREDENTIALS", "IDS", "REFUSALS", "expected", "sim_options", "transport"]
 
 IDS = [
     line.split()[0]
@@ -12,9 +15,6 @@ IDS = [
         [_native.find_program("vigie-sim"), "--list-quirks"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
 ]
-CREDENTIALS = ("ops", "right")
-# What the fault must say where a camera gives no pictures.
-REFUSALS = {"D14": "first-picture deadline"}
 # Those that show over UDP only.
 _UDP = {"A24", "F11", "J1", "J2", "J4"}
 # What is to be named for an id, where it is not just the id itself of a tolerance and nothing for a practice.

@@ -15,6 +15,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const ByteSpan all = ByteSpan(data, size).subspan(1);
   if (const auto sps = parse_h264_sps(all); sps && (sps->width == 0 || sps->width > 16384)) std::abort();
+  if (const auto sps = parse_h264_sps(all)) {
+    for (size_t at = 0; at < all.size(); ++at) {
+      const auto field = h264_field(all.subspan(at), *sps);
+      if (field && field->frame_num >> sps->frame_num_bits != 0) std::abort();
+    }
+  }
   if (const auto sps = parse_h265_sps(all); sps && (sps->height == 0 || sps->height > 16384)) std::abort();
   if (const auto image = parse_jpeg_for_rtp(all); image.ok()) {
     if (image->scan.empty() || image->tables[0].size() != 64 || image->width > 2040) std::abort();

@@ -42,7 +42,7 @@ void check_url(std::string_view text) {
 
 void check_joining(std::string_view text) {
   const std::string_view first = cut(text, '\n');
-  const std::string base = choose_base(first, {}, "rtsp://10.0.0.1/live");
+  const std::string base = *choose_base(first, {}, "rtsp://10.0.0.1/live");
   require(Url::parse(base).ok() && !Url::parse(base)->has_credentials());
   const auto candidates = control_candidates(base, text);
   require(!candidates.empty() && candidates.size() <= 4 && candidates.front() == resolve_control(base, text));
@@ -53,8 +53,7 @@ void check_joining(std::string_view text) {
   Quirks strict;
   for (const Quirk quirk : {Quirk::A1, Quirk::A2, Quirk::A3}) strict.strict.insert(quirk);
   const auto written = choose_base(first, {}, "rtsp://10.0.0.1/live", &strict);
-  require(!written.empty() && (!strict.seen.empty() || written == base));
-  require(!control_candidates(written, text).empty());
+  require(written.ok() == strict.seen.empty() && (!written.ok() || *written == base));
   resolve_control(first, text);
   control_candidates(first, text);
   strip_credentials(text);
@@ -72,13 +71,13 @@ void check_transport(std::string_view text) {
   Quirks quirks;
   require(*parse_transport(text, &quirks) == *list);
   Quirks strict{quirks.seen, {}};
-  const auto left = parse_transport(text, &strict);
-  require(!left || left->size() <= list->size());
+  require(parse_transport(text, &strict)->size() == list->size());
 }
 
 void check_small_headers(std::string_view text) {
-  if (const auto session = parse_session(text)) {
+  if (auto session = parse_session(text)) {
     const auto back = parse_session(format_session(*session));
+    session->blanks = false;
     require(back.ok() && *back == *session);
   }
   if (const auto range = parse_range(text)) {

@@ -5,12 +5,13 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from vigie.bench.live import Case, Load, as_json, run_cases
+from vigie.bench.odd import make_odd_table, odd_summary, run_odd
 from vigie.bench.process_figures import cpus_of
 from vigie.bench.servers import OwnEngine, Server, parse_against
 from vigie.bench.table import make_table, problems, sound
@@ -58,15 +59,30 @@ def live(
     sim_port: Annotated[int, typer.Option(min=0, max=65535, help="Where the cameras are; 0: any.")] = 0,
     engine_cpus: Annotated[str, typer.Option(help="CPUs of the engine, such as 0 or 0,1.")] = "0",
     load_cpus: Annotated[str, typer.Option(help="CPUs of cameras and viewers.")] = "1",
+    random_quirks: Annotated[
+        int,
+        typer.Option(min=0, help="Instead: so many known deviations in each of --cameras (100), plain ones beside."),
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same deviations and rates.")] = 1,
     engine_log: Annotated[Path | None, typer.Option(help="Where the engine's output goes.", show_default=False)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two small cases of 5 seconds.")] = False,
     as_json_option: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
 ) -> None:
     """Live viewing: CPU, memory, latency and loss, next to other servers in the same run.
 
-    Exit code 1 when vigie lost anything or a viewer had no picture.
+    Exit code 1 when vigie lost anything or a viewer had no picture. With --random-quirks: when a camera is not as its
+    deviations allow, or a viewer of a plain camera missed anything.
     """
     console = Console(stderr=True)
+    if random_quirks:
+        others: dict[str, object] = {"--case": case, "--against": against, "--no-own": not own, "--sim-port": sim_port}
+        others |= {"--quick": quick, "--engine-log": engine_log, "--rounds": rounds > 1}
+        if wrong := [name for name, given in others.items() if given]:
+            raise InvalidArgumentError(
+                f"it does not go with {', '.join(wrong)}; right would be --cameras, --viewers, --seconds, --seed "
+                "and the options of the load",
+                "--random-quirks",
+            )
     texts = case or ([f"{cameras}x{viewers}"] if cameras else _QUICK if quick else _FULL)
     cases = [parse_case(text) for text in texts]
     if against and not sim_port:
@@ -83,7 +99,10 @@ def live(
         rounds=rounds,
         sim_port=sim_port,
         load_cpus=_cpu_list(load_cpus, "--load-cpus"),
+        seed=seed,
     )
+    if random_quirks:
+        _run_odd(cameras or 100, random_quirks, load, console, viewers, engine, as_json_option)
     servers: list[Server] = [OwnEngine(engine, engine_log)] if own else []
     for text in against or []:
         other = parse_against(text)
@@ -103,6 +122,20 @@ def live(
         console.print(line, style="red", markup=False, highlight=False)
     ours = [each for measured in results for each in measured if each.server == "vigie"]
     raise typer.Exit(0 if all(sound(each) for each in ours) else 1)
+
+
+def _run_odd(
+    cameras: int, quirks: int, load: Load, console: Console, viewers: int, cpus: tuple[int, ...], json_wanted: bool
+) -> NoReturn:
+    with console.status("Starting") as status:
+        run = run_odd(cameras, quirks, load, status.update, viewers=viewers, cpus=cpus)
+    if json_wanted:
+        print(json.dumps(run.as_json()))
+    else:
+        Console(width=None if console.is_terminal else 180).print(make_odd_table(run))
+    for line in odd_summary(run):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if run.good else 1)
 
 
 def parse_case(text: str) -> Case:

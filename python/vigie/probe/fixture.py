@@ -20,7 +20,9 @@ from vigie.probe.dialogue import header
 FORMAT = "vigie-probe/1"
 # What the replaying client gives where the device wanted credentials: nobody checks them.
 CREDENTIALS = ("replay", "replay")
+_KINDS = ("rtp", "rtcp", "stray", "garbage", "line_ends")
 _WAIT_S = 5.0
+_MESSAGE = re.compile(r"RTSP/|[A-Z_]+ \S+ RTSP/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One RTP or RTCP packet."""
+    """What the device sent beside its messages. `kind`: rtp, rtcp (by the channel or port they came on); over TCP also
+    stray (a frame on another `channel`), garbage and line_ends between frames. `early`: before PLAY was answered."""
 
     at_s: float
-    rtcp: bool
+    kind: str
     data: bytes
+    channel: int = 0
+    early: bool = False
+
+    @property
+    def rtcp(self) -> bool:
+        """Whether it belongs on the second channel or port."""
+        return self.kind == "rtcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +98,30 @@ def load_fixture(path: Path) -> Fixture:
             dialogue=tuple(
                 Message(float(line["at_s"]), bool(line["sent"]), str(line["text"])) for line in content["dialogue"]
             ),
-            packets=tuple(
-                Packet(packet["at_us"] / 1e6, bool(packet["rtcp"]), base64.b64decode(packet["base64"], validate=True))
-                for packet in content["packets"]
-            ),
+            packets=tuple(_packet(packet) for packet in content["packets"]),
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise InvalidArgumentError(f"{path}: not a recording of vigie probe ({error!r})", "--replay") from None
+
+
+def _packet(written: dict[str, Any]) -> Packet:
+    kind = str(written.get("kind", "rtcp" if written["rtcp"] else "rtp"))
+    if kind not in _KINDS:
+        raise ValueError(f"a packet of kind {kind!r}; right would be one of {', '.join(_KINDS)}")
+    channel = int(written.get("channel", 0))
+    if not 0 <= channel <= 255:
+        raise ValueError(f"channel {channel}; right would be 0 to 255")
+    data = base64.b64decode(written["base64"], validate=True)
+    if len(data) > 65535 and kind in ("rtp", "rtcp", "stray"):
+        raise ValueError(f"a packet of {len(data)} bytes; right would be at most 65535")
+    return Packet(written["at_us"] / 1e6, kind, data, channel, bool(written.get("before_play", False)))
 
 
 class Replay:
     """Plays a recorded device on loopback, in a thread; a context manager. `url`: where it is.
 
     Each request gets the next recorded answer to one of its method. The first accepted PLAY starts the packets, in
-    their recorded rhythm.
+    their recorded rhythm; those that came before its answer do so again.
     """
 
     def __init__(self, fixture: Fixture) -> None:
@@ -141,8 +161,11 @@ class _Device:
     def __init__(
         self, fixture: Fixture, connection: socket.socket, host: str, port: int, stop: threading.Event
     ) -> None:
-        self._lines = list(fixture.dialogue)
-        self._packets = list(fixture.packets)
+        # What the dialogue shows of garbage comes with the packets, where they have it, at its place.
+        garbage = any(packet.kind == "garbage" for packet in fixture.packets)
+        self._lines = [line for line in fixture.dialogue if not garbage or line.sent or _MESSAGE.match(line.text)]
+        self._early = [packet for packet in fixture.packets if packet.early]
+        self._packets = [packet for packet in fixture.packets if not packet.early]
         self._connection = connection
         self._host = host
         self._port = port
@@ -199,6 +222,8 @@ class _Device:
         while at < len(self._lines) and not self._lines[at].sent:
             text = self._lines.pop(at).text
             self._learn_channels(text)
+            while method == "PLAY" and self._early:
+                self._send(self._early.pop(0))
             self._connection.sendall(self._renewed(text, recorded.text, cseq))
             if method == "PLAY" and re.match(r"RTSP/1\.0\s+2", text) and self._began is None:
                 self._began = time.monotonic()
@@ -246,11 +271,16 @@ class _Device:
             wait = self._began + packet.at_s - time.monotonic()
             if wait > 0:
                 return wait
-            self._packets.pop(0)
-            which = int(packet.rtcp)
-            if self._udp:
-                self._udp[which].sendto(packet.data, ("127.0.0.1", self._udp_to[which]))
-            else:
-                frame = b"$" + bytes([self._channels[which]]) + len(packet.data).to_bytes(2, "big")
-                self._connection.sendall(frame + packet.data)
+            self._send(self._packets.pop(0))
         return _WAIT_S
+
+    def _send(self, packet: Packet) -> None:
+        if packet.kind == "garbage":
+            self._connection.sendall(packet.data)
+        elif packet.kind == "line_ends":
+            self._connection.sendall(b"\r\n" * (len(packet.data) // 2) or b"\n")
+        elif self._udp and packet.kind != "stray":
+            self._udp[packet.rtcp].sendto(packet.data, ("127.0.0.1", self._udp_to[packet.rtcp]))
+        else:
+            channel = packet.channel if packet.kind == "stray" else self._channels[packet.rtcp]
+            self._connection.sendall(b"$" + bytes([channel]) + len(packet.data).to_bytes(2, "big") + packet.data)

@@ -8,6 +8,8 @@ from statistics import median
 _S = 1_000_000_000
 # Below this a slope says more of the network than of a clock.
 _DRIFT_SPAN_S = 20.0
+# From one picture to the next: more than a report may move the clock at once.
+_STEP_MS = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,16 @@ class Gop:
 class CameraClock:
     """The camera's clock against ours, by its sender reports.
 
-    `offset_ms`: camera less ours, median; `drift_ppm`: None when the run was too short to tell; `quality`: the worst
-    seen (none: no report came, so there is no offset).
+    `offset_ms`: camera less ours, median; `quality`: the worst seen (none: no report came, so there is no offset).
+    `drift_ppm`: None when the run was too short to tell, or capture times were `stepped` against media time in it.
+    `first_s`: from the first picture to the first one with a time; None: it never came.
     """
 
     quality: str
     offset_ms: float | None
     drift_ppm: float | None
+    first_s: float | None = None
+    stepped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +136,16 @@ def _clock(units: Sequence[UnitFacts]) -> CameraClock:
         return CameraClock("none", None, None)
     quality = "suspect" if any(unit.clock_quality == "suspect" for unit in known) else "reported"
     errors = [(unit.capture_ns - unit.arrival_wall_ns) / 1e6 for unit in known]
-    slope = _slope([(unit.arrival_ns - known[0].arrival_ns) / _S for unit in known], errors)
-    return CameraClock(quality, median(errors), None if slope is None else slope * 1000)
+    media = [unit.capture_ns / 1e6 - unit.pts_90k / 90 for unit in known]
+    stepped = any(abs(later - earlier) > _STEP_MS for earlier, later in pairwise(media))
+    slope = None if stepped else _slope([(unit.arrival_ns - known[0].arrival_ns) / _S for unit in known], errors)
+    return CameraClock(
+        quality,
+        median(errors),
+        None if slope is None else slope * 1000,
+        first_s=(known[0].arrival_ns - units[0].arrival_ns) / _S,
+        stepped=stepped,
+    )
 
 
 def _slope(x: Sequence[float], y: Sequence[float]) -> float | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from vigie.probe.advice import advise
+from vigie.probe.advice import advise, time_zone
 from vigie.probe.dialogue import read_dialogue
 from vigie.probe.measure import measure
 from vigie.probe.run import Run
@@ -39,6 +39,7 @@ def make_report(run: Run, onvif: dict[str, Any] | None = None) -> dict[str, Any]
             transport=run.transport,
             lost_packets=lost,
             marker_proven=media.get("marker_proven"),
+            reports=media.get("clock"),
         )
     return {
         "version": VERSION,
@@ -154,8 +155,15 @@ def _measured_lines(report: dict[str, Any], figures: dict[str, Any]) -> list[tup
 
 def _clock_text(clock: dict[str, Any]) -> str:
     if clock["offset_ms"] is None:
-        return "no sender report came: arrival times are used"
-    drift = (
-        "drift not known (a longer run tells)" if clock["drift_ppm"] is None else f"drift {clock['drift_ppm']:+.0f} ppm"
+        return "no sender report with a time came: arrival times are used"
+    if clock["stepped"]:
+        drift = "set to another time in mid-run"
+    elif clock["drift_ppm"] is None:
+        drift = "drift not known (a longer run tells)"
+    else:
+        drift = f"drift {clock['drift_ppm']:+.0f} ppm"
+    zone = time_zone(clock["offset_ms"] / 1000)
+    return (
+        f"{clock['offset_ms']:+.0f} ms against ours (network delay included){f', {zone}' if zone else ''}, {drift}, "
+        f"quality {clock['quality']}"
     )
-    return f"{clock['offset_ms']:+.0f} ms against ours (network delay included), {drift}, quality {clock['quality']}"

@@ -16,7 +16,26 @@ namespace vigie::capi {
 
 vigie_engine* wrap_engine(std::shared_ptr<runtime::Engine> engine) { return new vigie_engine{std::move(engine)}; }
 
+namespace {
+
+// A copy that vigie_text_free takes.
+uint32_t give_text(const Result<std::string>& made, char** text, size_t* length, vigie_error* error) {
+  if (!made.ok()) return fail(error, made.error());
+  auto* copy = static_cast<char*>(std::malloc(made->size() + 1));
+  if (!copy) return fail(error, Code::internal, "text", "out of memory");
+  std::memcpy(copy, made->c_str(), made->size() + 1);
+  *text = copy;
+  if (length) *length = made->size();
+  return VIGIE_OK;
+}
+
+std::string text_or_empty(const char* text) { return text ? text : ""; }
+
+}  // namespace
 }  // namespace vigie::capi
+
+using vigie::capi::give_text;
+using vigie::capi::text_or_empty;
 
 extern "C" {
 
@@ -86,14 +105,27 @@ uint32_t vigie_engine_apply(vigie_engine* engine, const char* json, size_t lengt
 uint32_t vigie_engine_stats(vigie_engine* engine, char** json, size_t* length, vigie_error* error) {
   return guarded(error, [&] {
     if (!engine || !json) return fail(error, Code::invalid_argument, "engine, json", "a pointer is NULL");
-    const auto stats = engine->engine->stats();
-    if (!stats.ok()) return fail(error, stats.error());
-    auto* text = static_cast<char*>(std::malloc(stats->size() + 1));
-    if (!text) return fail(error, Code::internal, "stats", "out of memory");
-    std::memcpy(text, stats->c_str(), stats->size() + 1);
-    *json = text;
-    if (length) *length = stats->size();
-    return uint32_t{VIGIE_OK};
+    return give_text(engine->engine->stats(), json, length, error);
+  });
+}
+
+uint32_t vigie_engine_source_report(vigie_engine* engine, const char* camera, const char* stream, char** json,
+                                    size_t* length, vigie_error* error) {
+  return guarded(error, [&] {
+    if (!engine || !camera || !json) {
+      return fail(error, Code::invalid_argument, "engine, camera, json", "a pointer is NULL");
+    }
+    return give_text(engine->engine->source_report(camera, text_or_empty(stream)), json, length, error);
+  });
+}
+
+uint32_t vigie_engine_record_source(vigie_engine* engine, const char* camera, const char* stream, uint64_t max_bytes,
+                                    vigie_error* error) {
+  return guarded(error, [&] {
+    if (!engine || !camera) return fail(error, Code::invalid_argument, "engine, camera", "a pointer is NULL");
+    const vigie::Status status =
+        engine->engine->record_source(camera, text_or_empty(stream), static_cast<size_t>(max_bytes));
+    return status.ok() ? uint32_t{VIGIE_OK} : fail(error, status.error());
   });
 }
 
@@ -117,7 +149,7 @@ uint32_t vigie_engine_push(vigie_engine* engine, const vigie_push* push, vigie_e
     }
     vigie::runtime::PushedUnit unit;
     unit.camera = given.camera;
-    unit.stream = given.stream ? given.stream : "";
+    unit.stream = text_or_empty(given.stream);
     unit.codec = static_cast<vigie::Codec>(given.codec);
     unit.data = {given.data, given.size};
     unit.length_prefixed = (given.flags & VIGIE_PUSH_LENGTH_PREFIXED) != 0;

@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::pair<std::string_view, FaultKind>, 13> kNames{{
+constexpr std::array<std::pair<std::string_view, FaultKind>, 15> kNames{{
     {"loss", FaultKind::loss},
     {"reorder", FaultKind::reorder},
     {"duplicate", FaultKind::duplicate},
@@ -17,6 +17,8 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 13> kNames{{
     {"restart", FaultKind::restart},
     {"sdp", FaultKind::sdp},
     {"clock_jump", FaultKind::clock_jump},
+    {"clock", FaultKind::clock},
+    {"no_reports", FaultKind::no_reports},
     {"auth", FaultKind::auth},
     {"status", FaultKind::status},
     {"slow", FaultKind::slow},
@@ -76,6 +78,9 @@ Status read_fault(const Json& object, Fault& fault) {
   }
   if (!number(object, "ticks", fault.ticks)) return bad("ticks", "must be a number of 90 kHz ticks");
   if (!number(object, "wall_seconds", fault.wall_seconds)) return bad("wall_seconds", "must be a number");
+  if (!number(object, "ppm", fault.ppm) || !(fault.ppm >= -1e5 && fault.ppm <= 1e5)) {
+    return bad("ppm", "must be from -100000 to 100000");
+  }
   if (!number(object, "status", fault.status) || fault.status < 100 || fault.status > 999) {
     return bad("status", "must be an RTSP status");
   }
@@ -105,6 +110,10 @@ Status read_fault(const Json& object, Fault& fault) {
     case FaultKind::sdp:
       if (!one_of({"fps", "sprop", "no-sprop", "payload"}))
         return bad("text", "must be fps, sprop, no-sprop or payload");
+      break;
+    case FaultKind::clock:
+      if (fault.text.empty() ? fault.ppm == 0 : !one_of({"since-1970", "zero"}))
+        return bad("clock", "needs ppm, or the text since-1970 or zero");
       break;
     case FaultKind::huge_length:
       if (!one_of({"frame", "body"})) return bad("text", "must be frame or body");

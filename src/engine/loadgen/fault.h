@@ -18,6 +18,8 @@ enum class FaultKind : uint8_t {
   restart,      // connections closed at once, new ones for this camera closed too
   sdp,          // text: fps | sprop | no-sprop | payload
   clock_jump,   // once: RTP time by `ticks`, sender reports' wall time by `wall_seconds`
+  clock,        // sender reports' wall time gains `ppm`; text: since-1970 | zero
+  no_reports,   // no sender reports
   auth,         // every credential is refused
   status,       // SETUP and PLAY are answered with `status`
   slow,         // answers come `delay` late
@@ -33,6 +35,7 @@ struct Fault {
   double percent = 0;
   int64_t ticks = 0;
   double wall_seconds = 0;
+  double ppm = 0;
   int status = 453;
   Nanos delay{0};
   size_t bytes = 1000;

@@ -8,10 +8,10 @@
 namespace vigie::loadgen {
 namespace {
 
-constexpr FaultKind kAllKinds[] = {FaultKind::loss,        FaultKind::reorder,     FaultKind::duplicate,
-                                   FaultKind::silence,     FaultKind::restart,     FaultKind::sdp,
-                                   FaultKind::auth,        FaultKind::status,      FaultKind::slow,
-                                   FaultKind::huge_length, FaultKind::endless_unit};
+constexpr FaultKind kAllKinds[] = {
+    FaultKind::loss,    FaultKind::reorder,     FaultKind::duplicate,   FaultKind::clock, FaultKind::no_reports,
+    FaultKind::silence, FaultKind::restart,     FaultKind::sdp,         FaultKind::auth,  FaultKind::status,
+    FaultKind::slow,    FaultKind::huge_length, FaultKind::endless_unit};
 
 double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
@@ -73,6 +73,12 @@ void SimServer::set_fault(CameraSlot& slot, const Fault& fault) {
       slot.camera->jump_clock(fault.ticks);
       slot.wall_offset_seconds += fault.wall_seconds;
       break;
+    case FaultKind::clock:
+      slot.clock_lie = fault.text;
+      slot.clock_ppm = fault.ppm;
+      slot.clock_ppm_since = loop_.now();
+      break;
+    case FaultKind::no_reports: slot.no_reports = true; break;
     case FaultKind::auth: slot.refuse_credentials = true; break;
     case FaultKind::status: slot.refuse_status = fault.status; break;
     case FaultKind::slow: slot.answer_delay = fault.delay; break;
@@ -109,6 +115,11 @@ void SimServer::clear_fault(CameraSlot& slot, FaultKind kind) {
     case FaultKind::silence: slot.camera->set_silent(false); break;
     case FaultKind::restart: slot.closed_down = false; break;
     case FaultKind::sdp: slot.sdp_lie.clear(); break;
+    case FaultKind::clock:
+      slot.clock_lie.clear();
+      slot.clock_ppm = 0;
+      break;
+    case FaultKind::no_reports: slot.no_reports = false; break;
     case FaultKind::auth: slot.refuse_credentials = false; break;
     case FaultKind::status: slot.refuse_status = 0; break;
     case FaultKind::slow: slot.answer_delay = 0ns; break;

@@ -258,23 +258,33 @@ void SimServer::end_unit(SimCamera& camera) {
     }
   }
   const MonoTime now = loop_.now();
-  if (now - slot.last_report >= options_.report_interval && options_.report_interval > 0ns) {
+  if (now - slot.last_report >= options_.report_interval && options_.report_interval > 0ns && !slot.no_reports) {
     slot.last_report = now;
     send_report(slot);
   }
 }
 
+uint64_t SimServer::ntp_time(const CameraSlot& slot) const {
+  if (slot.clock_lie == "zero") return 0;
+  const double gained =
+      std::chrono::duration<double>(loop_.now() - slot.clock_ppm_since).count() * slot.clock_ppm / 1e6;
+  const int64_t wall_ns = loop_.clock().now_wall().time_since_epoch().count() +
+                          static_cast<int64_t>((slot.wall_offset_seconds + gained) * 1e9);
+  const int64_t epoch = slot.clock_lie == "since-1970" ? 0 : 2'208'988'800;
+  return static_cast<uint64_t>(wall_ns / 1'000'000'000 + epoch) << 32 |
+         (static_cast<uint64_t>(wall_ns % 1'000'000'000) << 32) / 1'000'000'000;
+}
+
 void SimServer::send_report(CameraSlot& slot) {
   // Sender report and a CNAME (RFC 3550 6.4.1, 6.5.1): NTP and RTP time of the same instant of the camera's clock.
   uint8_t rtcp[28 + 20] = {};
-  const int64_t wall_ns =
-      loop_.clock().now_wall().time_since_epoch().count() + static_cast<int64_t>(slot.wall_offset_seconds * 1e9);
+  const uint64_t ntp = ntp_time(slot);
   rtcp[0] = 0x80;
   rtcp[1] = 200;
   store_be16(rtcp + 2, 6);
   store_be32(rtcp + 4, slot.camera->ssrc());
-  store_be32(rtcp + 8, static_cast<uint32_t>(wall_ns / 1'000'000'000 + 2'208'988'800));
-  store_be32(rtcp + 12, static_cast<uint32_t>((static_cast<uint64_t>(wall_ns % 1'000'000'000) << 32) / 1'000'000'000));
+  store_be32(rtcp + 8, static_cast<uint32_t>(ntp >> 32));
+  store_be32(rtcp + 12, static_cast<uint32_t>(ntp));
   store_be32(rtcp + 16, slot.camera->clock_timestamp(loop_.now()));
   store_be32(rtcp + 20, static_cast<uint32_t>(slot.camera->counts().packets));
   store_be32(rtcp + 24, static_cast<uint32_t>(slot.camera->counts().bytes));

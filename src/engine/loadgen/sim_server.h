@@ -81,6 +81,10 @@ class SimServer final : public UnitWriter, public Handler {
     std::string sdp_lie;
     bool huge_body = false;
     double wall_offset_seconds = 0;
+    double clock_ppm = 0;
+    MonoTime clock_ppm_since{};
+    std::string clock_lie;
+    bool no_reports = false;
     MonoTime last_report{};
     uint64_t report_packets = 0, report_octets = 0;
   };
@@ -95,6 +99,8 @@ class SimServer final : public UnitWriter, public Handler {
   void set_fault(CameraSlot& slot, const Fault& fault);
   void clear_fault(CameraSlot& slot, FaultKind kind);
   void send_report(CameraSlot& slot);
+  // By the camera's clock.
+  uint64_t ntp_time(const CameraSlot& slot) const;
   void close(SimConnection* connection);
   void sweep();
 

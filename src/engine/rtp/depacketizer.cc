@@ -19,11 +19,11 @@ void Depacketizer::restart_clocks() {
   have_last_timestamp_ = false;
 }
 
-bool Depacketizer::refuses_twin(uint32_t timestamp) {
-  const bool twin = have_last_timestamp_ && timestamp == last_timestamp_;
+bool Depacketizer::refuses_twin(uint32_t timestamp, bool second_field) {
+  const bool twin = is_twin(timestamp);
   have_last_timestamp_ = true;
   last_timestamp_ = timestamp;
-  return twin && !tolerate(Quirk::I5);
+  return twin && !second_field && !tolerate(Quirk::I5);
 }
 
 Result<std::unique_ptr<Depacketizer>> Depacketizer::make(const DepacketizerConfig& config, BufferPool& pool) {

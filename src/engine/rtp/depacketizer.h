@@ -99,8 +99,10 @@ class Depacketizer {
   Depacketizer(const DepacketizerConfig& config, BufferPool& pool);
   bool tolerate(Quirk quirk) { return tolerates(config_.quirks, quirk); }
   void restart_clocks();
+  bool is_twin(uint32_t timestamp) const { return have_last_timestamp_ && timestamp == last_timestamp_; }
   // Whether a unit that is about to leave shares its timestamp with the one before (I5) and that is not tolerated.
-  bool refuses_twin(uint32_t timestamp);
+  // `second_field`: of the frame whose first one that was, so it must.
+  bool refuses_twin(uint32_t timestamp, bool second_field = false);
 
   DepacketizerConfig config_;
   BufferPool& pool_;

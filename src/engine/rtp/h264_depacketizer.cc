@@ -31,6 +31,20 @@ bool H264Depacketizer::known_nal(ByteSpan nal) const {
   return (nal[0] & 0x80) == 0 && type >= 1 && type <= 23;
 }
 
+// An SPS of this very unit is in force before the parameter sets know of it.
+void H264Depacketizer::on_leading_nal(ByteSpan nal) {
+  if (h264_nal_type(nal[0]) == h264::kSps) sps_ = parse_h264_sps(nal);
+}
+
+std::optional<H264Field> H264Depacketizer::field_of(ByteSpan nal) {
+  const Ref<const ParameterSets>& sets = parameter_sets_.current();
+  if (sets->revision != parameter_sets_revision_) {
+    parameter_sets_revision_ = sets->revision;
+    if (!sets->sps.empty()) sps_ = parse_h264_sps(sets->sps.front());
+  }
+  return sps_ && h264_nal_type(nal[0]) <= h264::kIdr ? h264_field(nal, *sps_) : std::nullopt;
+}
+
 void H264Depacketizer::read_stap(ByteSpan body) {
   while (!body.empty()) {
     if (body.size() < 2) return malformed();

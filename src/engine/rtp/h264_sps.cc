@@ -76,11 +76,10 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   sps.id = r.ue();
   if (sps.id > 31) return std::nullopt;
   uint32_t chroma_format = 1;
-  bool separate_planes = false;
   if (has_chroma_format(picture.profile_idc)) {
     chroma_format = r.ue();
     if (chroma_format > 3) return std::nullopt;
-    if (chroma_format == 3) separate_planes = r.flag();
+    if (chroma_format == 3) sps.separate_planes = r.flag();
     const uint32_t luma = r.ue(), chroma = r.ue();
     if (luma > 6 || chroma > 6) return std::nullopt;
     picture.bit_depth_luma = static_cast<uint8_t>(8 + luma);
@@ -93,7 +92,8 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
     }
   }
   picture.chroma_format_idc = static_cast<uint8_t>(chroma_format);
-  r.ue();  // log2_max_frame_num_minus4
+  sps.frame_num_bits = r.ue() + 4;
+  if (sps.frame_num_bits > 16) return std::nullopt;
   const uint32_t poc_type = r.ue();
   if (poc_type == 0) {
     r.ue();
@@ -120,8 +120,8 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   uint64_t crop_x = 0, crop_y = 0;
   if (r.flag()) {
     const uint64_t left = r.ue(), right = r.ue(), top = r.ue(), bottom = r.ue();
-    const bool subsampled_x = !separate_planes && (chroma_format == 1 || chroma_format == 2);
-    const bool subsampled_y = !separate_planes && chroma_format == 1;
+    const bool subsampled_x = !sps.separate_planes && (chroma_format == 1 || chroma_format == 2);
+    const bool subsampled_y = !sps.separate_planes && chroma_format == 1;
     const unsigned unit_x = subsampled_x ? 2 : 1;
     const unsigned unit_y = (subsampled_y ? 2 : 1) * (frame_mbs_only ? 1 : 2);
     crop_x = (left + right) * unit_x;
@@ -150,6 +150,21 @@ std::optional<uint32_t> h264_sps_id(ByteSpan nal) {
   r.skip(24);
   const uint32_t id = r.ue();
   return r.failed() || id > 31 ? std::nullopt : std::optional(id);
+}
+
+std::optional<H264Field> h264_field(ByteSpan slice, const H264Sps& sps) {
+  if (!sps.picture.interlaced || slice.size() < 2) return std::nullopt;
+  const Rbsp rbsp(slice.first(std::min<size_t>(slice.size(), 24)), 1);
+  BitReader r(rbsp.bytes());
+  r.ue();  // first_mb_in_slice
+  r.ue();  // slice_type
+  r.ue();  // pic_parameter_set_id
+  if (sps.separate_planes) r.skip(2);
+  H264Field field;
+  field.frame_num = static_cast<uint32_t>(r.bits(sps.frame_num_bits));
+  if (!r.flag()) return std::nullopt;
+  field.bottom = r.flag();
+  return r.failed() ? std::nullopt : std::optional(field);
 }
 
 std::optional<uint32_t> h264_pps_id(ByteSpan nal) {

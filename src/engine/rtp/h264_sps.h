@@ -14,6 +14,8 @@ struct H264Sps {
   uint32_t width = 0;  // cropped, luma samples
   uint32_t height = 0;
   PictureFacts picture;
+  uint32_t frame_num_bits = 4;
+  bool separate_planes = false;
   size_t stray_bytes = 0;  // behind the end (G9); 0 too where the end could not be read
 };
 
@@ -24,5 +26,18 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal);
 // Only the id, which comes before everything that can be odd; none when out of range.
 std::optional<uint32_t> h264_sps_id(ByteSpan nal);
 std::optional<uint32_t> h264_pps_id(ByteSpan nal);
+
+// One field of a picture that is coded as two (7.4.3).
+struct H264Field {
+  bool bottom = false;
+  uint32_t frame_num = 0;
+};
+// Of a slice's NAL unit, which may be cut short behind the first 24 bytes; none for a frame, and where the header cannot
+// be read.
+std::optional<H264Field> h264_field(ByteSpan slice, const H264Sps& sps);
+// Whether these two make one frame.
+inline bool make_frame(const H264Field& first, const H264Field& second) {
+  return first.bottom != second.bottom && first.frame_num == second.frame_num;
+}
 
 }  // namespace vigie::rtp

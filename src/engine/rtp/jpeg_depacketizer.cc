@@ -7,6 +7,10 @@ namespace vigie::rtp {
 namespace {
 
 constexpr uint8_t kEoi[] = {0xff, 0xd9};
+// Pictures in which restart markers that nobody announced are looked for.
+constexpr uint32_t kLookedAt = 8;
+
+bool is_restart(uint8_t marker) { return marker >= 0xd0 && marker <= 0xd7; }
 
 }  // namespace
 
@@ -20,6 +24,7 @@ bool JpegDepacketizer::read_header(ByteReader& reader, Header& header) const {
   header.width = reader.u8() * 8U;
   header.height = reader.u8() * 8U;
   if (header.type >= 64 && header.type < 128) {
+    header.restarts = true;
     header.restart_interval = reader.u16();
     reader.skip(2);  // first, last, count: fragments go together by their offset
     header.type -= 64;
@@ -65,13 +70,18 @@ bool JpegDepacketizer::contradicts() {
 bool JpegDepacketizer::begin(const OrderedPacket& packet, const Header& header, ByteReader& reader) {
   JpegTables tables;
   if (!find_tables(reader, header.q, tables)) return false;
+  if (header.restarts && header.restart_interval == 0 && !tolerate(Quirk::G18)) return false;  // RFC 2435 3.1.7
+  looking_ = header.restart_interval == 0 && (unannounced_ || looked_at_ < kLookedAt);
+  written_interval_ = header.restart_interval != 0 ? header.restart_interval : found_interval_;
+  restarts_ = 0;
+  scan_ended_with_ff_ = false;
   uint8_t bytes[kMaxJpegHeaderBytes];
-  const size_t size =
-      write_jpeg_header(bytes, header.width, header.height, header.type, header.restart_interval, tables);
+  const size_t size = write_jpeg_header(bytes, header.width, header.height, header.type, written_interval_, tables);
   assembler_.reserve(guess_.bytes());
   assembler_.append({bytes, size});
   active_ = true;
   timestamp_ = packet.packet.timestamp;
+  type_ = header.type;
   width_ = header.width;
   height_ = header.height;
   first_ = packet.arrival;
@@ -154,6 +164,7 @@ void JpegDepacketizer::push(const OrderedPacket& packet, UnitBatch& out) {
     ++stats_.timestamps_bridged;  // by its offset it belongs here
   }
   const ByteSpan data = reader.bytes(reader.remaining());
+  if (looking_) look_for_restarts(data);
   assembler_.append(data);
   expected_offset_ += static_cast<uint32_t>(data.size());
   last_ = packet.arrival;
@@ -187,7 +198,39 @@ void JpegDepacketizer::drop() {
   next_gap_ = true;
 }
 
+// In entropy-coded data a marker cannot be anything else.
+void JpegDepacketizer::look_for_restarts(ByteSpan scan) {
+  if (scan.empty()) return;
+  if (scan_ended_with_ff_) restarts_ += is_restart(scan[0]);
+  const uint8_t* at = scan.data();
+  const uint8_t* const end = at + scan.size();
+  while ((at = static_cast<const uint8_t*>(std::memchr(at, 0xff, static_cast<size_t>(end - at)))) && ++at < end) {
+    restarts_ += is_restart(*at);
+  }
+  scan_ended_with_ff_ = scan.back() == 0xff;
+}
+
+// Whether the picture can be decoded with the restart interval in its header. Where the device left that out, as many
+// markers as there are rows of blocks, or blocks, say what it must be, because encoders set them there: the next picture
+// gets it.
+bool JpegDepacketizer::restarts_add_up() {
+  if (!looking_) return true;
+  ++looked_at_;
+  unannounced_ = restarts_ > 0;
+  found_interval_ = 0;
+  if (!unannounced_) return written_interval_ == 0;
+  if (tolerate(Quirk::G18)) {
+    const uint32_t columns = (width_ + 15) / 16, rows = type_ == 0 ? (height_ + 7) / 8 : (height_ + 15) / 16;
+    if (restarts_ + 1 == rows) found_interval_ = static_cast<uint16_t>(columns);
+    if (restarts_ + 1 == rows * columns) found_interval_ = 1;
+  }
+  const bool adds_up = found_interval_ != 0 && found_interval_ == written_interval_;
+  if (!adds_up) ++stats_.malformed_packets;
+  return adds_up;
+}
+
 void JpegDepacketizer::complete(UnitBatch& out) {
+  if (!restarts_add_up()) return drop();
   if (!ends_with_eoi()) assembler_.append(kEoi);
   if (assembler_.overflowed() || out.full()) return drop();
   auto unit = make_ref<AccessUnit>();
@@ -234,6 +277,7 @@ void JpegDepacketizer::restart() {
   active_ = marked_ = after_marker_ = false;
   next_gap_ = true;
   next_lost_ = 0;
+  looked_at_ = 0;
   restart_clocks();
 }
 

@@ -28,11 +28,14 @@ class JpegDepacketizer final : public Depacketizer {
     uint8_t q = 0;
     uint32_t width = 0;
     uint32_t height = 0;
+    bool restarts = false;  // there is a restart header
     uint16_t restart_interval = 0;
   };
   bool read_header(ByteReader& reader, Header& header) const;
   bool find_tables(ByteReader& reader, uint8_t q, JpegTables& tables);
   bool begin(const OrderedPacket& packet, const Header& header, ByteReader& reader);
+  void look_for_restarts(ByteSpan scan);
+  bool restarts_add_up();
   void complete(UnitBatch& out);
   void on_marker(UnitBatch& out);
   bool contradicts();
@@ -47,8 +50,18 @@ class JpegDepacketizer final : public Depacketizer {
   bool marked_ = false;
   uint32_t timestamp_ = 0;
   uint32_t expected_offset_ = 0;  // of the next fragment
+  uint8_t type_ = 0;
   uint32_t width_ = 0, height_ = 0;
   Arrival first_, last_;
+  // G18: restart markers in scans that were announced without. Only the first pictures are looked at, or all of them
+  // once there was one.
+  bool looking_ = false;  // at the picture in the making
+  bool scan_ended_with_ff_ = false;
+  uint32_t restarts_ = 0;          // markers in it so far
+  uint16_t written_interval_ = 0;  // what its header says
+  uint16_t found_interval_ = 0;    // what the markers of the picture before say
+  bool unannounced_ = false;
+  uint32_t looked_at_ = 0;
   bool next_gap_ = false;
   uint32_t next_lost_ = 0;
   bool after_marker_ = false;

@@ -46,7 +46,8 @@ void NalDepacketizer::note_loss(const OrderedPacket& packet) {
     return;
   }
   const bool same_unit = packet.packet.timestamp == timestamp_ && !packet.restarted;
-  if (!same_unit && marked_) {  // the unit was whole before the loss
+  const bool other_field_missing = field_ && !fields_apart_;
+  if (!same_unit && marked_ && !other_field_missing) {  // the unit was whole before the loss
     next_gap_ = true;
     next_lost_ += packet.lost_before;
     return;
@@ -86,6 +87,7 @@ void NalDepacketizer::find_boundary(const OrderedPacket& packet, const NalKind& 
       marker_.on_silent_unit();
       if (!marker_late_ && !tolerate(Quirk::F2)) damaged_ = true;  // nobody saw its end
     }
+    if (field_) fields_apart_ = true;
   }
   complete();
 }
@@ -99,7 +101,7 @@ void NalDepacketizer::on_marker() {
     return;
   }
   marked_ = true;
-  if (!marker_.proven()) return;
+  if (!marker_.proven() || (field_ && !fields_apart_)) return;
   const uint32_t timestamp = timestamp_;
   complete();
   after_marker_ = !active_;
@@ -136,11 +138,22 @@ void NalDepacketizer::doubt_marker() {
   complete();
 }
 
+// A picture begins with the timestamp of the one before it: the second field of a frame joins the first, anything else
+// is a unit of its own (I5).
+void NalDepacketizer::begin_picture(ByteSpan head) {
+  const std::optional<H264Field> field = field_of(head);
+  if (has_vcl_ && field_ && field && make_frame(*field_, *field)) {
+    field_.reset();
+    return;
+  }
+  if (has_vcl_ && out_->size() + 1 < UnitBatch::kCapacity) complete();
+  field_ = field;
+}
+
 // Before the bytes of a NAL unit: cuts where a picture begins, notes what it is, takes room for it.
-void NalDepacketizer::begin_nal(const NalKind& kind) {
+void NalDepacketizer::begin_nal(const NalKind& kind, ByteSpan head) {
   close_nal();
-  if (kind.begins_picture && has_vcl_ && out_->size() + 1 < UnitBatch::kCapacity)
-    complete();  // two pictures with one timestamp (I5)
+  if (kind.begins_picture) begin_picture(head);
   if (kind.vcl && !kind.begins_picture) doubt_marker();
   activate();
   size_t expected = assembler_.size();
@@ -190,9 +203,10 @@ void NalDepacketizer::add_nal(ByteSpan nal, bool may_split) {
       return;
     }
   }
-  begin_nal(kind);
+  begin_nal(kind, nal);
   assembler_.append(nal);
   assembler_.end_nal();
+  if (kind.leads) on_leading_nal(nal);
 }
 
 // A NAL unit of a type that has no place in an access unit (G11), or that is not even a header (G17).
@@ -229,17 +243,18 @@ void NalDepacketizer::fragment(bool start, bool end, ByteSpan header, ByteSpan d
   }
   if (start) {
     open_type_ = header[0] & type_mask_;
-    uint8_t head[4];
+    uint8_t head[24];
+    const size_t more = std::min(data.size(), sizeof head - header.size());
     std::copy(header.begin(), header.end(), head);
-    size_t size = header.size();
-    if (!data.empty()) head[size++] = data[0];
+    std::copy_n(data.begin(), more, head + header.size());
+    const size_t size = header.size() + more;
     if (!known_nal({head, size})) {
       close_nal();
       refuse({head, size});
       skipping_nal_ = true;
       return;
     }
-    begin_nal(kind_of({head, size}));
+    begin_nal(kind_of({head, size}), {head, size});
     assembler_.append(header);
   } else if (!assembler_.nal_open()) {
     // The first fragment is missing: nothing of this NAL unit can be used.
@@ -263,7 +278,10 @@ void NalDepacketizer::close_nal() {
   assembler_.end_nal();
   if (open_kind_.vcl || assembler_.overflowed() || assembler_.nals().empty()) return;
   const ByteSpan nal = assembler_.nal(assembler_.nals().size() - 1);
-  if (find_start_code(nal) == nal.size()) return;
+  if (find_start_code(nal) == nal.size()) {
+    if (open_kind_.leads) on_leading_nal(nal);
+    return;
+  }
   // SPS, PPS and IDR in one fragmented "SPS" (G1).
   const std::vector<uint8_t> bytes(nal.begin(), nal.end());
   assembler_.drop_last_nal();
@@ -301,6 +319,7 @@ void NalDepacketizer::complete() {
     make_unit(count);
   }
   active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = marker_late_ = false;
+  field_.reset();
   lost_ = 0;
   tail_ = 0;
   if (!assembler_.empty()) {
@@ -335,8 +354,11 @@ void NalDepacketizer::make_unit(size_t nal_count) {
   unit->lost_packets = lost_;
   unit->rtp_timestamp = timestamp_;
   const MediaTime time = timeline_.map(timestamp_, first_.mono);
+  const bool second_field = last_field_ && field_ && is_twin(timestamp_) && make_frame(*last_field_, *field_);
+  if (second_field) fields_apart_ = false;
+  last_field_ = second_field ? std::nullopt : field_;
   // A picture that came apart is no twin of its own beginning.
-  if ((!head_missing_ && refuses_twin(timestamp_)) || time.refused) unit->gap = true;
+  if ((!head_missing_ && refuses_twin(timestamp_, second_field)) || time.refused) unit->gap = true;
   unit->pts = time.pts;
   unit->presentation_offset = time.presentation_offset;
   const WallClock::Capture capture = wall_clock_.map(timestamp_, first_);
@@ -359,7 +381,7 @@ void NalDepacketizer::flush(UnitBatch& out) {
   out_ = &out;
   if (!active_) return;
   if (assembler_.nal_open()) drop_open_nal();
-  damaged_ = damaged_ || !marked_;
+  damaged_ = damaged_ || !marked_ || (field_ && !fields_apart_);
   tail_ = 0;
   complete();
 }
@@ -367,7 +389,9 @@ void NalDepacketizer::flush(UnitBatch& out) {
 void NalDepacketizer::restart() {
   assembler_.clear();
   active_ = has_vcl_ = head_missing_ = damaged_ = gap_ = marked_ = marker_late_ = after_marker_ = false;
-  empty_start_ = false;
+  empty_start_ = fields_apart_ = false;
+  field_.reset();
+  last_field_.reset();
   lost_ = next_lost_ = 0;
   tail_ = 0;
   skipping_nal_ = true;

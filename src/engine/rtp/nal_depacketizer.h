@@ -1,8 +1,10 @@
 #pragma once
 // What H.264 and H.265 have in common: where an access unit begins and ends, what loss does to it, and its making.
 #include <cstdint>
+#include <optional>
 
 #include "rtp/depacketizer.h"
+#include "rtp/h264_sps.h"
 #include "rtp/nal_kind.h"
 #include "rtp/unit_assembler.h"
 
@@ -31,6 +33,11 @@ class NalDepacketizer : public Depacketizer {
   // A NAL unit with a type that may stand alone in a payload and in an access unit.
   virtual bool known_nal(ByteSpan nal) const = 0;
 
+  // The field that a slice begins; none for a frame. `nal` may be cut short behind 24 bytes.
+  virtual std::optional<H264Field> field_of(ByteSpan) { return std::nullopt; }
+  // A whole NAL unit that leads a picture has come.
+  virtual void on_leading_nal(ByteSpan) {}
+
   void whole_nal(ByteSpan nal);
   // A payload that is a piece of byte stream (G1).
   void annexb_payload(ByteSpan payload);
@@ -51,7 +58,9 @@ class NalDepacketizer : public Depacketizer {
   void end_where_told();
   void add_nal(ByteSpan nal, bool may_split);
   void add_pieces(ByteSpan annexb);
-  void begin_nal(const NalKind& kind);
+  // `head`: its first bytes, 24 or all there are.
+  void begin_nal(const NalKind& kind, ByteSpan head);
+  void begin_picture(ByteSpan head);
   void close_nal();
   void drop_open_nal();
   void activate();
@@ -79,6 +88,8 @@ class NalDepacketizer : public Depacketizer {
   uint32_t timestamp_ = 0;
   size_t tail_ = 0;  // NAL units from here on lead the next picture; 0 = none (a unit has a slice before them)
   Arrival first_, last_;
+  // Set while the unit has one field of a frame and its other one may still join it.
+  std::optional<H264Field> field_;
   NalKind open_kind_;
   uint8_t open_type_ = 0;      // of a NAL unit that comes in fragments
   bool empty_start_ = false;   // its first fragment had no data (G4): the next one begins it
@@ -90,6 +101,8 @@ class NalDepacketizer : public Depacketizer {
   bool after_marker_ = false;  // the unit before left with its marker, and nothing came since
   uint32_t marked_timestamp_ = 0;
   bool annexb_source_ = false;
+  std::optional<H264Field> last_field_;  // of the unit before, where it left with one
+  bool fields_apart_ = false;            // the fields of a frame have timestamps of their own
 };
 
 }  // namespace vigie::rtp

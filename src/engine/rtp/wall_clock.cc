@@ -47,9 +47,22 @@ void WallClock::restart() {
   known_ = false;
   candidate_count_ = 0;
   error_ = Nanos{0};
+  counts_ = {};
 }
 
 ReportVerdict WallClock::on_sender_report(const SenderReport& report, const Arrival& arrival) {
+  ++counts_.reports;
+  const Nanos before = error_;
+  const ReportVerdict verdict = judge(report, arrival);
+  counts_.rejected += verdict == ReportVerdict::rejected;
+  if (verdict == ReportVerdict::moved && magnitude(error_ - before) > kMaxMove) {
+    ++counts_.steps;
+    counts_.last_step = error_ - before;
+  }
+  return verdict;
+}
+
+ReportVerdict WallClock::judge(const SenderReport& report, const Arrival& arrival) {
   // Some cameras send zero, or seconds since their start or since 1970, which would lie before 1990 (F12).
   constexpr uint32_t kNtp1990 = 2'840'140'800U;
   const auto seconds = static_cast<uint32_t>(report.ntp >> 32);
@@ -57,6 +70,8 @@ ReportVerdict WallClock::on_sender_report(const SenderReport& report, const Arri
   const Nanos error = wall - arrival.wall;
   const bool since_1970 = seconds < 0x80000000U && magnitude(error - kEraTo1970) < kMaxClockError;
   if ((seconds < kNtp1990 && (seconds >= 0x80000000U || seconds < 86400U * 365)) || since_1970) {
+    ++counts_.without_time;
+    counts_.since_1970 += since_1970;
     return tolerates(quirks_, Quirk::F12) ? ReportVerdict::no_clock : ReportVerdict::refused;
   }
   if (magnitude(error) > kMaxClockError && !tolerates(quirks_, Quirk::F12)) return ReportVerdict::refused;
@@ -78,7 +93,6 @@ ReportVerdict WallClock::on_sender_report(const SenderReport& report, const Arri
     accept(point, arrival);
     return ReportVerdict::moved;
   }
-  ++rejected_;
   return ReportVerdict::rejected;
 }
 
@@ -87,8 +101,13 @@ WallClock::Capture WallClock::map(uint32_t rtp_timestamp, const Arrival& arrival
   const WallTime carried = base_.wall + (arrival.mono - base_.mono);
   const WallTime capture = project(base_, rtp_timestamp);
   if (magnitude(capture - carried) > kMaxStray) return {carried, ClockQuality::suspect};
+  return {capture, quality()};
+}
+
+ClockQuality WallClock::quality() const {
+  if (!known_) return ClockQuality::none;
   const bool doubtful = magnitude(error_) > kMaxError || candidate_count_ > 0;
-  return {capture, doubtful ? ClockQuality::suspect : ClockQuality::reported};
+  return doubtful ? ClockQuality::suspect : ClockQuality::reported;
 }
 
 }  // namespace vigie::rtp

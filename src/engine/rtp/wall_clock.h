@@ -21,6 +21,16 @@ enum class ReportVerdict : uint8_t {
 };
 std::string_view report_verdict_name(ReportVerdict verdict);
 
+// What a source's sender reports were like since the clock began, or began anew.
+struct ReportCounts {
+  uint64_t reports = 0;       // all of them
+  uint64_t without_time = 0;  // no time of day in them (F12)
+  uint64_t since_1970 = 0;    // of these: seconds since 1970, which NTP counts from 1900
+  uint64_t rejected = 0;
+  uint64_t steps = 0;  // the camera's clock was set to another time (I3)
+  Nanos last_step{};
+};
+
 // Thread: one. Takes no memory.
 class WallClock {
  public:
@@ -40,7 +50,9 @@ class WallClock {
   bool known() const { return known_; }
   // The camera's clock less ours when the last accepted report arrived; includes the network's delay. 0 before any.
   Nanos error() const { return error_; }
-  uint64_t rejected_reports() const { return rejected_; }
+  // What map() says of a unit that goes with the last report.
+  ClockQuality quality() const;
+  const ReportCounts& counts() const { return counts_; }
   // The source begins anew: waits for a new report.
   void restart();
 
@@ -52,6 +64,7 @@ class WallClock {
   };
   WallTime project(const Point& point, uint32_t rtp) const;
   void accept(const Point& point, const Arrival& arrival);
+  ReportVerdict judge(const SenderReport& report, const Arrival& arrival);
 
   uint32_t clock_rate_;
   Quirks* quirks_;
@@ -60,7 +73,7 @@ class WallClock {
   Nanos error_{};
   Point candidate_;
   int candidate_count_ = 0;
-  uint64_t rejected_ = 0;
+  ReportCounts counts_;
 };
 
 }  // namespace vigie::rtp

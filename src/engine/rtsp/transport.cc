@@ -138,27 +138,20 @@ std::string format_npt(Nanos time) {
 
 Result<std::vector<Transport>> parse_transport(std::string_view value, Quirks* quirks) {
   std::vector<Transport> alternatives;
-  bool refused = false;
   while (!value.empty() && alternatives.size() < kMaxAlternatives) {
     const std::string_view alternative = cut_quoted(value, ',');
     std::string_view rest = alternative;
     std::string_view spec = cut_quoted(rest, ';');
-    const bool misplaced = !is_spec(spec);
+    Transport transport;
+    transport.protocol_behind = !is_spec(spec);
     while (!is_spec(spec) && !rest.empty()) spec = cut_quoted(rest, ';');
     if (!is_spec(spec)) continue;
-    if (misplaced && !tolerates(quirks, Quirk::A23)) {
-      refused = true;
-      continue;
-    }
-    Transport transport;
     parse_spec(spec, transport);
     for (rest = alternative; !rest.empty();) parse_parameter(cut_quoted(rest, ';'), transport, quirks);
     alternatives.push_back(std::move(transport));
   }
   if (!alternatives.empty()) return alternatives;
-  return make_error(Code::rtsp_malformed, "Transport",
-                    refused ? not_tolerated("a parameter stands in front of the protocol", Quirk::A23)
-                            : "no alternative begins with RTP/AVP");
+  return make_error(Code::rtsp_malformed, "Transport", "no alternative begins with RTP/AVP");
 }
 
 std::string format_transport(const Transport& transport) {
@@ -192,7 +185,7 @@ std::string format_transport(const std::vector<Transport>& alternatives) {
   return out;
 }
 
-Result<SessionHeader> parse_session(std::string_view value, Quirks* quirks) {
+Result<SessionHeader> parse_session(std::string_view value) {
   SessionHeader session;
   const std::string_view whole = trim(value);
   session.id = trim(cut(value, ';'));
@@ -200,9 +193,7 @@ Result<SessionHeader> parse_session(std::string_view value, Quirks* quirks) {
       !session.id.empty() && session.id.size() <= kMaxSessionId &&
       std::none_of(session.id.begin(), session.id.end(), [](char c) { return is_control(c) || c == ' '; });
   if (!usable) return make_error(Code::rtsp_malformed, "Session", "no usable session identifier");
-  if (std::any_of(whole.begin(), whole.end(), is_blank) && !tolerates(quirks, Quirk::A27)) {
-    return make_error(Code::rtsp_malformed, "Session", not_tolerated("there are blanks in it", Quirk::A27));
-  }
+  session.blanks = std::any_of(whole.begin(), whole.end(), is_blank);
   while (!value.empty()) {
     std::string_view number = trim(cut(value, ';'));
     if (!iequals(trim(cut(number, '=')), "timeout")) continue;

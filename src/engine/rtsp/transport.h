@@ -46,26 +46,28 @@ struct Transport {
   std::optional<uint8_t> ttl;
   std::string source;  // empty when absent or empty (A24)
   std::string destination;
-  std::string mode;  // without quotes; leave empty in requests (A17)
+  std::string mode;              // without quotes; leave empty in requests (A17)
+  bool protocol_behind = false;  // as read: a parameter stood in front of "RTP/…" (A23)
   friend bool operator==(const Transport&, const Transport&) = default;
 };
 
 // All alternatives in order of preference (A25), at most 16. The order of parameters is free; the protocol belongs in
-// front of them, and is looked for behind (A23).
+// front of them, and is looked for behind.
 // Errors: rtsp_malformed when no alternative has "RTP/…".
 Result<std::vector<Transport>> parse_transport(std::string_view value, Quirks* quirks = nullptr);
 std::string format_transport(const Transport& transport);
 std::string format_transport(const std::vector<Transport>& alternatives);
 
-// Session: id;timeout=seconds (RFC 2326 section 12.37), blanks around the signs tolerated (A27).
+// Session: id;timeout=seconds (RFC 2326 section 12.37).
 struct SessionHeader {
   std::string id;  // at most 256 characters, none of them a blank or control character
   uint32_t timeout_s = 60;
   bool timeout_given = false;
+  bool blanks = false;  // as read: there were some around its signs (A27)
   friend bool operator==(const SessionHeader&, const SessionHeader&) = default;
 };
 // Errors: rtsp_malformed (no id, or one that is too long). A timeout that is no number counts as not given; 0 too.
-Result<SessionHeader> parse_session(std::string_view value, Quirks* quirks = nullptr);
+Result<SessionHeader> parse_session(std::string_view value);
 std::string format_session(const SessionHeader& session);
 
 // Range (RFC 2326 section 12.29). Only npt is read; other units are kept as text.

@@ -178,11 +178,9 @@ bool has_bare_ipv6(std::string_view base) {
   return authority.find(':') != authority.rfind(':') && is_ipv6_text(authority);
 }
 
-// For a base that is not repaired: only what may be credentials goes, be it with a part of the path.
-std::string as_written(std::string_view base) {
-  const size_t at = base.rfind('@');
-  if (at == std::string_view::npos) return std::string(base);
-  return std::string(base.substr(0, base.rfind("://", at) + 3)).append(base.substr(at + 1));
+// Says nothing of the base itself, which may hold credentials.
+Error refused_base(Quirk quirk) {
+  return make_error(Code::rtsp_malformed, "Content-Base", not_tolerated(std::string(quirk_facts(quirk).device), quirk));
 }
 
 }  // namespace
@@ -245,8 +243,8 @@ std::string strip_credentials(std::string_view text) {
   return std::string(text.substr(0, scheme + 3)).append(text.substr(at + 1));
 }
 
-std::string choose_base(std::string_view content_base, std::string_view content_location, std::string_view request_uri,
-                        Quirks* quirks) {
+Result<std::string> choose_base(std::string_view content_base, std::string_view content_location,
+                                std::string_view request_uri, Quirks* quirks) {
   std::string request = strip_credentials(trim(request_uri));
   std::string_view given = trim(content_base);
   if (given.empty()) given = trim(content_location);
@@ -255,7 +253,7 @@ std::string choose_base(std::string_view content_base, std::string_view content_
   // "rtsp://rtsp://host…"
   while (const size_t scheme = scheme_bytes(given)) {
     if (scheme_bytes(given.substr(scheme)) == 0) break;
-    if (!tolerates(quirks, Quirk::A2)) return as_written(given);
+    if (!tolerates(quirks, Quirk::A2)) return refused_base(Quirk::A2);
     given.remove_prefix(scheme);
   }
   std::string base(given);
@@ -270,12 +268,12 @@ std::string choose_base(std::string_view content_base, std::string_view content_
       if (given.starts_with("//")) given.remove_prefix(2);
       const std::string_view first = given.substr(0, given.find('/'));
       const bool host_like = first.find_first_of(".:") != std::string_view::npos;
-      const bool repair = host_like && (legal || tolerates(quirks, Quirk::A1));
+      if (host_like && !legal && !tolerates(quirks, Quirk::A1)) return refused_base(Quirk::A1);
       const std::string scheme(origin.substr(0, scheme_bytes(origin)));
-      base = repair ? scheme + std::string(given) : join_rfc3986(request, given);
+      base = host_like ? scheme + std::string(given) : join_rfc3986(request, given);
     }
   }
-  if (has_bare_ipv6(base) && !tolerates(quirks, Quirk::A3)) return as_written(base);
+  if (has_bare_ipv6(base) && !tolerates(quirks, Quirk::A3)) return refused_base(Quirk::A3);
   const auto url = Url::parse(base);
   return url ? url->without_credentials() : request;
 }

@@ -43,9 +43,10 @@ std::string strip_credentials(std::string_view text);
 
 // The base for control attributes: Content-Base, else Content-Location, else the request's URI; repairs a missing
 // scheme (A1), a doubled one (A2) and missing brackets (A3), takes a relative base against the request. Pass empty views
-// for absent headers. Where one of them is not tolerated the base is what the text says by RFC 3986, which leads nowhere.
-std::string choose_base(std::string_view content_base, std::string_view content_location, std::string_view request_uri,
-                        Quirks* quirks = nullptr);
+// for absent headers.
+// Errors: rtsp_malformed where one of the three is there and not tolerated.
+Result<std::string> choose_base(std::string_view content_base, std::string_view content_location,
+                                std::string_view request_uri, Quirks* quirks = nullptr);
 
 // The URI for SETUP (or for aggregate control, with the session's control) of a media whose control is `control`:
 // absolute -> itself; "*" or empty -> base; "/path" -> path on the base's authority; else base, one '/', control

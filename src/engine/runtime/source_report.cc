@@ -37,13 +37,26 @@ Json track_json(const TrackInfo& track) {
           {"parameter_sets", {{"vps", hex_list(sets.vps)}, {"sps", hex_list(sets.sps)}, {"pps", hex_list(sets.pps)}}}};
 }
 
+double milliseconds(Nanos span) { return std::chrono::duration<double, std::milli>(span).count(); }
+
+Json clock_json(const source::ReceiverFacts& facts) {
+  return {{"quality", clock_quality_name(facts.clock_quality)},
+          {"error_ms", facts.clock_error ? Json(milliseconds(*facts.clock_error)) : Json(nullptr)},
+          {"reports", facts.reports.reports},
+          {"reports_without_time", facts.reports.without_time},
+          {"reports_since_1970", facts.reports.since_1970},
+          {"rejected_reports", facts.reports.rejected},
+          {"steps", facts.reports.steps},
+          {"last_step_ms", milliseconds(facts.reports.last_step)}};
+}
+
 Json media_json(const source::ReceiverFacts& facts) {
   const rtp::DepacketizerStats& units = facts.depacketizer;
   return {{"ssrc", facts.ssrc},
-          {"jitter_ms", std::chrono::duration<double, std::milli>(facts.jitter).count()},
+          {"jitter_ms", milliseconds(facts.jitter)},
           {"marker_proven", facts.marker_proven},
           {"marker_demotions", units.marker_demotions},
-          {"rejected_sender_reports", facts.rejected_reports},
+          {"clock", clock_json(facts)},
           {"sequence_restarts", facts.reorder.restarts},
           {"late_packets", facts.reorder.late},
           {"stray_packets", facts.reorder.strays},
@@ -51,6 +64,17 @@ Json media_json(const source::ReceiverFacts& facts) {
           {"units_too_large", units.units_too_large},
           {"nals_incomplete", units.nals_incomplete},
           {"nals_unknown", units.nals_unknown}};
+}
+
+std::string_view taped_kind_name(source::TapedKind kind) {
+  switch (kind) {
+    case source::TapedKind::rtp: return "rtp";
+    case source::TapedKind::rtcp: return "rtcp";
+    case source::TapedKind::stray: return "stray";
+    case source::TapedKind::garbage: return "garbage";
+    case source::TapedKind::line_ends: return "line_ends";
+  }
+  return "unknown";
 }
 
 }  // namespace
@@ -78,7 +102,11 @@ Result<std::string> Engine::Impl::source_report(const std::string& camera, const
   Json& packets = out["packets"] = Json::array();
   for (const source::TapedPacket& packet : report.packets) {
     const int64_t at_us = packet.since_start / 1us;
-    packets.push_back({{"at_us", at_us}, {"rtcp", packet.rtcp}, {"base64", base64_encode(packet.bytes)}});
+    const bool rtcp = packet.kind == source::TapedKind::rtcp;
+    Json& one = packets.emplace_back(Json{{"at_us", at_us}, {"rtcp", rtcp}, {"base64", base64_encode(packet.bytes)}});
+    if (packet.kind > source::TapedKind::rtcp) one["kind"] = taped_kind_name(packet.kind);
+    if (packet.kind == source::TapedKind::stray) one["channel"] = packet.channel;
+    if (packet.early) one["before_play"] = true;
   }
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

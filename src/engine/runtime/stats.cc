@@ -45,6 +45,7 @@ Json stream_json(const StreamStats& stream) {
   out["newest_unit_age_ms"] = stream.newest_unit_age ? Json(milliseconds(*stream.newest_unit_age)) : Json(nullptr);
   out["camera_clock_error_ms"] =
       stream.camera_clock_error ? Json(milliseconds(*stream.camera_clock_error)) : Json(nullptr);
+  out["clock_quality"] = clock_quality_name(stream.clock_quality);
   return out;
 }
 

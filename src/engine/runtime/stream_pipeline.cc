@@ -60,6 +60,7 @@ void StreamPipeline::on_track(const TrackInfo& track) {
 void StreamPipeline::on_unit(Ref<const AccessUnit> unit) {
   rate_.add(unit->last_arrival, unit->payload.size());
   newest_unit_ = unit->last_arrival;
+  newest_clock_quality_ = unit->clock_quality;
   lane_->push(std::move(unit));
 }
 
@@ -197,6 +198,7 @@ StreamStats StreamPipeline::stats() const {
     out.height = track_->parameter_sets->height;
   }
   if (newest_unit_ != MonoTime{}) out.newest_unit_age = loop_.now() - newest_unit_;
+  out.clock_quality = newest_clock_quality_;
   return out;
 }
 

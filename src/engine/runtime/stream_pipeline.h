@@ -39,6 +39,7 @@ struct StreamStats {
   uint32_t width = 0, height = 0;
   std::optional<Nanos> newest_unit_age;
   std::optional<Nanos> camera_clock_error;
+  ClockQuality clock_quality = ClockQuality::none;  // of the newest unit
 };
 
 // What a stream's device has shown of itself: for whoever looks after the camera.
@@ -135,6 +136,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   std::list<Waiter> waiters_;
   RateMeter rate_;
   MonoTime newest_unit_{};
+  ClockQuality newest_clock_quality_ = ClockQuality::none;
   std::optional<Error> fault_;
   bool stopped_ = false;
 };

@@ -15,6 +15,10 @@ std::string hex32(uint32_t value) {
   return text;
 }
 
+// what a camera's clock may be off before it is told.
+constexpr Nanos kClockAlarm = 1s;
+Nanos magnitude(Nanos span) { return span < Nanos{0} ? -span : span; }
+
 // A name that says nothing about us or the camera (RFC 7022 4.2).
 std::string make_cname() { return random_hex(8); }
 
@@ -163,6 +167,25 @@ void RtpReceiver::on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival) {
   if (depacketizer_->wall_clock().on_sender_report(*compound.sender_report, arrival) == rtp::ReportVerdict::refused) {
     refuse(Code::rtcp_malformed, arrival.mono, Quirk::F12);
   }
+  watch_clock(arrival.mono);
+}
+
+// Told once, and again where the error has changed by as much.
+void RtpReceiver::watch_clock(MonoTime now) {
+  const std::optional<Nanos> error = clock_error();
+  if (!error) return;
+  if (magnitude(*error) <= kClockAlarm) {
+    told_clock_error_.reset();
+    return;
+  }
+  if (told_clock_error_ && magnitude(*error - *told_clock_error_) <= kClockAlarm) return;
+  uint64_t count = 0;
+  if (!may_tell(Code::camera_clock, now, count) || !events_) return;
+  told_clock_error_ = error;
+  char text[128];
+  std::snprintf(text, sizeof text, "it differs by %+.1f s from ours; capture times follow it and are marked suspect",
+                std::chrono::duration<double>(*error).count());
+  events_->on_receiver_fault(make_error(Code::camera_clock, where_ + ", " + peer_, text));
 }
 
 void RtpReceiver::on_time(MonoTime now) {
@@ -196,7 +219,9 @@ std::optional<ReceiverFacts> RtpReceiver::facts() const {
   facts.ssrc = last_ssrc_;
   facts.jitter = Nanos{int64_t{reorder_->reception().jitter()} * 1'000'000'000 / track_.clock_rate};
   facts.marker_proven = depacketizer_->marker_proven();
-  facts.rejected_reports = depacketizer_->wall_clock().rejected_reports();
+  facts.clock_quality = depacketizer_->wall_clock().quality();
+  facts.clock_error = clock_error();
+  facts.reports = depacketizer_->wall_clock().counts();
   facts.depacketizer = depacketizer_->stats();
   facts.reorder = reorder_->stats();
   return facts;

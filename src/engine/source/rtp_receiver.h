@@ -17,6 +17,7 @@
 #include "rtp/packet.h"
 #include "rtp/reorder.h"
 #include "rtp/rtcp.h"
+#include "rtp/wall_clock.h"
 #include "rtsp/sdp_video.h"
 #include "source/source.h"
 
@@ -39,7 +40,9 @@ struct ReceiverFacts {
   uint32_t ssrc = 0;
   Nanos jitter{0};             // interarrival jitter (RFC 3550 6.4.1)
   bool marker_proven = false;  // units leave at their marker
-  uint64_t rejected_reports = 0;
+  ClockQuality clock_quality = ClockQuality::none;
+  std::optional<Nanos> clock_error;  // as clock_error()
+  rtp::ReportCounts reports;
   rtp::DepacketizerStats depacketizer;
   rtp::ReorderStats reorder;
 };
@@ -113,6 +116,7 @@ class RtpReceiver {
   void refuse(Code code, MonoTime now, Quirk quirk);
   bool believes_payload_type(const rtp::PacketView& packet, MonoTime now);
   void count_depacketizer(MonoTime now);
+  void watch_clock(MonoTime now);
 
   // What every packet needs, then the rest.
   SourceCounters& counters_;
@@ -150,7 +154,8 @@ class RtpReceiver {
     MonoTime next{};
     uint64_t count = 0;  // since the last one told
   };
-  std::array<FaultLimit, 4> fault_limits_{};
+  std::array<FaultLimit, 5> fault_limits_{};
+  std::optional<Nanos> told_clock_error_;  // across connections
   MonoTime epoch_{};
 };
 

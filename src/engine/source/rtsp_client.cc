@@ -380,8 +380,14 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
     fail(video.error().code, video.error().what);
     return;
   }
-  base_ = rtsp::choose_base(response.headers.get("Content-Base"), response.headers.get("Content-Location"),
-                            url_.request_uri(), config_.quirks);
+  Result<std::string> base =
+      rtsp::choose_base(response.headers.get("Content-Base"), response.headers.get("Content-Location"),
+                        url_.request_uri(), config_.quirks);
+  if (!base) {
+    fail(base.error().code, base.error().what);
+    return;
+  }
+  base_ = std::move(*base);
   aggregate_uri_ = rtsp::resolve_control(base_, session->control);
   setup_uris_ = rtsp::control_candidates(base_, video->control);
   if (setup_uris_.empty()) setup_uris_.push_back(base_);

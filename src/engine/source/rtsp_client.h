@@ -74,6 +74,14 @@ class RtspClientOutput {
   ~RtspClientOutput() = default;
 };
 
+// What came between the packets of the track and belongs to none of them.
+struct StrayBytes {
+  size_t line_ends = 0;            // before an interleaved frame (E6)
+  size_t garbage = 0;              // before a frame or a message (E1, E2)
+  std::optional<uint8_t> channel;  // that was not set up (E4, D12)
+  size_t payload_bytes = 0;        // of the frame on it
+};
+
 // What the machine tells. The machine may be stopped, but not destroyed, in a call.
 class RtspClientEvents {
  public:
@@ -86,6 +94,7 @@ class RtspClientEvents {
   virtual void on_client_restarting(std::string_view reason) = 0;
   virtual void on_client_rtp(ByteSpan packet, const rtp::Arrival& arrival) = 0;
   virtual void on_client_rtcp(ByteSpan packet, const rtp::Arrival& arrival) = 0;
+  virtual void on_client_stray(const StrayBytes& stray, const rtp::Arrival& arrival) = 0;
   // The next receiver report, in the machine's memory `out`.
   virtual ByteSpan on_client_wants_report(std::span<uint8_t> out, MonoTime now) = 0;
   virtual void on_client_fault(const Error& fault) = 0;
@@ -186,6 +195,7 @@ class RtspClient {
   Status tolerated(Quirk quirk, std::string_view found, Code code = Code::rtsp_unsupported);
   bool let_pass(Quirk quirk, std::string_view found, Code code = Code::rtsp_unsupported);
   void record(bool sent, std::string_view message, MonoTime now);
+  void tell_stray(const rtsp::StreamSplitter::Item& item, size_t garbage, const rtp::Arrival& arrival);
   void record_garbage(ByteSpan unread, uint64_t garbage_before, uint64_t resyncs_before, MonoTime now);
 
   bool tunnelled() const { return config_.transport == policy::Transport::http; }

@@ -48,8 +48,11 @@ size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
     const rtsp::SplitterCounters before = splitter_.counters();
     const rtsp::StreamSplitter::Item item = splitter_.next(rest);
     taken += item.consumed;
-    if (splitter_.counters().garbage_bytes != before.garbage_bytes) {
-      record_garbage(rest, before.garbage_bytes, before.resyncs, arrival.mono);
+    const uint64_t garbage = splitter_.counters().garbage_bytes - before.garbage_bytes;
+    if (garbage > 0) record_garbage(rest, before.garbage_bytes, before.resyncs, arrival.mono);
+    if (garbage > 0 ||
+        (item.kind == rtsp::StreamSplitter::Kind::interleaved && item.consumed > 4 + item.payload.size())) {
+      tell_stray(item, garbage, arrival);
     }
     switch (item.kind) {
       case rtsp::StreamSplitter::Kind::interleaved: on_interleaved(item.channel, item.payload, arrival); break;
@@ -82,6 +85,15 @@ size_t RtspClient::on_bytes(ByteSpan unread, const rtp::Arrival& arrival) {
   return unread.size();
 }
 
+void RtspClient::tell_stray(const rtsp::StreamSplitter::Item& item, size_t garbage, const rtp::Arrival& arrival) {
+  StrayBytes stray;
+  stray.garbage = garbage;
+  if (item.kind == rtsp::StreamSplitter::Kind::interleaved) {
+    stray.line_ends = item.consumed - 4 - item.payload.size() - garbage;
+  }
+  events_.on_client_stray(stray, arrival);
+}
+
 void RtspClient::on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Arrival& arrival) {
   if (phase_ == Phase::teardown) return;
   if (set_up_ && over_tcp_ && (channel == channels_.rtp || channel == channels_.rtcp)) {
@@ -94,6 +106,10 @@ void RtspClient::on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Ar
     return;
   }
   ++stats_.unknown_channel_frames;
+  StrayBytes stray;
+  stray.channel = channel;
+  stray.payload_bytes = payload.size();
+  events_.on_client_stray(stray, arrival);
   // Before SETUP's answer they can only be an earlier session's.
   const Quirk quirk = set_up_ ? Quirk::E4 : Quirk::D12;
   if (tolerates(config_.quirks, quirk)) return;
@@ -181,10 +197,11 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
   bool known = false;
   const std::string_view header = response.headers.get("Transport");
   const auto list = rtsp::parse_transport(header, config_.quirks);
-  if (!list && config_.quirks && config_.quirks->strict.has(Quirk::A23)) {
-    return make_error(list.error().code, place(), list.error().what);
-  }
-  if (list && !list->empty()) {
+  if (list) {
+    if (std::any_of(list->begin(), list->end(), [](const rtsp::Transport& t) { return t.protocol_behind; })) {
+      constexpr auto kFound = "the answer to SETUP has a transport with a parameter in front of its protocol";
+      if (Status behind = tolerated(Quirk::A23, kFound); !behind) return behind;
+    }
     // A25: of several, the one of the kind we asked for.
     const auto fits = [this](const rtsp::Transport& t) {
       return over_tcp_ == (t.interleaved.has_value() || t.lower == rtsp::LowerTransport::tcp);
@@ -249,12 +266,9 @@ Status RtspClient::take_ports(const rtsp::Transport& transport, std::string_view
 
 bool RtspClient::take_session(const rtsp::Response& response) {
   if (!response.headers.has("Session")) return true;
-  const auto session = rtsp::parse_session(response.headers.get("Session"), config_.quirks);
-  if (!session) {
-    if (!config_.quirks || !config_.quirks->strict.has(Quirk::A27)) return true;
-    finish(make_error(session.error().code, place(), session.error().what));
-    return false;
-  }
+  const auto session = rtsp::parse_session(response.headers.get("Session"));
+  if (!session) return true;
+  if (session->blanks && !let_pass(Quirk::A27, "there are blanks in the Session header")) return false;
   // A26: the newest id counts.
   if (have_session_ && session->id != session_ && !let_pass(Quirk::A26, "the session id changes")) return false;
   session_ = session->id;

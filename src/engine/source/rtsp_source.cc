@@ -406,13 +406,19 @@ bool RtspSource::decrypt(bool rtcp, ByteSpan& packet, MonoTime at) {
 }
 void RtspSource::on_client_rtp(ByteSpan packet, const rtp::Arrival& at) {
   if (srtp_ && !decrypt(false, packet, at.mono)) return;
-  if (memory_.tape) memory_.tape->add(false, packet, at.mono);
+  if (memory_.tape) memory_.tape->add(false, packet, at.mono, early());
   memory_.receiver->on_rtp(packet, at);
 }
 void RtspSource::on_client_rtcp(ByteSpan packet, const rtp::Arrival& at) {
   if (srtp_ && !decrypt(true, packet, at.mono)) return;
-  if (memory_.tape) memory_.tape->add(true, packet, at.mono);
+  if (memory_.tape) memory_.tape->add(true, packet, at.mono, early());
   memory_.receiver->on_rtcp(packet, at);
+}
+void RtspSource::on_client_stray(const StrayBytes& stray, const rtp::Arrival& at) {
+  if (!memory_.tape) return;
+  if (stray.garbage > 0) memory_.tape->add_garbage(stray.garbage, at.mono, early());
+  if (stray.line_ends > 0) memory_.tape->add_line_ends(stray.line_ends, at.mono, early());
+  if (stray.channel) memory_.tape->add_stray(*stray.channel, stray.payload_bytes, at.mono, early());
 }
 ByteSpan RtspSource::on_client_wants_report(std::span<uint8_t> out, MonoTime when) {
   const ByteSpan report = memory_.receiver->make_report(out, when);

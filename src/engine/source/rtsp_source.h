@@ -67,6 +67,7 @@ class RtspSource final : public Attempt,
   void on_client_restarting(std::string_view reason) override;
   void on_client_rtp(ByteSpan packet, const rtp::Arrival& arrival) override;
   void on_client_rtcp(ByteSpan packet, const rtp::Arrival& arrival) override;
+  void on_client_stray(const StrayBytes& stray, const rtp::Arrival& arrival) override;
   ByteSpan on_client_wants_report(std::span<uint8_t> out, MonoTime now) override;
   void on_client_fault(const Error& fault) override;
   void on_client_ended(const Error& reason) override;
@@ -91,6 +92,8 @@ class RtspSource final : public Attempt,
   // Takes a packet's protection off; false when it is not to be taken.
   bool decrypt(bool rtcp, ByteSpan& packet, MonoTime now);
   void closed_soon(Error why);
+  // Before PLAY is answered (E3, J1).
+  bool early() const { return client_.phase() < RtspClient::Phase::playing; }
   MonoTime now() const { return loop_.clock().now_mono(); }
   rtp::Arrival arrival() const { return {loop_.clock().now_mono(), loop_.clock().now_wall()}; }
 

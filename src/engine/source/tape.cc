@@ -87,21 +87,34 @@ void blank_pictures(Codec codec, std::span<uint8_t> payload) {
   }
 }
 
-void Tape::add(bool rtcp, ByteSpan packet, MonoTime at) {
-  if (bytes_ + packet.size() > max_bytes_) return;
+// Null where it has no room.
+TapedPacket* Tape::make(TapedKind kind, size_t bytes, MonoTime at, bool early) {
+  if (bytes_ + bytes > max_bytes_) return nullptr;
   if (packets_.empty()) start_ = at;
-  bytes_ += packet.size();
-  TapedPacket taped{at - start_, rtcp, {packet.begin(), packet.end()}};
-  rtp::PacketView view;
-  if (!rtp::looks_like_rtcp(taped.bytes)) {
-    if (rtp::try_parse_packet(taped.bytes, view) == rtp::PacketFault::none) {
-      const auto at_payload = static_cast<size_t>(view.payload.data() - taped.bytes.data());
-      blank_pictures(codec_, std::span(taped.bytes).subspan(at_payload, view.payload.size()));
-    } else {
-      blank_from(taped.bytes, rtp::kHeaderBytes);
-    }
+  bytes_ += bytes;
+  packets_.push_back({at - start_, kind, early, 0, {}});
+  return &packets_.back();
+}
+
+void Tape::keep(TapedKind kind, uint8_t channel, size_t bytes, MonoTime at, bool early) {
+  if (TapedPacket* taped = make(kind, bytes, at, early)) {
+    taped->channel = channel;
+    taped->bytes.assign(bytes, kBlank);
   }
-  packets_.push_back(std::move(taped));
+}
+
+void Tape::add(bool rtcp, ByteSpan packet, MonoTime at, bool early) {
+  TapedPacket* taped = make(rtcp ? TapedKind::rtcp : TapedKind::rtp, packet.size(), at, early);
+  if (!taped) return;
+  taped->bytes.assign(packet.begin(), packet.end());
+  rtp::PacketView view;
+  if (rtp::looks_like_rtcp(taped->bytes)) return;
+  if (rtp::try_parse_packet(taped->bytes, view) == rtp::PacketFault::none) {
+    const auto at_payload = static_cast<size_t>(view.payload.data() - taped->bytes.data());
+    blank_pictures(codec_, std::span(taped->bytes).subspan(at_payload, view.payload.size()));
+  } else {
+    blank_from(taped->bytes, rtp::kHeaderBytes);
+  }
 }
 
 }  // namespace vigie::source

@@ -58,6 +58,7 @@ class CapiTest : public ::testing::Test {
   }
 
   vigie_engine* engine_ = nullptr;
+  char* json_ = nullptr;
   vigie_error error_ = fresh_error();
 };
 
@@ -182,6 +183,50 @@ TEST_F(CapiTest, StatsAndEvents) {
               std::strcmp(info.object, "cam/main") == 0;
     vigie_event_release(event);
   }
+}
+
+TEST_F(CapiTest, TheReportOfAStreamsDevice) {
+  vigie_subscription* units = subscribe();
+  ASSERT_EQ(push(), VIGIE_OK);
+  vigie_unit* unit = nullptr;
+  ASSERT_EQ(vigie_subscription_next(units, 5000, &unit, &error_), VIGIE_OK) << error_.text;
+  vigie_unit_release(unit);
+  vigie_subscription_free(units);
+  for (const char* stream : {static_cast<const char*>(nullptr), "main"}) {
+    char* json = nullptr;
+    size_t length = 0;
+    ASSERT_EQ(vigie_engine_source_report(engine_, "cam", stream, &json, &length, &error_), VIGIE_OK) << error_.text;
+    EXPECT_EQ(std::strlen(json), length);
+    for (const char* part : {"\"camera\":\"cam\"", "\"stream\":\"main\"", "\"codec\":\"H264\"", "\"width\":128",
+                             "\"sps\":[\"6742c00ada0836", "\"quirks\":[]", "\"dialogue\":[]"}) {
+      EXPECT_NE(std::strstr(json, part), nullptr) << part << " is not in " << json;
+    }
+    EXPECT_EQ(std::strstr(json, "\"packets\""), nullptr);
+    vigie_text_free(json);
+  }
+  // Whoever looks after a camera may know what it says before anybody may see it.
+  ASSERT_EQ(vigie_engine_source_report(engine_, "hidden", nullptr, &json_, nullptr, &error_), VIGIE_OK);
+  EXPECT_EQ(std::strstr(json_, "\"packets\""), nullptr);
+  vigie_text_free(json_);
+}
+
+TEST_F(CapiTest, AReportThatCannotBeGivenSaysWhy) {
+  EXPECT_EQ(vigie_engine_source_report(engine_, "nobody", nullptr, &json_, nullptr, &error_), VIGIE_ERROR_NOT_FOUND);
+  EXPECT_NE(std::string(error_.where).find("nobody"), std::string::npos);
+  EXPECT_EQ(vigie_engine_source_report(engine_, "cam", "sub", &json_, nullptr, &error_), VIGIE_ERROR_NOT_FOUND);
+  EXPECT_EQ(vigie_engine_source_report(nullptr, "cam", nullptr, &json_, nullptr, &error_),
+            VIGIE_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(vigie_engine_source_report(engine_, nullptr, nullptr, &json_, nullptr, &error_),
+            VIGIE_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(vigie_engine_source_report(engine_, "cam", nullptr, nullptr, nullptr, &error_),
+            VIGIE_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(vigie_engine_record_source(engine_, "cam", nullptr, 1 << 20, &error_), VIGIE_OK) << error_.text;
+  EXPECT_EQ(vigie_engine_record_source(engine_, "nobody", nullptr, 1 << 20, &error_), VIGIE_ERROR_NOT_FOUND);
+  EXPECT_EQ(vigie_engine_record_source(engine_, "hidden", nullptr, 1 << 20, &error_), VIGIE_ERROR_WITHHELD);
+  EXPECT_EQ(vigie_engine_record_source(engine_, nullptr, nullptr, 1 << 20, &error_), VIGIE_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(json_, nullptr) << "nothing is written to the outputs on failure";
+  EXPECT_EQ(vigie_engine_close(engine_, &error_), VIGIE_OK);
+  EXPECT_EQ(vigie_engine_source_report(engine_, "cam", nullptr, &json_, nullptr, &error_), VIGIE_ERROR_CLOSED);
 }
 
 TEST_F(CapiTest, CloseWakesWhoeverWaits) {

@@ -107,5 +107,18 @@ TEST(Control, RefusesAndNamesTheField) {
   }
 }
 
+TEST(Control, ReadsClocks) {
+  auto clock = parse_control(R"({"fault":"clock","ppm":-250})");
+  ASSERT_TRUE(clock.ok());
+  EXPECT_EQ(clock->fault.kind, FaultKind::clock);
+  EXPECT_EQ(clock->fault.ppm, -250);
+  EXPECT_EQ(parse_control(R"({"fault":"clock","text":"since-1970"})")->fault.text, "since-1970");
+  EXPECT_EQ(parse_control(R"({"fault":"no_reports","seconds":7})")->fault.lasts, 7s);
+  for (const char* wrong : {R"({"fault":"clock"})", R"({"fault":"clock","text":"noon"})",
+                            R"({"fault":"clock","ppm":1e6})", R"({"fault":"clock","ppm":"fast"})"}) {
+    EXPECT_FALSE(parse_control(wrong).ok()) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace vigie::loadgen

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "quirks_support.h"
+#include "rtp/bit_writer.h"
 
 namespace vigie::rtp {
 namespace {
@@ -237,6 +238,123 @@ TEST(QuirkI5, Strict) {
   ASSERT_EQ(camera.rx.units.size(), 20u);
   for (size_t n = 0; n < 20; ++n) EXPECT_EQ(camera.rx.units[n]->gap, n % 2 == 1) << n << ": the twin tells a gap";
   EXPECT_EQ(seen(camera.quirks), Ids{"I5"});
+}
+
+// --- two fields of one frame have one timestamp (H.264 7.4.1.2.4), which is no I5
+
+// 720 x 576, Main, fields may come; nine bits of frame_num.
+Bytes field_sps() {
+  BitWriter w;
+  w.bits(77, 8).bits(0, 8).bits(30, 8).ue(0);
+  w.ue(5).ue(2);                     // log2_max_frame_num_minus4, pic_order_cnt_type
+  w.ue(1).bits(0, 1).ue(44).ue(17);  // references, size
+  w.bits(0, 1).bits(0, 1).bits(1, 1).bits(0, 1).bits(0, 1).bits(1, 1);
+  return w.nal({0x67});
+}
+enum class Kind : uint8_t { top, bottom, frame };
+Bytes field_slice(Kind kind, uint32_t frame_num, bool key = false, size_t size = 60) {
+  BitWriter w;
+  w.ue(0).ue(7).ue(0).bits(frame_num, 9);
+  if (kind == Kind::frame) {
+    w.bits(0, 1);
+  } else {
+    w.bits(1, 1).bits(kind == Kind::bottom, 1);
+  }
+  w.bits(0x155, 9);
+  Bytes nal = w.nal({static_cast<uint8_t>(key ? 0x65 : 0x41)});
+  while (nal.size() < size) nal.push_back(0x5a);
+  return nal;
+}
+// Frames of two fields; `each`: the marker on the first field too.
+void play_fields(QuirkReceiver& camera, int frames, bool each, bool fragments = false) {
+  for (int n = 0; n < frames; ++n) {
+    camera.rx.now_ms += 40;
+    camera.timestamp += 3600;
+    if (n % 25 == 0) {
+      camera.rx.send(camera.timestamp, false, field_sps());
+      camera.rx.send(camera.timestamp, false, kRealPps);
+    }
+    for (const Kind kind : {Kind::top, Kind::bottom}) {
+      const Bytes nal = field_slice(kind, static_cast<uint32_t>(n % 512), n % 25 == 0 && kind == Kind::top);
+      const bool marker = each || kind == Kind::bottom;
+      if (fragments) {
+        camera.rx.send(camera.timestamp, false, fu_a(nal, 1, 30, true, false));
+        camera.rx.send(camera.timestamp, marker, fu_a(nal, 30, 60, false, true));
+      } else {
+        camera.rx.send(camera.timestamp, marker, nal);
+      }
+    }
+  }
+}
+
+TEST(QuirkI5, TwoFieldsOfOneFrameAreOneUnit) {
+  for (const bool each : {false, true}) {
+    for (const bool fragments : {false, true}) {
+      QuirkReceiver camera(Codec::h264, {Quirk::I5});
+      play_fields(camera, 60, each, fragments);
+      EXPECT_GE(camera.rx.units.size(), 59u) << "the last one left with its marker, once that is proven";
+      camera.rx.flush();
+      ASSERT_EQ(camera.rx.units.size(), 60u);
+      for (size_t n = 0; n < 60; ++n) {
+        const AccessUnit& unit = *camera.rx.units[n];
+        EXPECT_EQ(unit.nals.size(), n % 25 == 0 ? 4u : 2u) << n;
+        EXPECT_EQ(unit.keyframe, n % 25 == 0) << n;
+        EXPECT_FALSE(unit.gap || unit.damaged) << n;
+        EXPECT_EQ(unit.pts.count(), static_cast<int64_t>(n) * 3600);
+      }
+      EXPECT_EQ(seen(camera.quirks), Ids{});
+    }
+  }
+}
+
+// Fields with timestamps of their own are units of their own, and none waits for the next one.
+TEST(QuirkI5, FieldsWithTimestampsOfTheirOwnAreUnits) {
+  QuirkReceiver camera(Codec::h264, {Quirk::I5});
+  camera.rx.send(camera.timestamp + 1800, false, field_sps());
+  for (uint32_t n = 0; n < 60; ++n) {
+    camera.rx.now_ms += 20;
+    camera.rx.send(camera.timestamp += 1800, true, field_slice(n % 2 == 0 ? Kind::top : Kind::bottom, n / 2));
+    if (n > 40) {
+      EXPECT_EQ(camera.rx.units.size(), n + 1);
+    }
+  }
+  EXPECT_EQ(camera.rx.units.size(), 60u);
+  EXPECT_EQ(seen(camera.quirks), Ids{});
+}
+
+// What the rule does not cover stays what it was: frames of such a stream, fields of other frames, three of one time.
+TEST(QuirkI5, OtherPicturesWithOneTimestampStayIt) {
+  const std::vector<std::vector<Bytes>> sets = {
+      {field_slice(Kind::frame, 1), field_slice(Kind::frame, 2)},
+      {field_slice(Kind::top, 1), field_slice(Kind::top, 1)},
+      {field_slice(Kind::top, 1), field_slice(Kind::bottom, 2)},
+      {field_slice(Kind::top, 1), field_slice(Kind::bottom, 1), field_slice(Kind::top, 2),
+       field_slice(Kind::bottom, 2)},
+  };
+  for (const std::vector<Bytes>& pictures : sets) {
+    QuirkReceiver camera(Codec::h264);
+    camera.rx.send(camera.timestamp, false, field_sps());
+    for (const Bytes& nal : pictures) camera.rx.send(camera.timestamp, false, nal);
+    camera.rx.send(camera.timestamp += 3600, true, field_slice(Kind::frame, 9));
+    camera.rx.flush();
+    EXPECT_EQ(camera.rx.units.size(), 3u);
+    EXPECT_TRUE(camera.quirks.seen.has(Quirk::I5));
+  }
+}
+
+// A lost second field: the picture is damaged, and the next frame is whole.
+TEST(QuirkI5, ALostFieldIsNone) {
+  QuirkReceiver camera(Codec::h264);
+  play_fields(camera, 30, true);
+  camera.rx.now_ms += 40;
+  camera.rx.send(camera.timestamp += 3600, true, field_slice(Kind::top, 30));
+  camera.rx.lose(1);
+  play_fields(camera, 30, true);
+  camera.rx.flush();
+  ASSERT_EQ(camera.rx.units.size(), 61u);
+  for (size_t n = 0; n < 61; ++n) EXPECT_EQ(camera.rx.units[n]->damaged, n == 30) << n;
+  EXPECT_TRUE(camera.rx.units[31]->gap);
+  EXPECT_EQ(seen(camera.quirks), Ids{});
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // RTP/JPEG that contradicts itself: G18, and what markers and empty packets mean there (F2, F3, F10).
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "quirks_support.h"
 #include "rtp/jpeg.h"
 
@@ -61,6 +63,84 @@ TEST(QuirkG18, Strict) {
   EXPECT_EQ(camera.rx.units.size(), 0u);
   EXPECT_EQ(camera.stats().malformed_packets, 5u);
   EXPECT_EQ(seen(camera.quirks), Ids{"G18"});
+}
+
+// 96 x 64 pixels, type 1: four rows of six blocks. `each`: blocks between restart markers.
+Bytes scan_with_restarts(uint32_t each) {
+  Bytes scan;
+  for (uint32_t block = 0; block < 24; ++block) {
+    if (block > 0 && block % each == 0) scan.insert(scan.end(), {0xff, static_cast<uint8_t>(0xd0 + block / each % 8)});
+    scan.insert(scan.end(), {0x12, 0xff, 0x00, 0x34});
+  }
+  scan.insert(scan.end(), {0xff, 0xd9});
+  return scan;
+}
+// In two fragments, cut at `cut`.
+void play_scan(QuirkReceiver& camera, const Bytes& scan, size_t cut, uint8_t type = 1, const Bytes& more_head = {}) {
+  camera.rx.now_ms += 40;
+  camera.timestamp += 3600;
+  const auto at = scan.begin() + static_cast<ptrdiff_t>(cut);
+  camera.rx.send(camera.timestamp, false, jpeg_payload(0, type, 80, joined({more_head, Bytes(scan.begin(), at)})));
+  camera.rx.send(camera.timestamp, true,
+                 jpeg_payload(static_cast<uint32_t>(cut), type, 80, joined({more_head, Bytes(at, scan.end())})));
+}
+
+TEST(QuirkG18, AnIntervalThatWasLeftOutIsTakenFromTheMarkers) {
+  for (const uint16_t each : {uint16_t{6}, uint16_t{1}}) {
+    const Bytes scan = scan_with_restarts(each);
+    const auto marker = std::find(scan.begin() + 1, scan.end(), 0xff) + 1;
+    for (size_t cut : {size_t{10}, static_cast<size_t>(std::find(marker, scan.end(), 0xd1) - scan.begin())}) {
+      QuirkReceiver camera(Codec::mjpeg);
+      for (int n = 0; n < 20; ++n) play_scan(camera, scan, cut);
+      ASSERT_EQ(camera.rx.units.size(), 19u) << "the first shows it and cannot be mended any more";
+      EXPECT_TRUE(camera.rx.units[0]->gap);
+      for (const auto& unit : camera.rx.units) {
+        const auto image = parse_jpeg_for_rtp(unit->nal(0));
+        ASSERT_TRUE(image.ok());
+        EXPECT_EQ(image->restart_interval, each);
+      }
+      EXPECT_FALSE(camera.rx.units[18]->gap);
+      EXPECT_EQ(camera.stats().malformed_packets, 1u);
+      EXPECT_EQ(seen(camera.quirks), Ids{"G18"});
+    }
+  }
+}
+
+TEST(QuirkG18, MarkersThatTellNoIntervalGiveNoPicture) {
+  QuirkReceiver camera(Codec::mjpeg);
+  for (int n = 0; n < 20; ++n) play_scan(camera, scan_with_restarts(5), 10);
+  EXPECT_EQ(camera.rx.units.size(), 0u);
+  EXPECT_EQ(camera.stats().malformed_packets, 20u);
+  for (int n = 0; n < 3; ++n) play_scan(camera, scan_with_restarts(100), 10);  // none at all
+  EXPECT_EQ(camera.rx.units.size(), 3u) << "then it is a picture like any other";
+}
+
+TEST(QuirkG18, StrictHasNoPictureWithMarkersThatNobodyAnnounced) {
+  QuirkReceiver camera(Codec::mjpeg, {Quirk::G18});
+  for (int n = 0; n < 20; ++n) play_scan(camera, scan_with_restarts(6), 10);
+  EXPECT_EQ(camera.rx.units.size(), 0u);
+  EXPECT_EQ(camera.stats().malformed_packets, 20u);
+  EXPECT_EQ(seen(camera.quirks), Ids{"G18"});
+}
+
+// RFC 2435 3.1.7: a restart header says an interval. One that says 0 has left it out as well.
+TEST(QuirkG18, ARestartHeaderWithoutAnInterval) {
+  QuirkReceiver camera(Codec::mjpeg), strict(Codec::mjpeg, {Quirk::G18});
+  for (int n = 0; n < 4; ++n) {
+    play_scan(camera, scan_with_restarts(6), 10, 65, {0, 0, 0xff, 0xff});
+    play_scan(strict, scan_with_restarts(6), 10, 65, {0, 0, 0xff, 0xff});
+  }
+  ASSERT_EQ(camera.rx.units.size(), 3u);
+  EXPECT_EQ(parse_jpeg_for_rtp(camera.rx.units[2]->nal(0))->restart_interval, 6);
+  EXPECT_EQ(strict.rx.units.size(), 0u);
+}
+
+TEST(QuirkG18, AnIntervalThatIsSaidIsNone) {
+  QuirkReceiver camera(Codec::mjpeg);
+  for (int n = 0; n < 12; ++n) play_scan(camera, scan_with_restarts(7), 10, 65, {0, 7, 0xff, 0xff});
+  ASSERT_EQ(camera.rx.units.size(), 12u);
+  for (const auto& unit : camera.rx.units) EXPECT_EQ(parse_jpeg_for_rtp(unit->nal(0))->restart_interval, 7);
+  EXPECT_EQ(seen(camera.quirks), Ids{});
 }
 
 // A picture that never ends takes no more memory than a picture may.

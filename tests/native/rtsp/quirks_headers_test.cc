@@ -93,45 +93,28 @@ TEST(QuirkA22, Strict) {
   EXPECT_EQ(parse_transport(kCleanTransport, &quirks)->front().ssrc, 0x4d01a2b3u);
 }
 
-TEST(QuirkA23, Tolerated) {
-  Quirks quirks;
-  const auto list = parse_transport("ssrc=0a1b2c3d;unicast;RTP/AVP/TCP;interleaved=4-5", &quirks);
+// Whether it is tolerated the dialogue decides (source/quirks_setup_test.cc).
+TEST(QuirkA23, IsReadAndSeen) {
+  const auto list = parse_transport("ssrc=0a1b2c3d;unicast;RTP/AVP/TCP;interleaved=4-5");
   ASSERT_TRUE(list.ok());
   ASSERT_EQ(list->size(), 1u);
   EXPECT_EQ(list->front().lower, LowerTransport::tcp);
   EXPECT_EQ(list->front().delivery, Delivery::unicast);
   EXPECT_EQ(list->front().interleaved, (ChannelPair{4, 5}));
   EXPECT_EQ(list->front().ssrc, 0x0a1b2c3du);
-  EXPECT_EQ(ids(quirks.seen), "A23");
+  EXPECT_TRUE(list->front().protocol_behind);
+  EXPECT_FALSE(parse_transport(kCleanTransport)->front().protocol_behind);
 }
 
-TEST(QuirkA23, Strict) {
-  Quirks quirks = strict_on(Quirk::A23);
-  const auto alone = parse_transport("unicast;RTP/AVP/TCP;interleaved=4-5", &quirks);
-  expect_refused(alone, Code::rtsp_malformed, "A23");
-  const auto list = parse_transport("unicast;RTP/AVP;interleaved=4-5,RTP/AVP/TCP;interleaved=0-1", &quirks);
-  ASSERT_TRUE(list.ok());
-  ASSERT_EQ(list->size(), 1u);
-  EXPECT_EQ(list->front().interleaved, (ChannelPair{0, 1}));
-}
-
-TEST(QuirkA27, Tolerated) {
+TEST(QuirkA27, IsReadAndSeen) {
   for (const char* value : {"7c2e; timeout=15", "7c2e ;timeout=15", "7c2e;timeout = 15"}) {
-    Quirks quirks;
-    const auto session = parse_session(value, &quirks);
+    const auto session = parse_session(value);
     ASSERT_TRUE(session.ok());
     EXPECT_EQ(session->id, "7c2e");
     EXPECT_EQ(session->timeout_s, 15u);
-    EXPECT_EQ(ids(quirks.seen), "A27") << value;
+    EXPECT_TRUE(session->blanks) << value;
   }
-}
-
-TEST(QuirkA27, Strict) {
-  Quirks quirks = strict_on(Quirk::A27);
-  expect_refused(parse_session("7c2e; timeout=15", &quirks), Code::rtsp_malformed, "A27");
-  Quirks clean = strict_on(Quirk::A27);
-  EXPECT_EQ(parse_session(" 7c2e;timeout=15 ", &clean)->timeout_s, 15u);
-  EXPECT_EQ(ids(clean.seen), "");
+  EXPECT_FALSE(parse_session(" 7c2e;timeout=15 ")->blanks);
 }
 
 TEST(QuirkA28, Practice) {

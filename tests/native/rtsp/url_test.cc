@@ -88,19 +88,19 @@ TEST(Url, StripCredentials) {
 
 TEST(Url, ChooseBase) {
   const char* request = "rtsp://10.0.0.5:554/live?ch=1";
-  EXPECT_EQ(choose_base("", "", request), request);
-  EXPECT_EQ(choose_base("", "", "rtsp://u:p@h/a"), "rtsp://h/a");
-  EXPECT_EQ(choose_base(" rtsp://10.0.0.5/live/ ", "rtsp://x/", request), "rtsp://10.0.0.5/live/");
-  EXPECT_EQ(choose_base("", "rtsp://10.0.0.5/loc/", request), "rtsp://10.0.0.5/loc/");
-  EXPECT_EQ(choose_base("192.168.1.10:554/stream0/", "", request), "rtsp://192.168.1.10:554/stream0/");  // A1
-  EXPECT_EQ(choose_base("//192.168.1.10/stream0/", "", request), "rtsp://192.168.1.10/stream0/");
-  EXPECT_EQ(choose_base("rtsp://rtsp://h/stream0/", "", request), "rtsp://h/stream0/");                     // A2
-  EXPECT_EQ(choose_base("rtsp://::ffff:10.0.0.5:554/s/", "", request), "rtsp://[::ffff:10.0.0.5]:554/s/");  // A3
-  EXPECT_EQ(choose_base("/stream0/", "", request), "rtsp://10.0.0.5:554/stream0/");
-  EXPECT_EQ(choose_base("stream0/", "", request), "rtsp://10.0.0.5:554/stream0/");
-  EXPECT_EQ(choose_base("http://h/x", "", request), request);
-  EXPECT_EQ(choose_base("rtsp://", "", request), request);
-  EXPECT_EQ(choose_base("rtsp://h:999999/", "", request), request);
+  EXPECT_EQ(*choose_base("", "", request), request);
+  EXPECT_EQ(*choose_base("", "", "rtsp://u:p@h/a"), "rtsp://h/a");
+  EXPECT_EQ(*choose_base(" rtsp://10.0.0.5/live/ ", "rtsp://x/", request), "rtsp://10.0.0.5/live/");
+  EXPECT_EQ(*choose_base("", "rtsp://10.0.0.5/loc/", request), "rtsp://10.0.0.5/loc/");
+  EXPECT_EQ(*choose_base("192.168.1.10:554/stream0/", "", request), "rtsp://192.168.1.10:554/stream0/");  // A1
+  EXPECT_EQ(*choose_base("//192.168.1.10/stream0/", "", request), "rtsp://192.168.1.10/stream0/");
+  EXPECT_EQ(*choose_base("rtsp://rtsp://h/stream0/", "", request), "rtsp://h/stream0/");                     // A2
+  EXPECT_EQ(*choose_base("rtsp://::ffff:10.0.0.5:554/s/", "", request), "rtsp://[::ffff:10.0.0.5]:554/s/");  // A3
+  EXPECT_EQ(*choose_base("/stream0/", "", request), "rtsp://10.0.0.5:554/stream0/");
+  EXPECT_EQ(*choose_base("stream0/", "", request), "rtsp://10.0.0.5:554/stream0/");
+  EXPECT_EQ(*choose_base("http://h/x", "", request), request);
+  EXPECT_EQ(*choose_base("rtsp://", "", request), request);
+  EXPECT_EQ(*choose_base("rtsp://h:999999/", "", request), request);
 }
 
 TEST(Url, ResolveControl) {

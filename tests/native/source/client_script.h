@@ -152,6 +152,7 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   void on_client_restarting(std::string_view reason) override { restarts.emplace_back(reason); }
   void on_client_rtp(ByteSpan packet, const rtp::Arrival&) override { rtp.emplace_back(as_text(packet)); }
   void on_client_rtcp(ByteSpan packet, const rtp::Arrival&) override { rtcp.emplace_back(as_text(packet)); }
+  void on_client_stray(const StrayBytes& stray, const rtp::Arrival&) override { strays.push_back(stray); }
   ByteSpan on_client_wants_report(std::span<uint8_t> out, MonoTime) override {
     rtp::RtcpWriter writer(out);
     writer.receiver_report(0x11223344);
@@ -177,6 +178,7 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   std::vector<std::string> frames, rtp, rtcp, punches, udp_reports, restarts;
   std::vector<Connect> connects;
   std::vector<rtsp::ClientAuth> tunnels;  // what HTTP was given to answer with
+  std::vector<StrayBytes> strays;
   std::vector<Error> faults;
   std::string udp_source;
   rtsp::PortPair udp_ports;

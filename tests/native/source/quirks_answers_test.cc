@@ -22,6 +22,28 @@ void answer_setup_where(QuirkScript& device, const std::string& base, const std:
   if (!device.ended) device.ok();
 }
 
+struct OddBase {
+  Quirk quirk;
+  std::string written, right;
+};
+const OddBase kOddBases[] = {
+    {Quirk::A1, "10.0.0.7:554/live/", "rtsp://10.0.0.7:554/live/"},
+    {Quirk::A2, "rtsp://rtsp://10.0.0.7/live/", "rtsp://10.0.0.7/live/"},
+    {Quirk::A3, "rtsp://::ffff:10.0.0.7:554/live/", "rtsp://[::ffff:10.0.0.7]:554/live/"},
+};
+TEST(QuirksOfTheBase, ArePlayedOrNamed) {
+  for (const OddBase& base : kOddBases) {
+    SCOPED_TRACE(base.written);
+    QuirkScript device;
+    answer_setup_where(device, base.written, "trackID=1", base.right + "trackID=1");
+    expect_plays(device, base.quirk);
+    QuirkScript strict(base.quirk);
+    strict.until_describe();
+    strict.ok(kSdpType + ("Content-Base: " + base.written + "\r\n"), kSdp);
+    expect_refused(strict, base.quirk, Code::rtsp_malformed);
+  }
+}
+
 void slash_means_no_path(QuirkScript& device) {
   answer_setup_where(device, "rtsp://10.0.0.7/live/", "/trackID=1", "rtsp://10.0.0.7/live/trackID=1");
 }

@@ -94,6 +94,38 @@ TEST(QuirkA24, ASourceThatIsGivenIsNone) {
   expect_plays(device);
 }
 
+const std::string kA23Answers[] = {transport("ssrc=0a1b2c3d;unicast;RTP/AVP/TCP;interleaved=0-1"),
+                                   transport("interleaved=0-1;RTP/AVP/TCP;unicast")};
+TEST(QuirkA23, Tolerated) {
+  for (const std::string& answer : kA23Answers) {
+    QuirkScript device;
+    set_up(device, answer);
+    expect_plays(device, Quirk::A23);
+  }
+}
+TEST(QuirkA23, Strict) {
+  for (const std::string& answer : kA23Answers) {
+    QuirkScript device(Quirk::A23);
+    set_up(device, answer);
+    expect_refused(device, Quirk::A23);
+  }
+}
+
+const std::string kA27Answer = "Session: 77 ; timeout=8\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+TEST(QuirkA27, Tolerated) {
+  QuirkScript device;
+  set_up(device, kA27Answer);
+  device.advance(4s);
+  EXPECT_THAT(device.expect("GET_PARAMETER "), HasSubstr("Session: 77\r\n"));
+  device.ok();
+  expect_plays(device, Quirk::A27);
+}
+TEST(QuirkA27, Strict) {
+  QuirkScript device(Quirk::A27);
+  set_up(device, kA27Answer);
+  expect_refused(device, Quirk::A27);
+}
+
 const std::string kTwo = transport("RTP/AVP;unicast;server_port=1-2,RTP/AVP/TCP;unicast;interleaved=0-1");
 TEST(QuirkA25, Tolerated) {
   QuirkScript device;
@@ -183,6 +215,34 @@ TEST(QuirkE4, Strict) {
   send_on_channel_99(device);
   expect_refused(device, Quirk::E4);
   EXPECT_THAT(device.ended->what, HasSubstr("channel 99"));
+}
+
+// Whoever records the device is told of all that stands between its packets.
+TEST(StrayBytesOf, WhatStandsBetweenThePackets) {
+  QuirkScript device;
+  device.play();
+  device.frame(0, "picture");
+  EXPECT_THAT(device.strays, IsEmpty());
+  device.feed("\r\n");
+  device.frame(0, "\x80picture");
+  ASSERT_EQ(device.strays.size(), 1u);
+  EXPECT_EQ(device.strays[0].line_ends, 1u) << "the other one went with the read before";
+  EXPECT_EQ(device.strays[0].garbage, 0u);
+  device.frame(99, "nobody's");
+  ASSERT_EQ(device.strays.size(), 2u);
+  EXPECT_EQ(device.strays[1].channel, 99);
+  EXPECT_EQ(device.strays[1].payload_bytes, 8u);
+  device.feed(std::string(20, '\x91'));
+  device.feed(std::string(10, '\x91'));
+  device.frame(0, "\x80picture");
+  size_t garbage = 0;
+  for (size_t i = 2; i < device.strays.size(); ++i) {
+    garbage += device.strays[i].garbage;
+    EXPECT_EQ(device.strays[i].line_ends, 0u);
+    EXPECT_FALSE(device.strays[i].channel);
+  }
+  EXPECT_EQ(garbage, 30u);
+  EXPECT_THAT(device.rtp, ElementsAre("picture", "\x80picture", "\x80picture"));
 }
 
 void send_on_a_new_connection(QuirkScript& device) {

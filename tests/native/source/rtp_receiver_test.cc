@@ -73,6 +73,41 @@ TEST_F(RtpReceiverTest, CountsLossAndMarksIt) {
   EXPECT_TRUE(heard.units[3]->gap);
 }
 
+// a clock that is more than a second off is told once, and again when it has moved by as much.
+TEST_F(RtpReceiverTest, TellsOfAClockThatIsOff) {
+  begin();
+  uint32_t timestamp = 0;
+  const auto report = [&](Nanos off, int times) {
+    for (int i = 0; i < times; ++i) {
+      play(25, static_cast<uint16_t>(timestamp / 3600), timestamp);
+      timestamp += 90'000;
+      rtcp(sender_report(0xcafe, wall + off, timestamp));
+    }
+  };
+  report(900ms, 3);
+  EXPECT_TRUE(heard.faults.empty());
+  report(2h, 6);
+  ASSERT_EQ(heard.faults.size(), 1u);
+  EXPECT_EQ(heard.faults[0].code, Code::camera_clock);
+  EXPECT_THAT(heard.faults[0].where, HasSubstr("town/main, 10.0.0.7:554"));
+  EXPECT_THAT(heard.faults[0].what, HasSubstr("+7200.0 s"));
+  EXPECT_EQ(heard.units.back()->clock_quality, ClockQuality::suspect);
+  EXPECT_EQ(receiver.facts()->clock_quality, ClockQuality::suspect);
+  EXPECT_EQ(receiver.facts()->reports.steps, 1u);
+  receiver.end();
+  begin();  // the same camera again: known already
+  report(2h, 3);
+  EXPECT_EQ(heard.faults.size(), 1u);
+  report(-5s, 4);
+  ASSERT_EQ(heard.faults.size(), 2u);
+  EXPECT_THAT(heard.faults[1].what, HasSubstr("-5.0 s"));
+  report(0s, 4);
+  EXPECT_EQ(receiver.facts()->clock_quality, ClockQuality::reported);
+  EXPECT_EQ(heard.faults.size(), 2u);
+  report(3s, 4);
+  EXPECT_EQ(heard.faults.size(), 3u) << "it had been right in between";
+}
+
 TEST_F(RtpReceiverTest, MediaTimeGoesOnOverReconnections) {
   begin();
   play(10, 100, 5000);

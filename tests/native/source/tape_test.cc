@@ -100,7 +100,7 @@ TEST(Tape, KeepsHeadersTimesAndItsLimit) {
   EXPECT_TRUE(std::equal(header.begin(), header.end(), tape.packets()[0].bytes.begin()));
   EXPECT_FALSE(shows_picture(tape.packets()[0].bytes));
   EXPECT_EQ(tape.packets()[1].bytes, report);
-  EXPECT_TRUE(tape.packets()[1].rtcp);
+  EXPECT_EQ(tape.packets()[1].kind, TapedKind::rtcp);
   EXPECT_EQ(tape.packets()[1].since_start, 40ms);
 }
 
@@ -109,6 +109,25 @@ TEST(Tape, WhatIsNoPacketShowsNothingEither) {
   tape.add(false, Bytes{0x11, 0x22} + secret(60), MonoTime{});
   ASSERT_EQ(tape.packets().size(), 1U);
   EXPECT_FALSE(shows_picture(tape.packets()[0].bytes));
+}
+
+TEST(Tape, OfFramingOnlyLengthsAreKept) {
+  Tape tape(100);
+  tape.add_line_ends(2, MonoTime{1s}, false);
+  tape.add_garbage(24, MonoTime{1s} + 1ms, true);
+  tape.add_stray(200, 60, MonoTime{1s} + 2ms, false);
+  tape.add_garbage(15, MonoTime{1s} + 3ms, false);
+  ASSERT_EQ(tape.packets().size(), 3U) << "the last would not fit";
+  const TapedKind kinds[] = {TapedKind::line_ends, TapedKind::garbage, TapedKind::stray};
+  const size_t sizes[] = {2, 24, 60};
+  for (size_t i = 0; i < 3; ++i) {
+    const TapedPacket& packet = tape.packets()[i];
+    EXPECT_EQ(packet.kind, kinds[i]);
+    EXPECT_EQ(packet.bytes, Bytes(sizes[i], 0xaa));
+    EXPECT_EQ(packet.since_start, 1ms * static_cast<int>(i));
+    EXPECT_EQ(packet.early, i == 1);
+  }
+  EXPECT_EQ(tape.packets()[2].channel, 200);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from vigie.probe.advice import advise
+from vigie.probe.advice import advise, time_zone
 from vigie.probe.dialogue import read_dialogue
 from vigie.probe.measure import Figures, UnitFacts, measure
 
@@ -102,7 +102,12 @@ def test_too_little_is_nothing() -> None:
         ({"gop": 250}, {}, "every 10.0 s only"),
         ({"gop": 5000}, {}, "G15"),
         ({"fps": 21}, {"declared_fps": 25}, "declares 25 fps, ships 21.0: L-14"),
-        ({"clock_off_ms": 5000}, {}, "+5.0 s"),
+        ({"clock_off_ms": 5000}, {}, "+5.0 s: let it follow an NTP server"),
+        ({"clock_off_ms": 2 * 3600_000 + 300}, {}, "+7200.3 s, which is time zone +02:00"),
+        ({"clock_off_ms": 3600_000 + 30_000}, {}, "+3630.0 s: let it follow an NTP server"),
+        ({"quality": "none"}, {}, "no sender reports within 40 s"),
+        ({"quality": "none"}, {"reports": {"reports_without_time": 3, "reports_since_1970": 3}}, "from 1970 where"),
+        ({"quality": "none"}, {"reports": {"reports_without_time": 3, "reports_since_1970": 0}}, "no time of day"),
         ({"clock_ppm": 200}, {}, "+200 ppm (+17.3 s a day)"),
         ({}, {"lost_packets": 7, "transport": "udp"}, "7 packets lost, 0 pictures damaged: set `transport: tcp`"),
         ({}, {"marker_proven": False}, "40 ms later"),
@@ -112,6 +117,50 @@ def test_advice_names_what_is_wrong(options: dict[str, float], facts: dict[str, 
     sentences = advice(measured(**options), **facts)
     assert len(sentences) == 1, sentences
     assert says in sentences[0]
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "zone"),
+    [
+        (0, ""),
+        (4, ""),
+        (3600, "time zone +01:00"),
+        (-3601.5, "time zone -01:00"),
+        (20_700 - 2, "time zone +05:45"),
+        (-9.5 * 3600, "time zone -09:30"),
+        (14 * 3600 + 1, "time zone +14:00"),
+        (15 * 3600, ""),
+        (3590, ""),
+        (1800 + 6, ""),
+    ],
+)
+def test_a_time_zone_is_told_from_a_clock_that_is_off(offset_s: float, zone: str) -> None:
+    assert time_zone(offset_s) == zone
+
+
+def test_a_clock_that_is_set_in_mid_run_has_no_drift() -> None:
+    run = units()
+    stepped = [
+        unit if index < 600 else dataclasses.replace(unit, capture_ns=unit.capture_ns - 90_000 * MS)
+        for index, unit in enumerate(run)
+    ]
+    figures = measure(stepped)
+    assert figures is not None
+    assert figures.clock.stepped
+    assert figures.clock.drift_ppm is None
+    told = advice(figures, reports={"steps": 1, "last_step_ms": -90_000.0})
+    assert "set to another time once during the run (by -90.0 s at last)" in told[0]
+    assert not measured(late_ms=1500).clock.stepped, "a network that stalls is no clock"
+
+
+def test_a_first_report_that_comes_late_is_told() -> None:
+    run = [
+        dataclasses.replace(unit, clock_quality="none") if index < 200 else unit for index, unit in enumerate(units())
+    ]
+    figures = measure(run)
+    assert figures is not None
+    assert (figures.clock.first_s, figures.clock.quality) == (pytest.approx(8), "reported")
+    assert "8.0 s after its first picture" in advice(figures)[0]
 
 
 def test_no_advice_where_nothing_is_wrong() -> None:

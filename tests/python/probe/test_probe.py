@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from vigie.errors import InvalidArgumentError
 from vigie.probe import onvif
 from vigie.probe.cli import app
+from vigie.probe.fixture import FORMAT
 from vigie.probe.run import Target, make_target
 from vigie.sim.process import SimProcess
 
@@ -103,6 +104,24 @@ def test_what_was_recorded_can_be_probed_offline(
     assert again["figures"]["fps"] == pytest.approx(20, rel=0.15)  # type: ignore[index]
 
 
+@pytest.mark.parametrize("quirk", ["E1", "E2", "E3", "E4", "E5", "E6", "E9", "E1,E6", "E2,E4", "J1"])
+def test_a_recording_holds_errors_of_framing(quirk: str, tmp_path: Path) -> None:
+    path = tmp_path / "device.json"
+    options = ["--quirk", quirk, "--sr-seconds", "1", "--bitrate", "0.5", "--gop", "25"]
+    with SimProcess(options=options) as sim:
+        transport = "udp" if quirk == "J1" else "tcp"
+        _, first, _ = probe(sim.url(0), "--seconds", "3.5", "--transport", transport, "--record", str(path))
+    assert set(first["quirks"]) == set(quirk.split(","))  # type: ignore[call-overload]
+    code, again, _ = probe("--replay", str(path))
+    assert code == 0
+    assert again["quirks"] == first["quirks"]
+    assert again["figures"]["units"] == pytest.approx(first["figures"]["units"], abs=15)  # type: ignore[index]
+    # Of what is no packet of the track only the length is there.
+    for packet in json.loads(path.read_text(encoding="utf-8"))["packets"]:
+        if packet.get("kind"):
+            assert set(base64.b64decode(packet["base64"])) == {0xAA}
+
+
 def test_a_recording_shows_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "device.json"
     with SimProcess() as sim:
@@ -114,6 +133,11 @@ def test_a_recording_shows_no_picture(tmp_path: Path) -> None:
     assert all(packet.count(0xAA) >= len(packet) - 12 - 32 for packet in large)
 
 
+def recording(packet: dict[str, object]) -> str:
+    """A recording of one packet."""
+    return json.dumps({"format": FORMAT, "url": "rtsp://h/", "transport": "tcp", "dialogue": [], "packets": [packet]})
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -121,6 +145,9 @@ def test_a_recording_shows_no_picture(tmp_path: Path) -> None:
         ("{", "not JSON"),
         ('{"format": "x"}', "vigie-probe/1"),
         ('{"format": 1}', "vigie-probe/1"),
+        (recording({"at_us": 0, "rtcp": False, "base64": "", "kind": "noise"}), "kind 'noise'"),
+        (recording({"at_us": 0, "rtcp": False, "base64": "", "kind": "stray", "channel": 256}), "channel 256"),
+        (recording({"at_us": 0, "rtcp": False, "base64": "AAAA" * 22000}), "66000 bytes"),
     ],
 )
 def test_a_recording_that_is_none_says_so(content: str | None, says: str, tmp_path: Path) -> None:
