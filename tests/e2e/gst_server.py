@@ -1,9 +1,10 @@
 """A camera we did not write: GStreamer's RTSP server, playing clips for ever in real time.
 
-    /usr/bin/python3 gst_server.py MOUNT=CODEC:CLIP…
+    /usr/bin/python3 gst_server.py [--group OWN_ADDRESS INTERFACE ADDRESS PORT] MOUNT=CODEC:CLIP…
 
 Prints "ready PORT", and "key MOUNT NUMBER" whenever a keyframe has been handed over. Every unit gets a stamp: its
-number (the clip's unit is number modulo length) and the moment. Ends with its standard input.
+number (the clip's unit is number modulo length) and the moment. Ends with its standard input. With a group it gives
+all by multicast alone, by that interface, the first mount to ADDRESS and PORT, each other one ten ports on.
 """
 
 import sys
@@ -13,8 +14,9 @@ from pathlib import Path
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 from nal import annexb, is_keyframe, split_units, with_stamp  # noqa: E402
 
 INTERVAL_NS = 40_000_000
@@ -43,6 +45,14 @@ class Mount:
         self.factory.set_shared(True)
         self.factory.set_latency(0)
         self.factory.connect("media-configure", self.configure)
+
+    def to_group(self, interface: str, address: str, port: int) -> None:
+        """By multicast alone."""
+        pool = GstRtspServer.RTSPAddressPool()
+        pool.add_range(address, address, port, port + 1, 1)
+        self.factory.set_address_pool(pool)
+        self.factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP_MCAST)
+        self.factory.set_multicast_iface(interface)
 
     def configure(self, _factory, media) -> None:
         """A new pipeline takes over."""
@@ -82,12 +92,19 @@ def main() -> None:
     Gst.init(None)
     mounts = []
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
+    arguments = sys.argv[1:]
+    group = []
+    if arguments[0] == "--group":
+        group = arguments[1:5]
+        del arguments[:5]
+    server.set_address(group[0] if group else "127.0.0.1")
     server.set_service("0")
-    for argument in sys.argv[1:]:
+    for argument in arguments:
         name, _, rest = argument.partition("=")
         codec, _, clip = rest.partition(":")
         mount = Mount(name, codec, Path(clip))
+        if group:
+            mount.to_group(group[1], group[2], int(group[3]) + 10 * len(mounts))
         server.get_mount_points().add_factory(f"/{name}", mount.factory)
         mounts.append(mount)
     server.attach(None)

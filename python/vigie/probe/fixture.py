@@ -143,6 +143,7 @@ class _Device:
     ) -> None:
         self._lines = list(fixture.dialogue)
         self._packets = list(fixture.packets)
+        self._from_group = fixture.transport == "multicast"
         self._connection = connection
         self._host = host
         self._port = port
@@ -217,6 +218,9 @@ class _Device:
             text = re.sub(r"(server_port=)\d+(-\d+)?", rf"\g<1>{ports}", text)
             text = re.sub(r"(client_port=)\d+(-\d+)?", rf"\g<1>{self._udp_to[0]}-{self._udp_to[1]}", text)
             text = re.sub(r"(source=)[0-9a-fA-F.:]+", r"\g<1>127.0.0.1", text)
+        if self._from_group:  # its packets come over TCP now
+            over_tcp = r"\1 RTP/AVP/TCP;unicast;interleaved=0-1"
+            text = re.sub(r"^(Transport[ \t]*:)[^\r\n]*", over_tcp, text, count=1, flags=re.MULTILINE | re.I)
         head, blank, body = text.partition("\r\n\r\n")
         if not blank:
             head, blank, body = text.partition("\n\n")

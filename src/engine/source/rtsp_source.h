@@ -12,6 +12,8 @@
 #include "net/udp.h"
 #include "policy/snapshot.h"
 #include "source/attempt.h"
+#include "source/reorder_alarm.h"
+#include "source/rtp_port.h"
 #include "source/rtp_receiver.h"
 #include "source/rtsp_client.h"
 #include "source/source_memory.h"
@@ -19,7 +21,7 @@
 
 namespace vigie::source {
 
-// One attempt at an RTSP camera: one machine, one connection at a time, at most one pair of UDP ports.
+// One attempt at an RTSP camera: one machine, one connection at a time, at most one pair of UDP ports or one group.
 //
 // TCP: one read a wake-up, into the loop's shared memory behind the connection's unfinished tail; packets are views
 // into it; only a new unfinished tail is copied and kept. Takes no memory per packet.
@@ -28,6 +30,7 @@ class RtspSource final : public Attempt,
                          private RtspClientOutput,
                          private RtspClientEvents,
                          private RtpReceiverEvents,
+                         private RtpPortEvents,
                          private net::StreamHandler {
  public:
   RtspSource(SourceShard& shard, std::string where, const policy::StreamPolicy& policy, const std::string& url,
@@ -54,6 +57,7 @@ class RtspSource final : public Attempt,
   void set_timer(std::optional<MonoTime> when) override;
   Result<rtsp::PortPair> open_udp() override;
   void aim_udp(std::string_view source, rtsp::PortPair ports, ByteSpan rtp_punch, ByteSpan rtcp_punch) override;
+  Status join_group(const rtsp::MediaAddress& group, std::string_view source) override;
   void send_udp_rtcp(ByteSpan bytes) override;
   void close_udp() override;
   std::string make_cnonce() override;
@@ -70,6 +74,10 @@ class RtspSource final : public Attempt,
   void on_receiver_track(const TrackInfo& track) override;
   void on_receiver_unit(Ref<const AccessUnit> unit) override;
   void on_receiver_fault(const Error& fault) override;
+  // RtpPortEvents
+  void on_port_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& arrival) override;
+  void on_port_drained() override;
+  void on_port_fault(const Error& fault) override;
   // net::StreamHandler
   void on_stream_open() override;
   void on_stream_readable() override;
@@ -80,7 +88,6 @@ class RtspSource final : public Attempt,
   void try_next_address();
   void on_udp_ready(bool rtcp);
   bool accept_udp_from(const net::SocketAddress& from, bool rtcp, MonoTime now);
-  void arm_reorder();
   void closed_soon(Error why);
   MonoTime now() const { return loop_.clock().now_mono(); }
   rtp::Arrival arrival() const { return {loop_.clock().now_mono(), loop_.clock().now_wall()}; }
@@ -90,6 +97,7 @@ class RtspSource final : public Attempt,
   const std::string where_;
   const std::string tls_ca_file_;
   const bool tls_verify_;
+  const std::string interface_;
   SourceMemory& memory_;
   AttemptEvents& events_;
   bool stopped_ = false;
@@ -118,8 +126,8 @@ class RtspSource final : public Attempt,
   net::SocketAddress udp_from_;   // whose packets are taken
   bool udp_from_proven_ = false;  // a packet of udp_from_ has come
   std::optional<MonoTime> foreign_since_;
-  net::TimerId reorder_timer_;
-  std::optional<MonoTime> reorder_deadline_;
+  RtpPort group_;
+  ReorderAlarm alarm_;
 };
 
 }  // namespace vigie::source

@@ -34,7 +34,7 @@ struct SourceMemory {
   Dialogue dialogue;  // of the newest RTSP attempt
   FileMemory file;
   std::unique_ptr<Tape> tape;             // while somebody records
-  std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt
+  std::unique_ptr<RtpReceiver> receiver;  // made at the first attempt that takes RTP
 };
 
 }  // namespace vigie::source

@@ -6,6 +6,7 @@
 
 #include "source/container_source.h"
 #include "source/rtsp_source.h"
+#include "source/sdp_source.h"
 
 namespace vigie::source {
 namespace {
@@ -167,6 +168,7 @@ std::unique_ptr<Attempt> StreamSupervisor::make_attempt() {
       return std::make_unique<ContainerSource>(shard_, key_.text(), input ? std::move(*input) : MediaInput{},
                                                memory_.file, events);
     }
+    case policy::SourceKind::sdp: return std::make_unique<SdpSource>(shard_, key_.text(), policy_, memory_, events);
     case policy::SourceKind::push: return std::make_unique<PushSource>(push_port_, events);
   }
   return nullptr;
@@ -199,7 +201,7 @@ void StreamSupervisor::on_attempt_track(const TrackInfo& track) {
 }
 
 void StreamSupervisor::on_attempt_unit(Ref<const AccessUnit> unit) {
-  if (policy_.kind != policy::SourceKind::rtsp) {  // the RTP receiver counts its own
+  if (!memory_.receiver) {  // the RTP receiver counts its own
     SourceCounters& counters = memory_.counters;
     ++counters.units;
     counters.bytes += unit->payload.size();
