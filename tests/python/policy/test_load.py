@@ -52,7 +52,7 @@ WRONG = [
     (stream('url: "rtsp:///x"'), 6, "main.url", "no host"),
     (stream('url: "rtsp:/h/x"'), 6, "main.url", "not a URL that can be used"),
     (stream('url: "file://host/x"'), 6, "main.url", "not a file of this machine"),
-    (stream(f"{URL}, transport: tpc"), 6, "main.transport", 'found "tpc"; right would be auto, tcp or udp'),
+    (stream(f"{URL}, transport: tpc"), 6, "main.transport", 'found "tpc"; right would be auto, tcp, udp or multicast'),
     (stream(f"{URL}, pull: true"), 6, "main.pull", "found true; right would be always or on_demand"),
     (stream(f"{URL}, password: 'env:X'"), 6, "main.password", "without username"),
     (stream(f"{URL}, username: u, password: 73571357"), 6, "main.password", "put it in quotes"),
