@@ -39,6 +39,7 @@ enum vigie_code {
   VIGIE_ERROR_PAYLOAD_MALFORMED = 503, /* The RTP payload is malformed */
   VIGIE_ERROR_UNIT_TOO_LARGE = 504, /* The access unit is larger than allowed */
   VIGIE_ERROR_PARAMETER_SETS = 505, /* The parameter sets are malformed */
+  VIGIE_ERROR_FOREIGN_SENDER = 506, /* RTP comes from another sender than expected */
   VIGIE_ERROR_NO_FIRST_PICTURE = 601, /* No picture came before the first-picture deadline */
   VIGIE_ERROR_SILENT = 602, /* The source answers but sends no picture */
   VIGIE_ERROR_END_OF_SOURCE = 603, /* The source has ended */

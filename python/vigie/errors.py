@@ -295,6 +295,14 @@ class ParameterSetsError(Error, ValueError):
     sentence = "The parameter sets are malformed"
 
 
+class ForeignSenderError(Error, RuntimeError):
+    """RTP comes from another sender than expected."""
+
+    code = 506
+    name = "foreign_sender"
+    sentence = "RTP comes from another sender than expected"
+
+
 class NoFirstPictureError(Error, TimeoutError):
     """No picture came before the first-picture deadline."""
 
@@ -395,6 +403,7 @@ BY_CODE: dict[int, type[Error]] = {
         PayloadMalformedError,
         UnitTooLargeError,
         ParameterSetsError,
+        ForeignSenderError,
         NoFirstPictureError,
         SilentError,
         EndOfSourceError,

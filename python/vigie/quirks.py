@@ -713,9 +713,9 @@ QUIRKS: dict[str, Quirk] = {
         "all begins anew over the other one, once",
     ),
     "J5": Quirk(
-        "outside",
-        "multicast leaves on the wrong interface",
-        "multicast is not supported yet",
+        "practice",
+        "multicast comes by another interface than the routes say",
+        "joined where the RTSP connection goes, or where the stream says",
     ),
     "J6": Quirk(
         "practice",

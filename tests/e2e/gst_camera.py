@@ -3,27 +3,51 @@
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from e2e.viewers import DEBIAN_PYTHON, HERE
 
 
+@dataclass(frozen=True)
+class Group:
+    """A multicast group and from where it is sent; each mount takes ten ports on from the one before."""
+
+    run: list[str]  # what a command there begins with
+    host: str
+    interface: str
+    address: str
+    port: int
+
+
 class GstCamera:
     """GStreamer's RTSP server with one clip a mount; a context manager.
 
     `clips`: mount -> (codec, elementary stream). `tls`: certificate and key. `profile`: --savp or --savpf for SRTP.
+    `group`: gives multicast alone.
     """
 
     def __init__(
-        self, clips: dict[str, tuple[str, Path]], tls: tuple[Path, Path] | None = None, profile: str | None = None
+        self,
+        clips: dict[str, tuple[str, Path]],
+        tls: tuple[Path, Path] | None = None,
+        profile: str | None = None,
+        *,
+        group: Group | None = None,
     ) -> None:
         options = ["--tls", *map(str, tls)] if tls else []
         options += [profile] if profile else []
         self._scheme = "rtsps" if tls else "rtsp"
         mounts = [f"{mount}={codec}:{path}" for mount, (codec, path) in clips.items()]
+        command = [DEBIAN_PYTHON, str(HERE / "gst_server.py")]
+        self.group = group
+        self._host = "127.0.0.1"
+        if group:
+            self._host = group.host
+            command = [*group.run, *command, "--group", group.host, group.interface, group.address, str(group.port)]
         self._process = subprocess.Popen(
-            [DEBIAN_PYTHON, str(HERE / "gst_server.py"), *options, *mounts],
+            [*command, *options, *mounts],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -39,7 +63,8 @@ class GstCamera:
 
     def url(self, mount: str) -> str:
         """Where a mount is."""
-        return f"{self._scheme}://127.0.0.1:{self.port}/{mount}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{self._scheme}://{host}:{self.port}/{mount}"
 
     def _read(self) -> None:
         assert self._process.stdout is not None

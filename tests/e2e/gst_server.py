@@ -1,9 +1,11 @@
 """A camera we did not write: GStreamer's RTSP server, playing clips for ever in real time.
 
-    /usr/bin/python3 gst_server.py [--tls CERTIFICATE KEY] [--savp | --savpf] MOUNT=CODEC:CLIP…
+    /usr/bin/python3 gst_server.py [--tls CERTIFICATE KEY] [--savp | --savpf]
+        [--group OWN_ADDRESS INTERFACE ADDRESS PORT] MOUNT=CODEC:CLIP…
 
 Prints "ready PORT", and "key MOUNT NUMBER" whenever a keyframe has been handed over. Every unit gets a stamp: its
-number (the clip's unit is number modulo length) and the moment. Ends with its standard input.
+number (the clip's unit is number modulo length) and the moment. Ends with its standard input. With a group it gives
+all by multicast alone, by that interface, the first mount to ADDRESS and PORT, each other one ten ports on.
 `--savp`: SRTP with keys by MIKEY.
 """
 
@@ -46,6 +48,14 @@ class Mount:
         self.factory.set_latency(0)
         self.factory.connect("media-configure", self.configure)
 
+    def to_group(self, interface: str, address: str, port: int) -> None:
+        """By multicast alone."""
+        pool = GstRtspServer.RTSPAddressPool()
+        pool.add_range(address, address, port, port + 1, 1)
+        self.factory.set_address_pool(pool)
+        self.factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP_MCAST)
+        self.factory.set_multicast_iface(interface)
+
     def configure(self, _factory, media) -> None:
         """A new pipeline takes over."""
         self.appsrc = media.get_element().get_by_name("units")
@@ -84,13 +94,14 @@ def main() -> None:
     Gst.init(None)
     mounts = []
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
-    server.set_service("0")
     arguments = sys.argv[1:]
+    group: list[str] = []
     profile = None
     while arguments[0].startswith("--"):
         option = arguments.pop(0)
-        if option == "--tls":
+        if option == "--group":
+            group, arguments = arguments[:4], arguments[4:]
+        elif option == "--tls":
             auth = GstRtspServer.RTSPAuth()
             auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(arguments.pop(0), arguments.pop(0)))
             server.set_auth(auth)
@@ -99,6 +110,8 @@ def main() -> None:
             auth.set_default_token(anonymous)
         else:
             profile = GstRtsp.RTSPProfile.SAVPF if option == "--savpf" else GstRtsp.RTSPProfile.SAVP
+    server.set_address(group[0] if group else "127.0.0.1")
+    server.set_service("0")
     for argument in arguments:
         name, _, rest = argument.partition("=")
         codec, _, clip = rest.partition(":")
@@ -109,6 +122,8 @@ def main() -> None:
         role.add_permission_for_role("anyone", "media.factory.access", True)
         role.add_permission_for_role("anyone", "media.factory.construct", True)
         mount.factory.set_permissions(role)
+        if group:
+            mount.to_group(group[1], group[2], int(group[3]) + 10 * len(mounts))
         server.get_mount_points().add_factory(f"/{name}", mount.factory)
         mounts.append(mount)
     server.attach(None)

@@ -8,55 +8,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import vigie
-from e2e import clips, nal
+from e2e import clips
+from e2e.taking import UNITS, check, ffmpeg, make_sources, play, snapshot
 from vigie.bench.servers import free_port
-
-UNITS = 45
-
-
-@dataclass(frozen=True)
-class Played:
-    """What was received: coded slices in order and the units' times."""
-
-    slices: list[bytes]
-    pts: list[int]
-    keyframes: int
-    events: list[str]
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A clip of four seconds a codec, a keyframe each second."""
-    folder = tmp_path_factory.mktemp("clips")
-    for codec in ("h264", "h265"):
-        (folder / codec).mkdir()
-    made = {
-        codec: clips.make_clip(folder / codec / f"clip.{codec}", codec, gop=clips.FPS) for codec in ("h264", "h265")
-    }
-    for path in made.values():
-        command = ["ffmpeg", "-v", "error", "-nostdin", "-r", str(clips.FPS), "-i", str(path), "-c", "copy"]
-        subprocess.run([*command, "-movflags", "+faststart", str(path.with_suffix(".mp4"))], check=True)
-    return made
-
-
-@contextlib.contextmanager
-def ffmpeg(clip: Path, *output: str) -> Iterator[None]:
-    """FFmpeg playing a clip in real time, over and over."""
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i", str(clip.with_suffix(".mp4"))]
-    command += ["-c", "copy", *output]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
+    """A clip a codec."""
+    return make_sources(tmp_path_factory.mktemp("clips"))
 
 
 @contextlib.contextmanager
@@ -78,58 +43,17 @@ def web_server(folder: Path) -> Iterator[int]:
         server.server_close()
 
 
-def camera(url: str, **more: Any) -> dict[str, Any]:
-    """A snapshot with one such camera."""
-    stream = {"name": "main", "kind": "network", "url": url, **more}
-    reason = {"privacy": "clear", "privacy_reason": "a test picture"}
-    return {"revision": 1, "cameras": [{"name": "cam", "streams": [stream], **reason}]}
-
-
-def play(url: str, codec: str, *, units: int = UNITS, **more: Any) -> Played:
-    """Takes so many units."""
-    slices: list[bytes] = []
-    pts: list[int] = []
-    keyframes = 0
-    deadline = time.monotonic() + 40
-    with vigie.Engine() as engine:
-        engine.apply(camera(url, first_picture_deadline_s=15, **more))
-        with engine.subscribe("cam") as subscription:
-            while len(pts) < units and time.monotonic() < deadline:
-                unit = subscription.next(0.5)
-                if unit is None:
-                    continue
-                with unit:
-                    assert not unit.damaged
-                    keyframes += unit.keyframe
-                    pts.append(unit.pts_90k)
-                    slices += nal.vcl(nal.split_nals(bytes(memoryview(unit))), codec)
-        events = [f"{event.state} {event.text}" for event in engine.events(0)]
-    assert len(pts) >= units, events
-    return Played(slices, pts, keyframes, events)
-
-
-def check(played: Played, clip: Path, codec: str) -> None:
-    """The slices are the clip's, in its order, from a keyframe on; times grow by one picture."""
-    put_in = nal.vcl(nal.split_nals(clip.read_bytes()), codec)
-    first = put_in.index(played.slices[0])
-    assert played.slices == [put_in[(first + index) % len(put_in)] for index in range(len(played.slices))]
-    assert all(after > before for before, after in zip(played.pts, played.pts[1:], strict=False))
-    assert played.keyframes >= 2
-    steps = [after - before for before, after in zip(played.pts, played.pts[1:], strict=False)]
-    assert sorted(steps)[len(steps) // 2] == pytest.approx(3600, abs=90)
-
-
 @pytest.mark.parametrize("codec", ["h264", "h265"])
 def test_mpegts_over_udp(codec: str, sources: dict[str, Path]) -> None:
     url = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
     with ffmpeg(sources[codec], "-f", "mpegts", f"{url}?pkt_size=1316"):
-        check(play(url, codec), sources[codec], codec)
+        check(play("network", url, codec), sources[codec], codec)
 
 
 def test_mpegts_over_multicast(sources: dict[str, Path]) -> None:
     url = f"udp://239.255.77.77:{free_port(socket.SOCK_DGRAM)}?localaddr=127.0.0.1"
     with ffmpeg(sources["h264"], "-f", "mpegts", f"{url}&pkt_size=1316&ttl=0"):
-        check(play(url, "h264"), sources["h264"], "h264")
+        check(play("network", url, "h264"), sources["h264"], "h264")
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
@@ -137,13 +61,13 @@ def test_srt_with_a_passphrase(codec: str, sources: dict[str, Path]) -> None:
     url = f"srt://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
     output = f"{url}?mode=listener&passphrase=a%20long%20passphrase".replace("%20", "-")
     with ffmpeg(sources[codec], "-f", "mpegts", output):
-        check(play(url, codec, password="a-long-passphrase"), sources[codec], codec)
+        check(play("network", url, codec, password="a-long-passphrase"), sources[codec], codec)
 
 
 def test_rtmp(sources: dict[str, Path]) -> None:
     url = f"rtmp://127.0.0.1:{free_port()}/live/cam"
     with ffmpeg(sources["h264"], "-f", "flv", "-listen", "1", url):
-        played = play(url, "h264")
+        played = play("network", url, "h264")
     check(played, sources["h264"], "h264")
 
 
@@ -153,14 +77,14 @@ def test_hls(sources: dict[str, Path], tmp_path: Path) -> None:
         deadline = time.monotonic() + 15
         while not (tmp_path / "live.m3u8").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        played = play(f"http://127.0.0.1:{port}/live.m3u8", "h264")
+        played = play("network", f"http://127.0.0.1:{port}/live.m3u8", "h264")
     check(played, sources["h264"], "h264")
 
 
 def test_a_file_behind_http_is_played_in_real_time(sources: dict[str, Path]) -> None:
     with web_server(sources["h264"].parent) as port:
         began = time.monotonic()
-        played = play(f"http://127.0.0.1:{port}/clip.mp4", "h264")
+        played = play("network", f"http://127.0.0.1:{port}/clip.mp4", "h264")
     assert time.monotonic() - began > (UNITS - 10) / clips.FPS
     check(played, sources["h264"], "h264")
 
@@ -175,7 +99,7 @@ def test_a_playlist_leads_into_no_file_of_this_machine(tmp_path: Path, sources: 
         f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://{secret}\n#EXT-X-ENDLIST\n", encoding="ascii"
     )
     with web_server(web) as port, vigie.Engine() as engine:
-        engine.apply(camera(f"http://127.0.0.1:{port}/trap.m3u8"))
+        engine.apply(snapshot("network", f"http://127.0.0.1:{port}/trap.m3u8"))
         first = next(event for event in engine.events(30) if event.state in ("playing", "backing_off"))
     assert first.state == "backing_off"
 
@@ -183,7 +107,7 @@ def test_a_playlist_leads_into_no_file_of_this_machine(tmp_path: Path, sources: 
 def test_who_does_not_answer_is_a_fault_that_shows_no_secret() -> None:
     url = f"rtmp://127.0.0.1:{free_port()}/live?key=s3cret"
     with vigie.Engine() as engine:
-        engine.apply(camera(url, username="ops", password="hidden-word"))
+        engine.apply(snapshot("network", url, username="ops", password="hidden-word"))
         fault = next(event for event in engine.events(30) if event.state == "backing_off")
         texts = str(fault) + str(engine.stats()) + str(engine.source_report("cam"))
     assert "127.0.0.1" in fault.text
@@ -194,7 +118,7 @@ def test_who_does_not_answer_is_a_fault_that_shows_no_secret() -> None:
 def test_closing_does_not_wait_for_a_peer_that_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         engine = vigie.Engine()
-        engine.apply(camera(f"http://127.0.0.1:{silent.getsockname()[1]}/live.ts"))
+        engine.apply(snapshot("network", f"http://127.0.0.1:{silent.getsockname()[1]}/live.ts"))
         time.sleep(0.5)
         began = time.monotonic()
         engine.close()

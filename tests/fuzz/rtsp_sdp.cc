@@ -1,10 +1,11 @@
 // Any text as a session description: what is parsed survives being written and parsed again, stays within the limits,
 // and parameter sets that were found are found again in what the server would write for them. Noting deviations changes
-// nothing, and where none was noted none can be refused.
+// nothing, and where none was noted none can be refused. Where a media goes to is bounded.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "rtsp/sdp_address.h"
 #include "rtsp/sdp_video.h"
 
 namespace {
@@ -22,6 +23,12 @@ void check_limits(const SessionDescription& session) {
     require(media.payload_types.size() <= 128 && media.attributes.size() <= 256);
     require(media.rtpmaps.size() <= 256 && media.fmtps.size() <= 256);
     for (uint8_t payload_type : media.payload_types) require(payload_type <= 127);
+    const auto address = media_address(session, media);
+    if (!address) continue;
+    require(address->filters.size() <= 8 && address->rtp_port == media.port);
+    for (const SourceFilter& filter : address->filters) {
+      require(!filter.sources.empty() && filter.sources.size() <= 8);
+    }
   }
 }
 

@@ -154,7 +154,9 @@ def _stream(camera: Declared[Camera], name: str, stream: Stream) -> dict[str, An
         "log_bytes": stream.log_bytes,
         "strict": stream.strict,
     }
-    if kind == "file":
+    if stream.interface is not None:
+        compiled["interface"] = stream.interface
+    if kind in ("file", "sdp"):
         compiled["url"] = _path(camera, texts.file_path(stream.url))
         compiled["file_loop"] = stream.loop
     elif kind != "push":

@@ -137,7 +137,9 @@ class ServerSpec(Spec):
 class StreamOptions(Spec):
     """How a stream is got, whatever its URL."""
 
-    transport: Literal["auto", "tcp", "udp", "http"] = Field("auto", description="auto, tcp, udp or http")
+    transport: Literal["auto", "tcp", "udp", "http", "multicast"] = Field(
+        "auto", description="auto, tcp, udp, http or multicast"
+    )
     pull: Literal["always", "on_demand"] = Field("always", description="always or on_demand")
     username: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(None, description="text in quotes")
     password: Secret | None = Field(None, description=SECRET_HELP)
@@ -172,6 +174,7 @@ class Stream(StreamOptions):
 
     url: Annotated[str, Field(max_length=2048)] = Field(description=texts.SCHEMES)
     backup_url: Annotated[str, Field(max_length=2048)] | None = Field(None, description="a URL of the same kind")
+    interface: Line | None = Field(None, description="the name of a network interface such as eth1")
     loop: bool = Field(True, description="true or false")
 
     @field_validator("url")
@@ -190,6 +193,13 @@ class Stream(StreamOptions):
             raise ValueError(problem)
         return url
 
+    @field_validator("interface")
+    @classmethod
+    def _interface(cls, name: str | None) -> str | None:
+        if name is not None and not texts.INTERFACE.fullmatch(name):
+            raise ValueError("not the name of a network interface; right would be one such as eth1")
+        return name
+
     @model_validator(mode="after")
     def _fits_kind(self) -> "Stream":
         kind = texts.source_kind(self.url)
@@ -201,6 +211,11 @@ class Stream(StreamOptions):
             raise at_field("password", "without username; right would be the camera's user as username")
         elif self.backup_url is not None and texts.source_kind(self.backup_url) != kind:
             raise at_field("backup_url", f"of another kind than url; right would be one that is {kind} too")
+        multicast = kind == "rtsp" and self.transport == "multicast"
+        if multicast and any(url.lower().startswith("rtsps:") for url in (self.url, self.backup_url or "")):
+            raise at_field("transport", "multicast, which rtsps cannot encrypt; right would be auto or tcp")
+        if self.interface is not None and not multicast and kind != "sdp":
+            raise at_field("interface", "only for multicast and an sdp: url; right would be to leave it out")
         return self
 
 

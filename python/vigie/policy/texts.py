@@ -12,8 +12,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 CAMERAS_OF_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[A-Za-z0-9._*?-]{1,63}\Z")  # or a pattern of their names
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-SCHEMES = "rtsp(s)://host/path, http(s)://, rtmp(s)://, srt:// or udp://…, file:path (or the path alone) or push:"
+SCHEMES = (
+    "rtsp(s)://host/path, http(s)://, rtmp(s)://, srt:// or udp://…, file:path (or the path alone), sdp:path or push:"
+)
 SITE_URLS = "rtsp(s)://host[:port] of another vigie, or http(s)://host[:port][/path] of an ONVIF device"
+INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 _RTSP = r"rtsps?"
 _NETWORK = r"https?|rtmps?|srt|udp"
 
@@ -77,9 +80,11 @@ def host_and_port(url: str) -> tuple[str, str]:
 
 
 def source_kind(url: str) -> str:
-    """`rtsp`, `network`, `file` or `push`, by the form of a stream's url."""
+    """`rtsp`, `network`, `file`, `sdp` or `push`, by the form of a stream's url."""
     if url == "push:":
         return "push"
+    if url.lower().startswith("sdp:"):
+        return "sdp"
     if re.match(rf"(?:{_NETWORK})://", url, re.IGNORECASE):
         return "network"
     if "://" in url and not url.lower().startswith("file:"):
@@ -94,22 +99,24 @@ def url_problem(url: str) -> str | None:
     kind = source_kind(url)
     if kind in ("rtsp", "network"):
         return remote_url_problem(url)
-    if kind == "file":
+    if kind in ("file", "sdp"):
         path = file_path(url)
         if not path:
             return f"empty; right would be {SCHEMES}"
-        if "://" in path or re.match(r"file://(?!/)", url, re.IGNORECASE):
-            return "not a file of this machine; right would be file:path or the path alone"
+        if "://" in path or re.match(r"(file|sdp)://(?!/)", url, re.IGNORECASE):
+            return f"not a file of this machine; right would be {kind}:path"
+        if re.match(r"(file|sdp):", path, re.IGNORECASE):
+            return f"two kinds in one; right would be {kind}:path"
         if re.match(r"(rtsps?|https?|push):", url, re.IGNORECASE):
             return f"not a URL that can be used; right would be {SCHEMES}"
     return None
 
 
 def file_path(url: str) -> str:
-    """The path in `file:path`, `file:///path` or a path alone."""
-    if not url.lower().startswith("file:"):
+    """The path in `file:path`, `file:///path`, the same with `sdp:`, or a path alone."""
+    kind, colon, path = url.partition(":")
+    if not colon or kind.lower() not in ("file", "sdp"):
         return url
-    path = url[5:]
     return path[2:] if path.startswith("///") else path
 
 
@@ -121,7 +128,7 @@ def listen_address(text: str) -> tuple[str, bool] | None:
     host = match[1]
     if host == "localhost":
         return host, True
-    if re.fullmatch(r"%[A-Za-z0-9._@-]{1,15}", host):
+    if host.startswith("%") and INTERFACE.fullmatch(host[1:]):
         return host, host == "%lo"
     try:
         if host.startswith("[") and host.endswith("]") and "%" not in host:

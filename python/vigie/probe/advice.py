@@ -35,7 +35,7 @@ def advise(
     if lost_packets or figures.damaged:
         cure = (
             "set `transport: tcp`, or mend the network"
-            if transport == "udp"
+            if transport in ("udp", "multicast")
             else "the device or its network drops them"
         )
         out.append(f"{lost_packets} packets lost, {figures.damaged} pictures damaged: {cure}")

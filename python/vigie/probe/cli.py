@@ -20,7 +20,8 @@ def main(
     url: Annotated[
         str,
         typer.Argument(
-            help="rtsp://… or rtsps://…; credentials in it are taken out and never shown.", show_default=False
+            help="rtsp://… or rtsps://…; credentials in it are taken out and never shown. Or sdp:FILE.",
+            show_default=False,
         ),
     ] = "",
     username: Annotated[str, typer.Option(help="Of the camera.")] = "",
@@ -28,7 +29,8 @@ def main(
     seconds: Annotated[
         float, typer.Option(min=1, max=86400, help="Of pictures; 30 and more show a clock's drift.")
     ] = 10,
-    transport: Annotated[str, typer.Option(help="auto, tcp, udp or http.")] = "auto",
+    transport: Annotated[str, typer.Option(help="auto, tcp, udp, http or multicast.")] = "auto",
+    interface: Annotated[str, typer.Option(help="To hear multicast or sdp: on, such as eth1.")] = "",
     tls_ca: Annotated[Path | None, typer.Option(help="PEM file, for rtsps.", show_default=False)] = None,
     no_tls_verify: Annotated[bool, typer.Option("--no-tls-verify", help="Take any certificate.")] = False,
     strict: Annotated[str, typer.Option(help="Tolerances to switch off, such as A8,F1.")] = "",
@@ -49,13 +51,18 @@ def main(
 
     Exit code 0: pictures came; 1: none did, and the report says why.
     """
+    from vigie.policy.texts import source_kind
     from vigie.probe import onvif as onvif_service
     from vigie.probe.fixture import CREDENTIALS, Replay, load_fixture, save_fixture
     from vigie.probe.report import make_report, print_report
     from vigie.probe.run import make_target, run_probe
 
-    if transport not in ("auto", "tcp", "udp", "http"):
-        raise typer.BadParameter(f"{transport!r}; right would be auto, tcp, udp or http", param_hint="--transport")
+    if transport not in ("auto", "tcp", "udp", "http", "multicast"):
+        right = "right would be auto, tcp, udp, http or multicast"
+        raise typer.BadParameter(f"{transport!r}; {right}", param_hint="--transport")
+    if record and source_kind(url) == "sdp":
+        right = "right would be to send the file and a capture of the packets"
+        raise typer.BadParameter(f"a session description has no dialogue to replay; {right}", param_hint="--record")
     if bool(url) == bool(replay):
         raise typer.BadParameter("right would be a URL, or --replay FILE", param_hint="URL")
     ids = tuple(part.strip() for part in strict.split(",") if part.strip())
@@ -80,12 +87,14 @@ def main(
             username=username,
             password=_secret(password),
             transport=transport,
+            interface=interface,
             tls_ca=tls_ca,
             tls_verify=not no_tls_verify,
             strict=ids,
         )
         run = run_probe(target, seconds, record=record is not None, on_progress=show)
-        report = make_report(run, onvif_service.ask(target) if onvif else None)
+        asked = onvif and source_kind(url) == "rtsp"
+        report = make_report(run, onvif_service.ask(target) if asked else None)
     if record and not replay:
         save_fixture(record, url=run.url, transport=run.transport, source=run.source)
         show(f"saved to {record}: messages without secrets, packets without pictures; look at it before you send it")

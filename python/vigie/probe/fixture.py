@@ -166,6 +166,7 @@ class _Device:
         self._lines = [line for line in fixture.dialogue if not garbage or line.sent or _MESSAGE.match(line.text)]
         self._early = [packet for packet in fixture.packets if packet.early]
         self._packets = [packet for packet in fixture.packets if not packet.early]
+        self._from_group = fixture.transport == "multicast"
         self._connection = connection
         self._host = host
         self._port = port
@@ -242,6 +243,9 @@ class _Device:
             text = re.sub(r"(server_port=)\d+(-\d+)?", rf"\g<1>{ports}", text)
             text = re.sub(r"(client_port=)\d+(-\d+)?", rf"\g<1>{self._udp_to[0]}-{self._udp_to[1]}", text)
             text = re.sub(r"(source=)[0-9a-fA-F.:]+", r"\g<1>127.0.0.1", text)
+        if self._from_group:  # its packets come over TCP now
+            over_tcp = r"\1 RTP/AVP/TCP;unicast;interleaved=0-1"
+            text = re.sub(r"^(Transport[ \t]*:)[^\r\n]*", over_tcp, text, count=1, flags=re.MULTILINE | re.I)
         head, blank, body = text.partition("\r\n\r\n")
         if not blank:
             head, blank, body = text.partition("\n\n")

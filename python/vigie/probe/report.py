@@ -104,7 +104,7 @@ def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     if report["fault"]:
         out.append(("fault", report["fault"]))
     if report["playing_s"] is not None:
-        text = f"PLAY accepted after {report['playing_s']:.2f} s"
+        text = f"{'listening' if report['transport'] == 'rtp' else 'PLAY accepted'} after {report['playing_s']:.2f} s"
         if report["first_keyframe_s"] is not None:
             text += f", first keyframe after {report['first_keyframe_s']:.2f} s"
         out.append(("start", f"{text}, over {report['transport'] or '?'}"))
@@ -113,7 +113,8 @@ def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     if session["authentication"]:
         out.append(("authentication", session["authentication"]))
     timeout = f", session timeout {session['timeout_s']} s" if session["timeout_s"] else ""
-    out.append(("signs of life", f"{session['keepalive']} and receiver reports{timeout}"))
+    keepalive = "" if report["transport"] == "rtp" else f"{session['keepalive']} and "
+    out.append(("signs of life", f"{keepalive}receiver reports{timeout}"))
     if track:
         text = f"{track['codec']} {track['profile']} {track['level']}".strip()
         declared = f", declares {track['declared_fps']:g} fps" if track["declared_fps"] else ""

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import vigie
 from vigie.errors import InvalidArgumentError
-from vigie.policy.texts import rtsp_url_problem
+from vigie.policy.texts import file_path, rtsp_url_problem, source_kind, url_problem
 from vigie.probe.measure import UnitFacts
 
 CAMERA = "camera"
@@ -17,12 +17,13 @@ CAMERA = "camera"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to probe. `strict`: ids of tolerances that are off."""
+    """What to probe: an RTSP URL, or `sdp:` and a path. `strict`: ids of tolerances that are off."""
 
     url: str
     username: str = ""
     password: str = ""
     transport: str = "auto"
+    interface: str = ""
     tls_ca: Path | None = None
     tls_verify: bool = True
     strict: tuple[str, ...] = ()
@@ -48,6 +49,12 @@ def make_target(url: str, *, username: str = "", password: str = "", **more: Any
 
     Raises: InvalidArgumentError, which never quotes a password.
     """
+    if source_kind(url) == "sdp":
+        if problem := url_problem(url):
+            raise InvalidArgumentError(problem, "URL")
+        if username or password:
+            raise InvalidArgumentError("credentials, which a session description has no use for", "URL")
+        return Target(url, **more)
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         username = username or unquote(parts.username or "")
@@ -86,12 +93,13 @@ def _camera(target: Target) -> dict[str, Any]:
         "streams": [
             {
                 "name": "main",
-                "kind": "rtsp",
+                "kind": source_kind(target.url),
                 "pull": "on_demand",  # so that it starts when everything is ready to watch it
-                "url": target.url,
+                "url": file_path(target.url),
                 "username": target.username,
                 "password": target.password,
                 "transport": target.transport,
+                "interface": target.interface,
                 "tls_ca_file": "" if target.tls_ca is None else str(target.tls_ca),
                 "tls_verify": target.tls_verify,
                 "strict": list(target.strict),
@@ -147,9 +155,13 @@ def _facts(unit: vigie.Unit) -> UnitFacts:
 
 
 def _transport(result: Run) -> str:
-    """How the media came, from the words of the state change: udp, tcp, tls, http or https."""
+    """How the media came, by the words of the state change: udp, tcp, tls, http, https, multicast; rtp without RTSP."""
     for _, state, text in reversed(result.states):
         if state in ("waiting", "playing") and text:
+            if "session description" in text:
+                return "rtp"
+            if "multicast" in text:
+                return "multicast"
             if "UDP" in text:
                 return "udp"
             if "HTTP" in text:

@@ -12,13 +12,13 @@ namespace {
 // Linux's IFNAMSIZ without its terminating zero.
 constexpr size_t kMaxInterfaceName = 15;
 
+}  // namespace
+
 bool is_interface_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxInterfaceName) return false;
   return name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-") ==
          std::string_view::npos;
 }
-
-}  // namespace
 
 bool ListenAddress::loopback() const {
   switch (kind) {

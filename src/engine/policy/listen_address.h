@@ -19,4 +19,7 @@ struct ListenAddress {
 // bound to must not hang on a name server. Empty when the text is none of these.
 std::optional<ListenAddress> parse_listen_address(std::string_view text);
 
+// What the kernel takes as the name of a network interface, and nothing that would need quoting.
+bool is_interface_name(std::string_view name);
+
 }  // namespace vigie::policy

@@ -196,15 +196,19 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
   static constexpr Word<SourceKind> kKinds[] = {{"rtsp", SourceKind::rtsp},
                                                 {"file", SourceKind::file},
                                                 {"push", SourceKind::push},
-                                                {"network", SourceKind::network}};
-  static constexpr Word<Transport> kTransports[] = {
-      {"auto", Transport::automatic}, {"tcp", Transport::tcp}, {"udp", Transport::udp}, {"http", Transport::http}};
+                                                {"network", SourceKind::network},
+                                                {"sdp", SourceKind::sdp}};
+  static constexpr Word<Transport> kTransports[] = {{"auto", Transport::automatic},
+                                                    {"tcp", Transport::tcp},
+                                                    {"udp", Transport::udp},
+                                                    {"http", Transport::http},
+                                                    {"multicast", Transport::multicast}};
   static constexpr Word<Pull> kPulls[] = {{"always", Pull::always}, {"on_demand", Pull::on_demand}};
   StreamPolicy stream;
   FieldReader reader(
       json, at, error,
-      {"name", "kind", "url", "backup_url", "transport", "pull", "username", "password", "tls_ca_file", "tls_verify",
-       "first_picture_deadline_s", "silence_limit_s", "linger_s", "file_loop", "log_bytes", "strict"});
+      {"name", "kind", "url", "backup_url", "transport", "interface", "pull", "username", "password", "tls_ca_file",
+       "tls_verify", "first_picture_deadline_s", "silence_limit_s", "linger_s", "file_loop", "log_bytes", "strict"});
   reader.require("name", "a name such as main");
   reader.text("name", stream.name, kMaxName);
   reader.word("kind", stream.kind, kKinds);
@@ -212,6 +216,7 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
   if (stream.kind == SourceKind::push && stream.url == "push:") stream.url.clear();  // the same in other words
   reader.text("backup_url", stream.backup_url, kMaxUrl);
   reader.word("transport", stream.transport, kTransports);
+  reader.text("interface", stream.interface, kMaxName);
   reader.word("pull", stream.pull, kPulls);
   reader.text("username", stream.username, kMaxCredential);
   std::string password;

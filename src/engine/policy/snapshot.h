@@ -26,17 +26,18 @@ class Secret {
   std::string text_;
 };
 
-enum class SourceKind : uint8_t { rtsp, file, push, network };
-enum class Transport : uint8_t { automatic, tcp, udp, http };
+enum class SourceKind : uint8_t { rtsp, file, push, network, sdp };
+enum class Transport : uint8_t { automatic, tcp, udp, http, multicast };
 enum class Pull : uint8_t { always, on_demand };
 
 // One stream of a camera and how to get it.
 struct StreamPolicy {
   std::string name;  // "main", "sub", …
   SourceKind kind = SourceKind::rtsp;
-  std::string url;         // without credentials, or the file's path; empty for push
+  std::string url;         // without credentials, or the path of the file (sdp too); empty for push
   std::string backup_url;  // tried after the first one fails, alternating; may be empty
   Transport transport = Transport::automatic;
+  std::string interface;  // multicast and sdp: the network interface to hear on; empty: the camera's, or the routes'
   Pull pull = Pull::always;
   std::string username;
   Secret password;

@@ -100,6 +100,8 @@ std::optional<std::string> url_problem(std::string_view url, const UrlForm& form
   return std::nullopt;
 }
 
+bool is_rtsps(std::string_view url) { return lower(url.substr(0, 8)) == "rtsps://"; }
+
 Status check_stream(const StreamPolicy& stream, const std::string& where) {
   const auto wrong = [&](std::string_view field, std::string what) {
     return field_error(where + "/" + std::string(field), std::move(what));
@@ -112,13 +114,23 @@ Status check_stream(const StreamPolicy& stream, const std::string& where) {
     if (!stream.password.empty()) return wrong("password", only);
     if (!stream.tls_ca_file.empty()) return wrong("tls_ca_file", only);
   }
+  if (!stream.interface.empty()) {
+    const bool hears =
+        stream.kind == SourceKind::sdp || (stream.kind == SourceKind::rtsp && stream.transport == Transport::multicast);
+    if (!hears) return wrong("interface", "only for multicast and kind sdp; right would be to leave it out");
+    if (!is_interface_name(stream.interface)) {
+      return wrong("interface", "not the name of a network interface; right would be one such as eth1");
+    }
+  }
   switch (stream.kind) {
     case SourceKind::push:
       if (!stream.url.empty()) return wrong("url", "a pushed stream has none; right would be push: or to leave it out");
       break;
     case SourceKind::file:
+    case SourceKind::sdp:
       if (stream.url.empty()) return wrong("url", "missing; right would be the file's path");
-      if (stream.url.find("://") != std::string::npos || lower(stream.url.substr(0, 5)) == "file:") {
+      if (stream.url.find("://") != std::string::npos || lower(stream.url.substr(0, 5)) == "file:" ||
+          lower(stream.url.substr(0, 4)) == "sdp:") {
         return wrong("url", "a URL; right would be the file's path alone");
       }
       break;
@@ -129,6 +141,10 @@ Status check_stream(const StreamPolicy& stream, const std::string& where) {
       if (auto problem = url_problem(stream.url, form)) return wrong("url", *problem);
       if (!stream.backup_url.empty()) {
         if (auto problem = url_problem(stream.backup_url, form)) return wrong("backup_url", *problem);
+      }
+      if (stream.transport == Transport::multicast && stream.kind == SourceKind::rtsp &&
+          (is_rtsps(stream.url) || is_rtsps(stream.backup_url))) {
+        return wrong("transport", "multicast, which rtsps cannot encrypt; right would be auto or tcp");
       }
       // SRT has a passphrase and no user.
       const bool passphrase = lower(std::string_view(stream.url).substr(0, 6)) == "srt://";

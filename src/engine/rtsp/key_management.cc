@@ -22,13 +22,6 @@ Error malformed(std::string what) { return make_error(Code::sdp_malformed, "SRTP
 
 std::string shown(std::string_view word) { return single_line(word.substr(0, 48)); }
 
-std::string_view next_word(std::string_view& rest) {
-  rest = trim(rest);
-  const std::string_view word = cut(rest, ' ');
-  rest = trim(rest);
-  return word;
-}
-
 // --- SDES
 
 struct SuiteName {
@@ -312,7 +305,7 @@ Result<SrtpKeys> parse_sdes(std::string_view value) {
   if (!alike || (keys.masters.size() > 1 && mki_bytes == 0)) {
     return malformed("the keys of a=crypto need MKIs of one length");
   }
-  while (!value.empty()) {
+  while (!trim(value).empty()) {
     if (Status status = check_parameter(next_word(value)); !status) return std::move(status).error();
   }
   return keys;
@@ -400,7 +393,7 @@ Result<KeyOffer> choose_keys(const SessionDescription& session, const MediaDescr
         std::string_view value = attribute.value;
         const std::string_view protocol = next_word(value);
         offer = take(iequals(protocol, "mikey")
-                         ? offer_of_mikey(value)
+                         ? offer_of_mikey(trim(value))
                          : Result<KeyOffer>(refused("a=key-mgmt has the protocol " + shown(protocol))));
       }
       if (offer) return std::move(*offer);

@@ -15,15 +15,6 @@ constexpr size_t kMaxLines = 4096;
 constexpr size_t kMaxMedias = 64;
 constexpr size_t kMaxAttributes = 256;
 
-// Blank-separated words.
-std::string_view next_word(std::string_view& rest) {
-  rest = trim(rest);
-  const size_t end = rest.find_first_of(" \t");
-  const std::string_view word = rest.substr(0, end);
-  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-  return word;
-}
-
 std::optional<Direction> direction_from(std::string_view name) {
   if (iequals(name, "sendrecv")) return Direction::sendrecv;
   if (iequals(name, "sendonly")) return Direction::sendonly;
@@ -157,6 +148,7 @@ void append_media(std::string& out, const MediaDescription& media) {
   std::string line = media.type + " " + std::to_string(media.port) + " " + media.protocol;
   for (uint8_t payload_type : media.payload_types) line.append(" ").append(std::to_string(payload_type));
   append_line(out, 'm', line);
+  if (!media.connection.empty()) append_line(out, 'c', media.connection);
   for (const RtpMap& map : media.rtpmaps) {
     std::string value = std::to_string(map.payload_type) + " " + map.encoding + "/" + std::to_string(map.clock_rate);
     if (map.channels != 0) value.append("/").append(std::to_string(map.channels));
@@ -220,8 +212,13 @@ Result<SessionDescription> parse_sdp(std::string_view text, Quirks* quirks) {
     std::string_view value = trim(line.substr(2));
     switch (line[0]) {
       case 'v':
-      case 't':
-      case 'c': any = true; break;
+      case 't': any = true; break;
+      case 'c': {
+        any = true;
+        std::string& connection = media != nullptr ? media->connection : session.connection;
+        if (connection.empty()) connection = value;
+        break;
+      }
       case 's':
         any = true;
         if (media == nullptr && session.name.empty()) session.name = value;  // B2
@@ -267,7 +264,8 @@ std::string format_sdp(const SessionDescription& session) {
   origin.append(ipv6 ? " IN IP6 " : " IN IP4 ").append(address);
   append_line(out, 'o', origin);
   append_line(out, 's', session.name.empty() ? "-" : session.name);
-  append_line(out, 'c', ipv6 ? "IN IP6 ::" : "IN IP4 0.0.0.0");
+  const std::string_view nowhere = ipv6 ? "IN IP6 ::" : "IN IP4 0.0.0.0";
+  append_line(out, 'c', session.connection.empty() ? nowhere : std::string_view(session.connection));
   append_line(out, 't', "0 0");
   if (!session.tool.empty()) append_attribute(out, "tool", session.tool);
   if (!session.range.empty()) append_attribute(out, "range", session.range);

@@ -41,6 +41,7 @@ struct MediaDescription {
   uint16_t port = 0;
   std::string protocol;                // as written: "RTP/AVP", "RTP/AVP/TCP", "MP2T/RTP/…" (B9)
   std::vector<uint8_t> payload_types;  // the numeric formats, 0 to 127
+  std::string connection;              // its own c=, as written; sdp_address.h reads it
   std::vector<RtpMap> rtpmaps;
   std::vector<Fmtp> fmtps;
   std::string control;
@@ -60,6 +61,7 @@ struct SessionDescription {
   uint64_t session_id = 0;  // o=; 0 when missing or unreadable (B1, B5)
   uint64_t session_version = 0;
   std::string origin_address;  // text after IN IP4/IP6, "" when missing
+  std::string connection;      // c=, as written
   std::string control;
   std::string range;  // a=range, e.g. "npt=0-"
   std::string tool;
@@ -71,7 +73,7 @@ struct SessionDescription {
 
 // Limits: 64 KiB, 4096 lines, 64 medias, 256 attributes a section; what exceeds the last two is dropped.
 // Tolerates B1 to B9 and B11 to B14: any line may be missing, repeated, out of order or unreadable; such a line is
-// skipped. Not kept: c=, t=, b=, i= and other lines that we do not use. Of these, `quirks` gets the ones that the text
+// skipped. Of several c= the first of its section counts. Not kept: t=, b=, i= and other lines that we do not use. Of these, `quirks` gets the ones that the text
 // alone shows (sdp_quirks.h); pick_video() notes the rest.
 // Errors: sdp_malformed when there is no line of the form x=… at all, the text is larger than the limit, or it has a
 // deviation that is not tolerated.

@@ -41,6 +41,14 @@ std::string_view cut(std::string_view& rest, char separator) {
   return head;
 }
 
+std::string_view next_word(std::string_view& rest) {
+  rest = trim(rest);
+  const size_t end = rest.find_first_of(" \t");
+  const std::string_view word = rest.substr(0, end);
+  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+  return word;
+}
+
 std::string_view cut_quoted(std::string_view& rest, char separator) {
   bool quoted = false;
   size_t at = 0;

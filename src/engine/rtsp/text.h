@@ -28,7 +28,9 @@ int hex_digit(char c);
 
 // Cuts `rest` at the first `separator`: returns what lies before it, leaves in `rest` what lies behind.
 std::string_view cut(std::string_view& rest, char separator);
-// The same, but a separator inside "double quotes" does not count (backslash escapes one character).
+// Cuts the first of the words that blanks separate off `rest`; empty when there is none.
+std::string_view next_word(std::string_view& rest);
+// The same as cut(), but a separator inside "double quotes" does not count (backslash escapes one character).
 std::string_view cut_quoted(std::string_view& rest, char separator);
 // Without surrounding double quotes and with backslash escapes undone; unquoted text is returned as it is.
 std::string unquote(std::string_view text);

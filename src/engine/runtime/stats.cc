@@ -33,6 +33,7 @@ Json stream_json(const StreamStats& stream) {
            {"reordered_packets", stream.source.reordered_packets},
            {"duplicate_packets", stream.source.duplicate_packets},
            {"malformed_packets", stream.source.malformed},
+           {"foreign_packets", stream.source.foreign_packets},
            {"damaged_units", stream.source.damaged_units},
            {"connects", stream.source.connects},
            {"failures", stream.source.failures},

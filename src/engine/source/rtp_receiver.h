@@ -18,22 +18,10 @@
 #include "rtp/reorder.h"
 #include "rtp/rtcp.h"
 #include "rtp/wall_clock.h"
-#include "rtsp/sdp_video.h"
+#include "source/rtp_track.h"
 #include "source/source.h"
 
 namespace vigie::source {
-
-// What one connection's dialogue found out about the track.
-struct RtpTrack {
-  Codec codec = Codec::h264;
-  uint8_t payload_type = 96;
-  uint32_t clock_rate = 90000;
-  double framerate = 0;
-  rtsp::SpropSets sprop;
-  bool donl = false;
-  uint8_t packetization_mode = 1;  // of H.264, as announced (B22); 1 where nothing is said
-  uint32_t width = 0, height = 0;  // MJPEG beyond 2040 pixels
-};
 
 // What the packets of the present connection were like.
 struct ReceiverFacts {

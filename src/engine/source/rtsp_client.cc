@@ -15,26 +15,6 @@ constexpr uint32_t kMaxRestarts = 6;         // new connections of one attempt, 
 
 bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307; }
 
-// Picture size where RTP/JPEG cannot carry it: a=x-dimensions:W,H or a=framesize:PT W-H.
-void read_dimensions(const rtsp::MediaDescription& media, RtpTrack& track) {
-  for (const rtsp::SdpAttribute& attribute : media.attributes) {
-    std::string_view rest = attribute.value;
-    char separator = ',';
-    if (rtsp::iequals(attribute.name, "framesize")) {
-      rtsp::cut(rest, ' ');
-      separator = '-';
-    } else if (!rtsp::iequals(attribute.name, "x-dimensions")) {
-      continue;
-    }
-    const auto width = rtsp::parse_number<uint32_t>(rtsp::cut(rest, separator));
-    const auto height = rtsp::parse_number<uint32_t>(rest);
-    if (width && height && *width <= 65535 && *height <= 65535) {
-      track.width = *width;
-      track.height = *height;
-    }
-  }
-}
-
 }  // namespace
 
 RtspClient::RtspClient(RtspClientConfig config, RtspMemory& memory, RtspClientOutput& output, RtspClientEvents& events)
@@ -65,9 +45,14 @@ void RtspClient::start(MonoTime now) {
     case policy::Transport::tcp:
     case policy::Transport::http: over_tcp_ = true; break;
     case policy::Transport::udp: over_tcp_ = memory_.udp_failed; break;
+    case policy::Transport::multicast: over_tcp_ = false; break;
   }
   // Media over UDP would leave in the clear what rtsps was chosen to protect.
   if (url_.tls) over_tcp_ = true;
+  if (multicast() && url_.tls) {
+    fail(Code::invalid_argument, "multicast cannot be encrypted by rtsps; right would be rtsp, or another transport");
+    return;
+  }
   dialogue_deadline_ = now + config_.dialogue_deadline;
   connect(now);
 }
@@ -151,7 +136,7 @@ void RtspClient::on_closed(MonoTime now, const Error& why) {
 
 bool RtspClient::try_other_transport(std::string_view reason, MonoTime now, bool answered) {
   const bool to_udp = over_tcp_;
-  if (switched_ || tunnelled()) return false;
+  if (switched_ || tunnelled() || multicast()) return false;
   if (to_udp && (url_.tls || config_.transport == policy::Transport::tcp)) return false;
   if (answered && !let_pass(Quirk::J4, reason)) return false;
   switched_ = true;
@@ -204,8 +189,10 @@ void RtspClient::send_setup(MonoTime now) {
   phase_ = Phase::setup;
   rtsp::Transport transport;
   transport.profile = profile_;
-  transport.delivery = rtsp::Delivery::unicast;
-  if (over_tcp_) {
+  transport.delivery = multicast() ? rtsp::Delivery::multicast : rtsp::Delivery::unicast;
+  if (multicast()) {
+    // The device chooses group and ports.
+  } else if (over_tcp_) {
     transport.lower = rtsp::LowerTransport::tcp;
     channels_ = {0, 1};
     transport.interleaved = channels_;
@@ -232,7 +219,7 @@ void RtspClient::send_setup(MonoTime now) {
 
 void RtspClient::send_play(MonoTime now) {
   phase_ = Phase::play;
-  if (!over_tcp_) punch(now);
+  if (!over_tcp_ && !multicast()) punch(now);
   request(Purpose::play, rtsp::Method::play, play_on_track_ ? setup_uris_[setup_index_] : aggregate_uri_, now);
 }
 
@@ -343,6 +330,10 @@ void RtspClient::follow(const std::string& from, std::string_view location, Mono
     fail(Code::redirect_refused, from + " leads from rtsps to plain rtsp, " + to->without_credentials());
     return;
   }
+  if (multicast() && to->tls) {
+    fail(Code::redirect_refused, from + " leads to rtsps, which multicast cannot use");
+    return;
+  }
   if (++redirects_ > config_.max_redirects) {
     fail(Code::redirect_refused, "more than " + std::to_string(config_.max_redirects) + " redirects");
     return;
@@ -399,19 +390,12 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
     return;
   }
 
-  track_ = RtpTrack{};
-  track_.codec = video->codec;
-  track_.payload_type = video->payload_type;
-  track_.clock_rate = video->clock_rate;
-  track_.framerate = video->framerate;
-  track_.sprop = std::move(video->sprop);
   const rtsp::MediaDescription& media = session->medias[video->media_index];
+  // Devices write much into the address of a description that SETUP then answers better.
+  const auto announced = rtsp::media_address(*session, media);
+  announced_ = announced ? *announced : rtsp::MediaAddress{};
+  track_ = make_track(media, std::move(*video));
   if (!take_keys(*session, media, response)) return;
-  if (const rtsp::Fmtp* fmtp = media.fmtp(track_.payload_type)) {
-    track_.donl = rtsp::parse_number<uint32_t>(fmtp->get("sprop-max-don-diff")).value_or(0) > 0;
-    track_.packetization_mode = rtsp::parse_number<uint8_t>(fmtp->get("packetization-mode")).value_or(1);
-  }
-  if (track_.codec == Codec::mjpeg) read_dimensions(media, track_);
   if (Status status = events_.on_client_track(track_, over_tcp_, peer_); !status) {
     fail(status.error().code, status.error().what);
     return;
@@ -470,7 +454,11 @@ void RtspClient::on_setup(const rtsp::Response& response, MonoTime now) {
   }
   if (!response.success()) {
     if (response.status == 461) {
-      fail(Code::rtsp_unsupported, std::string("the device refuses ") + (over_tcp_ ? "TCP" : "UDP") + " (461)");
+      fail(Code::rtsp_unsupported, std::string("the device refuses ") +
+                                       (multicast() ? "multicast"
+                                        : over_tcp_ ? "TCP"
+                                                    : "UDP") +
+                                       " (461)");
     } else {
       finish(status_error(Purpose::setup, response));
     }
@@ -503,7 +491,7 @@ void RtspClient::on_play(const rtsp::Response& response, MonoTime now) {
   keepalive_at_ = now + keepalive_interval();
   report_at_ = now + config_.report_interval;
   if (!over_tcp_) {
-    punch(now);
+    if (!multicast()) punch(now);
     if (!udp_packet_seen_) udp_deadline_ = now + config_.udp_deadline;
   }
   events_.on_client_playing(over_tcp_);

@@ -22,6 +22,7 @@
 #include "rtsp/digest.h"
 #include "rtsp/key_management.h"
 #include "rtsp/message.h"
+#include "rtsp/sdp_address.h"
 #include "rtsp/stream_splitter.h"
 #include "rtsp/transport.h"
 #include "rtsp/url.h"
@@ -40,7 +41,8 @@ struct RtspClientConfig {
   std::string user_agent = "vigie";  // always sent (A13)
   Nanos response_deadline = 5s;      // for each request; connecting too
   Nanos dialogue_deadline = 15s;     // from start to PLAY accepted, redirects and retries included
-  Nanos udp_deadline = 3s;           // UDP without a packet for so long after PLAY: TCP is tried
+  // UDP without a packet for so long after PLAY: TCP is tried; with multicast the attempt ends.
+  Nanos udp_deadline = 3s;
   Nanos teardown_deadline = 1s;
   Nanos report_interval = 5s;  // of receiver reports; also the sign of life of D5 and D8
   uint32_t max_redirects = 4;
@@ -65,7 +67,11 @@ class RtspClientOutput {
   // Where the device sends from: `source` is an address or empty (then the connection's peer); a port may be 0 for
   // unknown. Sends the packets that open a way through NAT (J3), from both ports.
   virtual void aim_udp(std::string_view source, rtsp::PortPair ports, ByteSpan rtp_punch, ByteSpan rtcp_punch) = 0;
+  // Joins a multicast group instead. `group`: what the answer to SETUP and the description say. `source`: the sender
+  // that the answer names, or empty; none in `group` either: the connection's peer.
+  virtual Status join_group(const rtsp::MediaAddress& group, std::string_view source) = 0;
   virtual void send_udp_rtcp(ByteSpan bytes) = 0;
+  // Ports or group.
   virtual void close_udp() = 0;
   // Fresh, unpredictable, hexadecimal.
   virtual std::string make_cnonce() = 0;
@@ -181,6 +187,7 @@ class RtspClient {
   bool accept_setup(const rtsp::Response& response, MonoTime now);
   Status take_transport(const rtsp::Response& response, bool& wrong_kind);
   Status take_channels(const rtsp::Transport& transport, std::string_view header);
+  Status take_group(const rtsp::Transport& transport);
   Status take_ports(const rtsp::Transport& transport, std::string_view header);
   bool take_session(const rtsp::Response& response);
   uint32_t own_ssrc(MonoTime now);
@@ -204,6 +211,8 @@ class RtspClient {
   void finish(const Error& reason);
   std::string place() const;
   Error status_error(Purpose purpose, const rtsp::Response& response) const;
+  // Never chosen by itself, and never left for another transport.
+  bool multicast() const { return config_.transport == policy::Transport::multicast; }
   bool in_session() const { return phase_ == Phase::setup || phase_ == Phase::play || phase_ == Phase::playing; }
 
   // What every packet needs, then the rest.
@@ -242,11 +251,13 @@ class RtspClient {
   RtpTrack track_;
   std::optional<rtsp::KeyOffer> keys_;  // the media comes as SRTP
   rtsp::RtpProfile profile_ = rtsp::RtpProfile::avp;
+  rtsp::MediaAddress announced_;  // by the description
   std::string session_;
   uint32_t session_timeout_s_ = 60;
   bool have_session_ = false;
   std::string udp_source_;
   rtsp::PortPair udp_server_;
+  std::string group_;  // joined, for texts
   bool play_without_range_ = false;
   bool play_on_track_ = false;
   uint32_t closed_behind_401_ = 0;

@@ -118,7 +118,8 @@ void RtspClient::on_interleaved(uint8_t channel, ByteSpan payload, const rtp::Ar
 
 void RtspClient::on_udp_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& arrival) {
   if (!set_up_ || over_tcp_ || (phase_ != Phase::play && phase_ != Phase::playing)) return;
-  if (phase_ == Phase::play && !tolerates(config_.quirks, Quirk::J1)) return;
+  // A group's packets come at any time.
+  if (phase_ == Phase::play && !multicast() && !tolerates(config_.quirks, Quirk::J1)) return;
   if (rtcp) {
     events_.on_client_rtcp(packet, arrival);
     return;
@@ -204,6 +205,7 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
     }
     // A25: of several, the one of the kind we asked for.
     const auto fits = [this](const rtsp::Transport& t) {
+      if (multicast()) return t.delivery == rtsp::Delivery::multicast;
       return over_tcp_ == (t.interleaved.has_value() || t.lower == rtsp::LowerTransport::tcp);
     };
     const auto found = std::find_if(list->begin(), list->end(), fits);
@@ -220,6 +222,7 @@ Status RtspClient::take_transport(const rtsp::Response& response, bool& wrong_ki
                       secure ? "the device answers SETUP with SRTP, for which it gave no key"
                              : "asked for SRTP, the device set up plain RTP");
   }
+  if (multicast()) return take_group(transport);
   if (over_tcp_) return take_channels(transport, header);
   if (known && (transport.interleaved || transport.lower == rtsp::LowerTransport::tcp)) {
     wrong_kind = true;  // J4
@@ -249,6 +252,29 @@ Status RtspClient::take_channels(const rtsp::Transport& transport, std::string_v
   if (channels_ == asked) return {};
   return tolerated(Quirk::A21,
                    "the device set up the channels " + pair_text(channels_) + ", asked for " + pair_text(asked));
+}
+
+Status RtspClient::take_group(const rtsp::Transport& transport) {
+  const bool tcp = transport.interleaved || transport.lower == rtsp::LowerTransport::tcp;
+  if (tcp || transport.delivery == rtsp::Delivery::unicast) {
+    return make_error(Code::rtsp_unsupported, place(),
+                      std::string("asked for multicast, the device set up ") + (tcp ? "TCP" : "unicast"));
+  }
+  rtsp::MediaAddress group = announced_;
+  if (!transport.destination.empty()) group.host = transport.destination;
+  // Some devices write the group's ports as if they were somebody's.
+  for (const auto& ports : {transport.port, transport.client_port, transport.server_port}) {
+    if (!ports || ports->rtp == 0) continue;
+    group.rtp_port = ports->rtp;
+    group.rtcp_port = ports->rtcp;
+    group.rtcp_mux = ports->rtp == ports->rtcp;
+    break;
+  }
+  if (transport.ttl) group.ttl = *transport.ttl;
+  group_ = rtsp::single_line(group.host.substr(0, 64)) + ", port " + std::to_string(group.rtp_port);
+  Status joined = output_.join_group(group, transport.source);
+  if (joined) return {};
+  return make_error(joined.error().code, place(), "the group " + group_ + ": " + joined.error().what);
 }
 
 Status RtspClient::take_ports(const rtsp::Transport& transport, std::string_view header) {
@@ -371,6 +397,12 @@ void RtspClient::on_timer(MonoTime now) {
   }
   if (udp_deadline_ && now >= *udp_deadline_) {
     udp_deadline_.reset();
+    if (multicast()) {
+      fail(Code::timed_out, "no packet came to the group " + group_ + " within " +
+                                std::to_string(config_.udp_deadline / 1ms) +
+                                " ms; right would be a network that passes multicast on to this machine");
+      return;
+    }
     if (try_other_transport("no packet came over UDP", now, false)) return;
     if (phase_ == Phase::ended) return;
   }

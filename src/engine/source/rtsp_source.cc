@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "net/multicast.h"
 #include "net/tcp.h"
 #include "net/tls.h"
 
@@ -43,7 +44,10 @@ RtspSource::RtspSource(SourceShard& shard, std::string where, const policy::Stre
       where_(std::move(where)),
       tls_ca_file_(policy.tls_ca_file),
       tls_verify_(policy.tls_verify),
-      client_(client_config(where_, policy, url, memory), memory.rtsp, *this, *this) {
+      interface_(policy.interface),
+      client_(client_config(where_, policy, url, memory), memory.rtsp, *this, *this),
+      group_(shard, where_, memory.counters, *this),
+      alarm_(loop_, memory) {
   if (!memory_.receiver)
     memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_, &memory_.quirks);
 }
@@ -283,14 +287,36 @@ void RtspSource::aim_udp(std::string_view source, rtsp::PortPair ports, ByteSpan
   }
 }
 
+Status RtspSource::join_group(const rtsp::MediaAddress& group, std::string_view source) {
+  close_udp();
+  auto endpoint = make_endpoint(group);
+  if (!endpoint) return std::move(endpoint).error();
+  if (!endpoint->rtp.is_multicast()) {
+    return make_error(Code::rtsp_unsupported, where_,
+                      "no multicast address; neither SETUP nor the description has one");
+  }
+  const int family = endpoint->rtp.family();
+  if (auto given = net::SocketAddress::parse_ip(source, 0); given && given->family() == family && !given->is_any()) {
+    endpoint->sources = {*given};
+    endpoint->source_specific = true;
+  }
+  const net::SocketAddress camera = stream_ ? stream_->peer_address().unmapped() : net::SocketAddress();
+  if (endpoint->sources.empty() && camera.family() == family) endpoint->sources = {camera};
+  // J5: the groups of a camera are where the camera is, whatever the routes say.
+  endpoint->interface = interface_;
+  if (stream_) endpoint->interface_index = net::interface_of(stream_->local_address());
+  return group_.open(std::move(*endpoint));
+}
+
 void RtspSource::send_udp_rtcp(ByteSpan bytes) {
+  if (group_.is_open()) group_.send_report(bytes);
   // A report that does not leave is no fault: the next one follows.
   if (udp_ && udp_rtcp_to_.valid() && !bytes.empty()) (void)udp_->rtcp.send(bytes, udp_rtcp_to_);
 }
 
 void RtspSource::close_udp() {
-  loop_.cancel_timer(std::exchange(reorder_timer_, {}));
-  reorder_deadline_.reset();
+  alarm_.cancel();
+  group_.close();
   if (!udp_) return;
   loop_.remove_fd(udp_->rtp.fd());
   loop_.remove_fd(udp_->rtcp.fd());
@@ -330,28 +356,24 @@ void RtspSource::on_udp_ready(bool rtcp) {
     if (!socket.receive(batch).ok()) break;  // would_block, or an ICMP answer to a punch
     const rtp::Arrival at = arrival();
     net::for_each_packet(batch, [&](ByteSpan packet, const net::SocketAddress& from) {
-      if (!udp_ || stopped_ || !accept_udp_from(from.unmapped(), rtcp, at.mono)) return;
+      if (!udp_ || stopped_) return;
+      if (!accept_udp_from(from.unmapped(), rtcp, at.mono)) {
+        if (!rtcp) ++memory_.counters.foreign_packets;
+        return;
+      }
       if (rtcp && !udp_rtcp_to_.valid()) udp_rtcp_to_ = from;
       client_.on_udp_packet(rtcp, packet, at);
     });
   }
-  if (udp_) arm_reorder();
+  if (udp_) alarm_.arm();
 }
 
-void RtspSource::arm_reorder() {
-  const std::optional<MonoTime> deadline = memory_.receiver->deadline();
-  if (deadline == reorder_deadline_) return;
-  reorder_deadline_ = deadline;
-  if (!deadline) {
-    loop_.cancel_timer(std::exchange(reorder_timer_, {}));
-  } else if (!reorder_timer_ || !loop_.move_timer(reorder_timer_, *deadline)) {
-    reorder_timer_ = loop_.add_timer(*deadline, [this] {
-      reorder_timer_ = {};
-      reorder_deadline_.reset();
-      memory_.receiver->on_time(now());
-      if (udp_) arm_reorder();
-    });
-  }
+void RtspSource::on_port_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& at) {
+  if (!stopped_) client_.on_udp_packet(rtcp, packet, at);
+}
+void RtspSource::on_port_drained() { alarm_.arm(); }
+void RtspSource::on_port_fault(const Error& fault) {
+  if (!stopped_) events_.on_attempt_fault(fault);
 }
 
 // --- what the machine and the receiver say
@@ -362,6 +384,7 @@ Status RtspSource::on_client_track(const RtpTrack& track, bool over_tcp, std::st
 }
 void RtspSource::on_client_playing(bool over_tcp) {
   if (tunnel_) return events_.on_attempt_ready(tls_ ? "RTSP over HTTPS" : "RTSP over HTTP");
+  if (group_.is_open()) return events_.on_attempt_ready("RTSP, multicast " + group_.text());
   events_.on_attempt_ready(over_tcp ? (tls_ ? "RTSPS, interleaved" : "RTSP over TCP") : "RTSP over UDP");
 }
 void RtspSource::on_client_restarting(std::string_view reason) {

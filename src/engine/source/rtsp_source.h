@@ -14,6 +14,8 @@
 #include "rtp/srtp.h"
 #include "source/attempt.h"
 #include "source/http_tunnel.h"
+#include "source/reorder_alarm.h"
+#include "source/rtp_port.h"
 #include "source/rtp_receiver.h"
 #include "source/rtsp_client.h"
 #include "source/source_memory.h"
@@ -21,7 +23,7 @@
 
 namespace vigie::source {
 
-// One attempt at an RTSP camera: one machine, one connection at a time, at most one pair of UDP ports.
+// One attempt at an RTSP camera: one machine, one connection at a time, at most one pair of UDP ports or one group.
 //
 // TCP: one read a wake-up, into the loop's shared memory behind the connection's unfinished tail; packets are views
 // into it; only a new unfinished tail is copied and kept. Takes no memory per packet.
@@ -30,6 +32,7 @@ class RtspSource final : public Attempt,
                          private RtspClientOutput,
                          private RtspClientEvents,
                          private RtpReceiverEvents,
+                         private RtpPortEvents,
                          private net::StreamHandler {
  public:
   RtspSource(SourceShard& shard, std::string where, const policy::StreamPolicy& policy, const std::string& url,
@@ -57,6 +60,7 @@ class RtspSource final : public Attempt,
   void set_timer(std::optional<MonoTime> when) override;
   Result<rtsp::PortPair> open_udp() override;
   void aim_udp(std::string_view source, rtsp::PortPair ports, ByteSpan rtp_punch, ByteSpan rtcp_punch) override;
+  Status join_group(const rtsp::MediaAddress& group, std::string_view source) override;
   void send_udp_rtcp(ByteSpan bytes) override;
   void close_udp() override;
   std::string make_cnonce() override;
@@ -75,6 +79,10 @@ class RtspSource final : public Attempt,
   void on_receiver_track(const TrackInfo& track) override;
   void on_receiver_unit(Ref<const AccessUnit> unit) override;
   void on_receiver_fault(const Error& fault) override;
+  // RtpPortEvents
+  void on_port_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& arrival) override;
+  void on_port_drained() override;
+  void on_port_fault(const Error& fault) override;
   // net::StreamHandler
   void on_stream_open() override;
   void on_stream_readable() override;
@@ -87,7 +95,6 @@ class RtspSource final : public Attempt,
   Result<std::unique_ptr<net::Stream>> dial(const net::SocketAddress& to, net::StreamHandler& handler);
   void on_udp_ready(bool rtcp);
   bool accept_udp_from(const net::SocketAddress& from, bool rtcp, MonoTime now);
-  void arm_reorder();
   void drop_stream();
   // Takes a packet's protection off; false when it is not to be taken.
   bool decrypt(bool rtcp, ByteSpan& packet, MonoTime now);
@@ -112,6 +119,7 @@ class RtspSource final : public Attempt,
   const std::string where_;
   const std::string tls_ca_file_;
   const bool tls_verify_;
+  const std::string interface_;
   RtspClient client_;
   net::TimerId client_timer_;
   net::TimerId closed_timer_;
@@ -139,8 +147,8 @@ class RtspSource final : public Attempt,
   net::SocketAddress udp_from_;   // whose packets are taken
   bool udp_from_proven_ = false;  // a packet of udp_from_ has come
   std::optional<MonoTime> foreign_since_;
-  net::TimerId reorder_timer_;
-  std::optional<MonoTime> reorder_deadline_;
+  RtpPort group_;
+  ReorderAlarm alarm_;
 };
 
 }  // namespace vigie::source

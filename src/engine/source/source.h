@@ -26,6 +26,7 @@ std::string_view stream_state_name(StreamState state);
 struct SourceCounters {
   uint64_t bytes = 0, packets = 0, units = 0, keyframes = 0;
   uint64_t lost_packets = 0, reordered_packets = 0, duplicate_packets = 0, malformed = 0, damaged_units = 0;
+  uint64_t foreign_packets = 0;  // UDP of others than the camera or the announced sender, dropped
   uint64_t connects = 0, failures = 0;
 };
 

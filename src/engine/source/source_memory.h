@@ -30,7 +30,7 @@ struct FileMemory {
 struct SourceMemory {
   // What every packet needs lies together.
   std::unique_ptr<Tape> tape;             // while somebody records
-  std::unique_ptr<RtpReceiver> receiver;  // made at the first RTSP attempt
+  std::unique_ptr<RtpReceiver> receiver;  // made at the first attempt that takes RTP
   SourceCounters counters;
   Quirks quirks;  // of the device, over all attempts
   RtspMemory rtsp;

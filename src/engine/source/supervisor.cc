@@ -6,6 +6,7 @@
 
 #include "source/container_source.h"
 #include "source/rtsp_source.h"
+#include "source/sdp_source.h"
 
 namespace vigie::source {
 namespace {
@@ -167,6 +168,7 @@ std::unique_ptr<Attempt> StreamSupervisor::make_attempt() {
       return std::make_unique<ContainerSource>(shard_, key_.text(), input ? std::move(*input) : MediaInput{},
                                                memory_.file, events);
     }
+    case policy::SourceKind::sdp: return std::make_unique<SdpSource>(shard_, key_.text(), policy_, memory_, events);
     case policy::SourceKind::push: return std::make_unique<PushSource>(push_port_, events);
   }
   return nullptr;

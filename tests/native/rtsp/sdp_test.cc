@@ -122,7 +122,8 @@ TEST(Sdp, RefusesWhatIsNone) {
 }
 
 TEST(Sdp, RoundTrip) {
-  const SessionDescription session = parsed(kUsual);
+  SessionDescription session = parsed(kUsual);
+  session.connection = "IN IP4 0.0.0.0";  // what the writer adds where there is none
   EXPECT_EQ(parsed(format_sdp(session)), session);
   EXPECT_EQ(format_sdp(parsed(format_sdp(session))), format_sdp(session));
 }

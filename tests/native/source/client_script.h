@@ -134,6 +134,11 @@ class Script : public RtspClientOutput, public RtspClientEvents {
     punches.emplace_back(as_text(rtp_punch));
     punches.emplace_back(as_text(rtcp_punch));
   }
+  Status join_group(const rtsp::MediaAddress& group, std::string_view source) override {
+    joined = group;
+    udp_source = source;
+    return join_result;
+  }
   void send_udp_rtcp(ByteSpan bytes) override { udp_reports.emplace_back(as_text(bytes)); }
   void close_udp() override {}
   std::string make_cnonce() override { return "00112233445566778899aabb"; }
@@ -182,6 +187,8 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   std::vector<Error> faults;
   std::string udp_source;
   rtsp::PortPair udp_ports;
+  std::optional<rtsp::MediaAddress> joined;
+  Status join_result;
   std::optional<bool> played_over_tcp;
   std::optional<RtpTrack> track;
   std::optional<SrtpKeys> keys;

@@ -19,6 +19,16 @@
 
 namespace vigie::source::testing {
 
+// A socket that sends from an address of this machine, and to groups on the loopback interface.
+inline net::UdpSocket loopback_sender(const std::string& from) {
+  net::UdpOptions options;
+  options.bind = net::SocketAddress::parse_ip(from, 0).value();
+  net::UdpSocket socket = net::UdpSocket::open(options).value();
+  const in_addr loopback{htonl(INADDR_LOOPBACK)};
+  EXPECT_EQ(setsockopt(socket.fd(), IPPROTO_IP, IP_MULTICAST_IF, &loopback, sizeof(loopback)), 0);
+  return socket;
+}
+
 class TinyServer final : private net::AcceptHandler {
  public:
   TinyServer(net::EventLoop& loop, Ref<net::TlsServerContext> tls = nullptr) : loop_(loop), tls_(std::move(tls)) {
@@ -76,6 +86,9 @@ class TinyServer final : private net::AcceptHandler {
   std::optional<net::SocketAddress> udp_source_override;
   std::optional<uint16_t> announced_port;  // instead of the one that sends
   std::optional<net::UdpSocket> udp_rtp;
+  // Asked for multicast, it sends there and answers SETUP so.
+  std::optional<net::SocketAddress> group;
+  std::string group_transport;
   std::string reports;  // interleaved frames that came in
   bool send_udp_pictures = true;
 
@@ -127,6 +140,12 @@ class TinyServer final : private net::AcceptHandler {
       case rtsp::Method::setup: {
         response.headers.add("Session", "1234;timeout=60");
         rtsp::Transport transport = rtsp::parse_transport(request.headers.get("Transport")).value().front();
+        if (transport.delivery == rtsp::Delivery::multicast && group) {
+          udp_rtp.emplace(loopback_sender("127.0.0.1"));
+          client_ = group;
+          response.headers.add("Transport", group_transport);
+          break;
+        }
         if (transport.client_port) {
           net::UdpOptions options;
           options.bind = udp_source_override.value_or(net::SocketAddress::loopback_v4(0));
