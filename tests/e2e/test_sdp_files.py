@@ -1,5 +1,6 @@
 """RTP without RTSP, by a session description: FFmpeg and GStreamer send, every coded slice arrives."""
 
+import base64
 import contextlib
 import socket
 import subprocess
@@ -85,6 +86,44 @@ def test_ffmpeg_multicast(sources: dict[str, Path], tmp_path: Path) -> None:
         played = play("sdp", str(wait_for(sdp)), "h264", interface="lo")
     check(played, sources["h264"], "h264")
     assert any(f"group {GROUP}" in event for event in played.events)
+
+
+def srtp_ffmpeg(key: bytes, port: int) -> list[str]:
+    """FFmpeg's output options for SRTP under a key."""
+    text = base64.b64encode(key).decode()
+    return [
+        *("-f", "rtp", "-srtp_out_suite", "AES_CM_128_HMAC_SHA1_80", "-srtp_out_params", text),
+        f"srtp://127.0.0.1:{port}?pkt_size=1300",
+    ]
+
+
+def test_srtp_with_the_key_in_the_file(sources: dict[str, Path], tmp_path: Path) -> None:
+    key = bytes(range(40, 70))
+    port = port_pair()
+    with ffmpeg(sources["h264"], "-sdp_file", str(tmp_path / "cam.sdp"), *srtp_ffmpeg(key, port)):
+        sdp = wait_for(tmp_path / "cam.sdp")
+        assert "RTP/AVP" in sdp.read_text(), "FFmpeg encrypts, whatever the profile says"
+        assert "a=crypto" in sdp.read_text()
+        played = play("sdp", str(sdp), "h264", clock=True)
+    check(played, sources["h264"], "h264")
+    assert played.stats["lost_packets"] == played.stats["malformed_packets"] == 0
+    assert played.stats["camera_clock_error_ms"] is not None, "its reports were opened too"
+    assert not any(base64.b64encode(key).decode() in event for event in played.events)
+
+
+def test_srtp_with_another_key_than_the_files_is_said(sources: dict[str, Path], tmp_path: Path) -> None:
+    port = port_pair()
+    line = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + base64.b64encode(bytes(range(30))).decode()
+    sdp = describe(tmp_path / "cam.sdp", "127.0.0.1", port, "h264", line)
+    sdp.write_text(sdp.read_text().replace("RTP/AVP", "RTP/SAVP"))
+    with vigie.Engine() as engine, ffmpeg(sources["h264"], *srtp_ffmpeg(bytes(range(50, 80)), port)):
+        engine.apply(snapshot("sdp", str(sdp), first_picture_deadline_s=30))
+        for event in engine.events(60):
+            assert event.state != "playing"
+            if "encrypts with another key" in event.text and event.state == "backing_off":
+                break
+        else:
+            pytest.fail("nobody said that the key is wrong")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", GROUP])

@@ -1,5 +1,6 @@
 #pragma once
 // Where the NAL units of an access unit lie: a vector whose first few entries need no memory of their own.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +49,21 @@ class NalTable {
   }
   void assign(std::span<const NalSpan> spans) {
     clear();
-    for (const NalSpan span : spans) push_back(span);
+    if (spans.size() > kFew) {
+      many_.assign(spans.begin(), spans.end());
+    } else {
+      std::copy(spans.begin(), spans.end(), few_.begin());
+    }
+    size_ = static_cast<uint32_t>(spans.size());
+  }
+  // Keeps its memory.
+  void drop_front(size_t count) {
+    if (many_.empty()) {
+      std::copy(few_.begin() + count, few_.begin() + size_, few_.begin());
+    } else {
+      many_.erase(many_.begin(), many_.begin() + static_cast<ptrdiff_t>(count));
+    }
+    size_ -= static_cast<uint32_t>(count);
   }
 
  private:

@@ -91,12 +91,9 @@ void UnitAssembler::take(size_t nal_count, Buffer& payload, NalTable& nals) {
   }
   finish_buffer(cut);
   payload = std::exchange(buffer_, std::move(rest));
-  const std::span all_nals(nals_.begin(), nals_.size());
-  nals.assign(all_nals.first(nal_count));
-  NalTable later;
-  for (const NalSpan span : all_nals.subspan(nal_count))
-    later.push_back({span.offset - static_cast<uint32_t>(cut), span.size});
-  nals_ = std::move(later);
+  nals.assign({nals_.begin(), nal_count});
+  nals_.drop_front(nal_count);
+  for (NalSpan& span : nals_) span.offset -= static_cast<uint32_t>(cut);
   size_ = all - cut;
   base_ = buffer_ ? buffer_.mutable_data() : nullptr;
   capacity_ = buffer_.capacity();

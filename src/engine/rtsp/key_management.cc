@@ -283,6 +283,12 @@ bool is_secure(const MediaDescription& media) {
   return iequals(media.protocol, "RTP/SAVP") || iequals(media.protocol, "RTP/SAVPF");
 }
 
+bool brings_keys(const MediaDescription& media) {
+  return std::any_of(media.attributes.begin(), media.attributes.end(), [](const SdpAttribute& attribute) {
+    return iequals(attribute.name, "crypto") || iequals(attribute.name, "key-mgmt");
+  });
+}
+
 Result<SrtpKeys> parse_sdes(std::string_view value) {
   next_word(value);  // the tag, which only an answer would need
   const std::string_view name = next_word(value);

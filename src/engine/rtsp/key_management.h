@@ -21,9 +21,11 @@ struct KeyOffer {
 
 // Whether the media's profile is RTP/SAVP or RTP/SAVPF.
 bool is_secure(const MediaDescription& media);
+// Whether the media has a line with a key, whatever its profile.
+bool brings_keys(const MediaDescription& media);
 
 // The first usable of the media's a=crypto and a=key-mgmt lines in their order, then of the session's, then what
-// DESCRIBE's KeyMgmt header has. Lines outside of SAVP mean nothing; ask is_secure() first.
+// DESCRIBE's KeyMgmt header has. Outside of SAVP they are an offer at most; ask is_secure() first.
 // Errors: rtsp_unsupported with why the first one cannot be used, or that there is none.
 Result<KeyOffer> choose_keys(const SessionDescription& session, const MediaDescription& media,
                              std::string_view key_mgmt_header);

@@ -16,7 +16,6 @@ constexpr size_t kMaxUnsentBytes = 64 << 10;  // requests and reports that the d
 constexpr int kUdpReceiveBuffer = 2 << 20;    // a keyframe's burst; the kernel's limit may make it less
 constexpr int kUdpBatchesPerWakeup = 8;
 constexpr Nanos kForeignSourceAfter = 500ms;  // F13
-constexpr uint64_t kMostRefused = 200;        // SRTP packets that do not authenticate, and none does
 constexpr Nanos kTcpUserTimeout = 15s;
 constexpr Nanos kTcpKeepAlive = 20s;
 
@@ -40,6 +39,7 @@ RtspSource::RtspSource(SourceShard& shard, std::string where, const policy::Stre
     : loop_(shard.loop()),
       memory_(memory),
       events_(events),
+      srtp_(where, memory.counters),
       shard_(shard),
       where_(std::move(where)),
       tls_ca_file_(policy.tls_ca_file),
@@ -391,49 +391,25 @@ void RtspSource::on_client_restarting(std::string_view reason) {
   memory_.receiver->end(*this);
   events_.on_attempt_restarting(reason);
 }
-Status RtspSource::on_client_keys(const SrtpKeys* keys) {
-  srtp_.reset();
-  srtp_opened_ = srtp_refused_ = srtp_told_ = 0;
-  srtp_next_fault_ = {};
-  if (!keys) return {};
-  auto made = rtp::Srtp::make(*keys);
-  if (!made) return std::move(made).error();
-  srtp_ = std::move(*made);
-  return {};
-}
+Status RtspSource::on_client_keys(const SrtpKeys* keys) { return srtp_.begin(keys); }
 bool RtspSource::decrypt(bool rtcp, ByteSpan& packet, MonoTime at) {
-  if (!rtcp && rtp::looks_like_rtcp(packet)) rtcp = true;  // E5: SRTCP has that in the clear too
-  const rtp::Srtp::Verdict verdict = rtcp ? srtp_->open_rtcp(packet, packet) : srtp_->open_rtp(packet, packet);
-  if (verdict == rtp::Srtp::Verdict::ok) {
-    ++srtp_opened_;
-    return true;
+  std::optional<Error> fault;
+  const bool taken = srtp_.open(rtcp, packet, at, host_, fault);
+  if (!fault) return taken;
+  if (srtp_.hopeless()) {
+    closed_soon(make_error(fault->code, {}, fault->what));
+  } else {
+    events_.on_attempt_fault(*fault);
   }
-  if (verdict == rtp::Srtp::Verdict::replayed) {
-    ++memory_.counters.duplicate_packets;
-    return false;
-  }
-  ++memory_.counters.malformed;
-  ++srtp_refused_;
-  const std::string count = std::to_string(srtp_refused_ - srtp_told_);
-  if (srtp_opened_ == 0 && srtp_refused_ == kMostRefused) {
-    closed_soon(make_error(Code::rtp_malformed, {},
-                           "none of " + std::to_string(kMostRefused) +
-                               " SRTP packets authenticates: the device encrypts with another key than it gave"));
-  } else if (at >= srtp_next_fault_) {
-    srtp_next_fault_ = at + 1s;
-    srtp_told_ = srtp_refused_;
-    events_.on_attempt_fault(make_error(Code::rtp_malformed, where_ + ", " + host_,
-                                        "SRTP packets do not authenticate: " + count + " since the last report"));
-  }
-  return false;
+  return taken;
 }
 void RtspSource::on_client_rtp(ByteSpan packet, const rtp::Arrival& at) {
-  if (srtp_ && !decrypt(false, packet, at.mono)) return;
+  if (srtp_.active() && !decrypt(false, packet, at.mono)) return;
   if (memory_.tape) memory_.tape->add(false, packet, at.mono, early());
   memory_.receiver->on_rtp(packet, at);
 }
 void RtspSource::on_client_rtcp(ByteSpan packet, const rtp::Arrival& at) {
-  if (srtp_ && !decrypt(true, packet, at.mono)) return;
+  if (srtp_.active() && !decrypt(true, packet, at.mono)) return;
   if (memory_.tape) memory_.tape->add(true, packet, at.mono, early());
   memory_.receiver->on_rtcp(packet, at);
 }
@@ -444,10 +420,7 @@ void RtspSource::on_client_stray(const StrayBytes& stray, const rtp::Arrival& at
   if (stray.channel) memory_.tape->add_stray(*stray.channel, stray.payload_bytes, at.mono, early());
 }
 ByteSpan RtspSource::on_client_wants_report(std::span<uint8_t> out, MonoTime when) {
-  const ByteSpan report = memory_.receiver->make_report(out, when);
-  if (!srtp_ || report.empty()) return report;
-  if (report.data() != out.data()) std::memmove(out.data(), report.data(), report.size());
-  return srtp_->protect_rtcp(out, report.size());
+  return srtp_.protect(out, memory_.receiver->make_report(out, when));
 }
 void RtspSource::on_client_fault(const Error& fault) { events_.on_attempt_fault(fault); }
 void RtspSource::on_client_ended(const Error& reason) {

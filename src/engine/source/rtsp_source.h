@@ -11,7 +11,6 @@
 #include "net/stream.h"
 #include "net/udp.h"
 #include "policy/snapshot.h"
-#include "rtp/srtp.h"
 #include "source/attempt.h"
 #include "source/http_tunnel.h"
 #include "source/reorder_alarm.h"
@@ -20,6 +19,7 @@
 #include "source/rtsp_client.h"
 #include "source/source_memory.h"
 #include "source/source_shard.h"
+#include "source/srtp_opener.h"
 
 namespace vigie::source {
 
@@ -109,11 +109,11 @@ class RtspSource final : public Attempt,
   SourceMemory& memory_;
   AttemptEvents& events_;
   std::unique_ptr<net::Stream> stream_;
-  uint64_t generation_ = 0;          // of the connection
-  std::vector<uint8_t> tail_;        // unfinished bytes between two reads
-  std::unique_ptr<rtp::Srtp> srtp_;  // null: packets come plain
+  uint64_t generation_ = 0;    // of the connection
+  std::vector<uint8_t> tail_;  // unfinished bytes between two reads
   bool connected_ = false;
   bool stopped_ = false;
+  SrtpOpener srtp_;
 
   SourceShard& shard_;
   const std::string where_;
@@ -133,11 +133,6 @@ class RtspSource final : public Attempt,
   std::optional<HttpTunnelConfig> tunnel_config_;  // of connections through HTTP
   HttpTunnel* tunnel_ = nullptr;                   // stream_, where it is one
   std::string unsent_;
-
-  uint64_t srtp_opened_ = 0;
-  uint64_t srtp_refused_ = 0;  // packets that do not authenticate, since the keys came
-  uint64_t srtp_told_ = 0;     // of these, told
-  MonoTime srtp_next_fault_{};
 
   std::optional<net::UdpPair> udp_;
   UdpEar rtp_ear_{*this, false};

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "rtsp/key_management.h"
 #include "rtsp/sdp.h"
 #include "rtsp/sdp_address.h"
 #include "rtsp/sdp_video.h"
@@ -82,6 +83,7 @@ SdpSource::SdpSource(SourceShard& shard, std::string where, const policy::Stream
       interface_(policy.interface),
       memory_(memory),
       events_(events),
+      srtp_(where_, memory.counters),
       port_(shard, where_, memory.counters, *this),
       alarm_(loop_, memory) {
   if (!memory_.receiver) {
@@ -116,9 +118,14 @@ Status SdpSource::open() {
   auto video = rtsp::pick_video(*session, &memory_.quirks);
   if (!video) return video.error();
   const rtsp::MediaDescription& media = session->medias[video->media_index];
-  if (media.protocol.find("SAVP") != std::string::npos) {
-    return make_error(Code::rtsp_unsupported, {}, "the video is encrypted (SRTP), which is not supported here");
+  Result<rtsp::KeyOffer> offer{rtsp::KeyOffer{}};
+  // FFmpeg writes a key beside RTP/AVP, and encrypts.
+  const bool secure = rtsp::is_secure(media) || rtsp::brings_keys(media);
+  if (secure) {
+    offer = rtsp::choose_keys(*session, media, {});
+    if (!offer) return offer.error();
   }
+  if (Status keys = srtp_.begin(secure ? &offer->keys : nullptr); !keys) return keys;
   const auto address = rtsp::media_address(*session, media);
   if (!address) return address.error();
   auto endpoint = make_endpoint(*address);
@@ -138,6 +145,7 @@ void SdpSource::stop(Task done) {
 
 void SdpSource::close() {
   loop_.cancel_timer(std::exchange(report_timer_, {}));
+  loop_.cancel_timer(std::exchange(end_timer_, {}));
   alarm_.cancel();
   port_.close();
 }
@@ -145,10 +153,30 @@ void SdpSource::close() {
 void SdpSource::report() {
   report_timer_ = loop_.add_timer(loop_.clock().now_mono() + kReportInterval, [this] { report(); });
   std::array<uint8_t, kReportBytes> memory;
-  port_.send_report(memory_.receiver->make_report(memory, loop_.clock().now_mono()));
+  port_.send_report(srtp_.protect(memory, memory_.receiver->make_report(memory, loop_.clock().now_mono())));
+}
+
+bool SdpSource::decrypt(bool rtcp, ByteSpan& packet, MonoTime at) {
+  std::optional<Error> fault;
+  const bool taken = srtp_.open(rtcp, packet, at, port_.text(), fault);
+  if (fault && srtp_.hopeless()) {
+    // The file is read anew at the next attempt. From the loop: this call comes from the port's own reading.
+    if (!end_timer_) {
+      end_timer_ = loop_.add_timer(at, [this, why = std::make_unique<Error>(std::move(*fault))] {
+        end_timer_ = {};
+        memory_.receiver->mute(*this);
+        close();
+        events_.on_attempt_ended(*why);
+      });
+    }
+  } else if (fault) {
+    events_.on_attempt_fault(*fault);
+  }
+  return taken;
 }
 
 void SdpSource::on_port_packet(bool rtcp, ByteSpan packet, const rtp::Arrival& arrival) {
+  if (srtp_.active() && !decrypt(rtcp, packet, arrival.mono)) return;
   if (memory_.tape) memory_.tape->add(rtcp, packet, arrival.mono);
   if (rtcp) {
     memory_.receiver->on_rtcp(packet, arrival);

@@ -10,11 +10,12 @@
 #include "source/rtp_receiver.h"
 #include "source/source_memory.h"
 #include "source/source_shard.h"
+#include "source/srtp_opener.h"
 
 namespace vigie::source {
 
 // Reads the file (anew for each attempt), listens where its first video goes to, unicast or multicast, and reports back.
-// Ends at the start or never: that nobody sends is found out by the supervisor. The file is read on the loop: it is
+// Ends at the start, or when its keys turn out to be wrong: that nobody sends is found out by the supervisor. The file is read on the loop: it is
 // small, and only regular files are opened.
 // Thread: home shard. Ownership: the supervisor's; `memory` and `events` outlive it.
 class SdpSource final : public Attempt, private RtpPortEvents, private RtpReceiverEvents {
@@ -39,6 +40,8 @@ class SdpSource final : public Attempt, private RtpPortEvents, private RtpReceiv
   Status open();
   void close();
   void report();
+  // Takes a packet's protection off; false when it is not to be taken.
+  bool decrypt(bool rtcp, ByteSpan& packet, MonoTime at);
 
   net::EventLoop& loop_;
   const std::string where_;
@@ -46,9 +49,11 @@ class SdpSource final : public Attempt, private RtpPortEvents, private RtpReceiv
   const std::string interface_;
   SourceMemory& memory_;
   AttemptEvents& events_;
+  SrtpOpener srtp_;
   RtpPort port_;
   ReorderAlarm alarm_;
   net::TimerId report_timer_;
+  net::TimerId end_timer_;
 };
 
 }  // namespace vigie::source

@@ -35,10 +35,14 @@ TEST(NalTable, DoesWhatAVectorDoes) {
     if (choice < 55) {
       table.push_back({step, step + 1});
       like.push_back({step, step + 1});
-    } else if (choice < 97) {
+    } else if (choice < 96) {
       if (like.empty()) continue;
       table.pop_back();
       like.pop_back();
+    } else if (choice == 96) {
+      const size_t count = random() % (like.size() + 1);
+      table.drop_front(count);
+      like.erase(like.begin(), like.begin() + static_cast<ptrdiff_t>(count));
     } else if (choice == 97) {
       table.clear();
       like.clear();

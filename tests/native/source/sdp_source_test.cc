@@ -249,7 +249,7 @@ TEST_F(SdpSourceTest, SaysWhatIsWrongWithTheFile) {
   write("v=0\r\ns=x\r\nm=audio 5004 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n");
   expect_refused(Code::no_video, "audio PCMA");
   describe("IN IP4 127.0.0.1", "", "RTP/SAVP");
-  expect_refused(Code::rtsp_unsupported, "SRTP");
+  expect_refused(Code::rtsp_unsupported, "SRTP");  // without a key
   describe("IN IP4 camera.example");
   expect_refused(Code::sdp_malformed, "\"camera.example\" is no address");
   describe("IN IP4 203.0.113.7");
