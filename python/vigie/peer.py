@@ -68,6 +68,7 @@ def connect(host: str, port: int, tls: ssl.SSLContext | None, deadline: Deadline
     except socket.gaierror as error:
         raise errors.ResolveFailedError(str(error.strerror), where) from None
     except TimeoutError:
+        deadline.left(where)  # the whole time is over, not only that for connecting
         raise errors.ConnectFailedError("no answer", where) from None
     except OSError as error:
         raise errors.ConnectFailedError(str(error.strerror or error), where) from None

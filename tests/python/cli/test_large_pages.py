@@ -72,7 +72,8 @@ def test_serve_runs_with_the_variable_where_it_is_worthwhile(
     expected = worthwhile(os.environ, modes, os.confstr("CS_GNU_LIBC_VERSION") or "")
     running = vigie_command("serve", "-f", town(SERVER))
     running.wait_line("revision 1 in force")
-    environment = Path(f"/proc/{running.process.pid}/environ").read_bytes().split(b"\0")
-    assert (f"{VARIABLE}={TUNABLES}".encode() in environment) is expected
+    environment = Path(f"/proc/{running.process.pid}/environ").read_bytes()
+    # The C library cuts its own copy at the colons while it reads it.
+    assert (f"{VARIABLE}={TUNABLES.partition(':')[0]}".encode() in environment) is expected
     running.process.terminate()
     assert running.wait_end() == 0
