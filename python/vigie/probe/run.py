@@ -55,6 +55,9 @@ def make_target(url: str, *, username: str = "", password: str = "", **more: Any
         if username or password:
             raise InvalidArgumentError("credentials, which a session description has no use for", "URL")
         return Target(url, **more)
+    if source_kind(url) != "rtsp":
+        what = f"a {source_kind(url)} source, which shows the probe nothing of itself"
+        raise InvalidArgumentError(f"{what}; right would be rtsp(s)://host/path or sdp:path", "URL")
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         username = username or unquote(parts.username or "")

@@ -60,7 +60,7 @@ def test_credentials_are_taken_out_of_the_url_and_never_shown(monkeypatch: pytes
 
 
 def test_wrong_arguments_say_what_would_be_right() -> None:
-    with pytest.raises(InvalidArgumentError, match="rtsp"):
+    with pytest.raises(InvalidArgumentError, match=r"network source.*right would be rtsp\(s\)://host/path or sdp:path"):
         make_target("http://camera/")
     with pytest.raises(InvalidArgumentError) as raised:
         make_target("rtsp://ops:hidden@host:99999/")
