@@ -83,7 +83,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     place = Installed(tmp_path_factory.mktemp("installed"))
     place.run(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}", "-m", "venv", place.venv)
     # A build folder that stays makes a second run short; the first compiles the whole core, optimised.
-    install = [place.venv / "bin" / "pip", "install", "-q", "-C", f"build-dir={ROOT / 'build' / 'wheel'}", ROOT]
+    install = [
+        place.venv / "bin" / "pip",
+        "install",
+        "-q",
+        f"--config-settings=build-dir={ROOT / 'build' / 'wheel'}",
+        ROOT,
+    ]
     place.run(*install, timeout=1100)
     return place
 
