@@ -1,9 +1,6 @@
 #pragma once
 // One shard's side of a hub: its track log and its subscriptions. Private to fanout/.
 #include <algorithm>
-#include <array>
-#include <cstddef>
-#include <memory_resource>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -15,7 +12,7 @@ namespace vigie::fanout {
 // Thread: its shard.
 class Feed {
  public:
-  Feed(TrackLogLimits limits, bool is_home) : log(limits), filled(is_home) { subscriptions.reserve(kFew); }
+  Feed(TrackLogLimits limits, bool is_home) : log(limits), filled(is_home) {}
 
   void append(LogEntry entry) {
     uint64_t wanted = TrackLog::kNobodyWaits;
@@ -62,13 +59,8 @@ class Feed {
     return true;
   }
 
-  static constexpr size_t kFew = 4;
-
   TrackLog log;
-  // A few subscriptions lie in the feed itself: one line of memory less to fetch for every unit.
-  std::array<std::byte, kFew * sizeof(Subscription*)> few{};
-  std::pmr::monotonic_buffer_resource few_first{few.data(), few.size()};
-  std::pmr::vector<Subscription*> subscriptions{&few_first};
+  std::vector<Subscription*> subscriptions;
   std::optional<Error> closed;
   bool filled;         // false on another shard than home until home has sent its log
   bool asked = false;  // home was asked to feed this shard

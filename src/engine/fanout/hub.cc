@@ -13,14 +13,12 @@ std::shared_ptr<Hub> Hub::make(std::vector<ShardRef> shards, size_t home_shard, 
 }
 
 Hub::Hub(std::vector<ShardRef> shards, size_t home_shard, TrackLogLimits limits, std::unique_ptr<UnitDeriver> deriver)
-    : deriver_(std::move(deriver)),
-      home_pool_(shards[home_shard].pool),
-      shards_(std::move(shards)),
-      home_shard_(home_shard),
-      active_(shards_.size()) {
+    : deriver_(std::move(deriver)), shards_(std::move(shards)), home_shard_(home_shard), active_(shards_.size()) {
+  assert(home_shard_ < shards_.size());
   feeds_.reserve(shards_.size());
   for (size_t i = 0; i < shards_.size(); ++i) feeds_.push_back(std::make_unique<Feed>(limits, i == home_shard_));
   home_ = feeds_[home_shard_].get();
+  home_pool_ = shards_[home_shard_].pool;
 }
 
 Hub::~Hub() = default;
@@ -42,8 +40,8 @@ void Hub::publish(PublishedUnit unit) {
       entry.derived = deriver_->build(entry, *home_pool_);
     }
   }
-  for (size_t i = 0; active_count_ > 0 && i < shards_.size(); ++i) {
-    if (!active_[i]) continue;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    if (i == home_shard_ || !active_[i]) continue;
     shards_[i].executor->post([self = shared_from_this(), i, entry]() mutable {
       Feed& feed = *self->feeds_[i];
       if (feed.filled) feed.append(std::move(entry));
@@ -128,7 +126,6 @@ void Hub::activate(size_t shard_index) {
   // A shard that emptied and filled several times within one round trip has asked several times.
   if (active_[shard_index]) return;
   active_[shard_index] = true;
-  ++active_count_;
   const TrackLog& log = home_->log;
   std::vector<LogEntry> entries;
   entries.reserve(log.size());
@@ -142,7 +139,6 @@ void Hub::activate(size_t shard_index) {
 }
 
 void Hub::deactivate(size_t shard_index) {
-  if (active_[shard_index]) --active_count_;
   active_[shard_index] = false;
   // Units posted before this still arrive there; the shard clears only after them, and asks again if it has
   // subscribers by then.

@@ -71,15 +71,14 @@ class Hub : public std::enable_shared_from_this<Hub> {
   // What every unit needs lies together: with hundreds of hubs each line of memory has to be fetched anew.
   std::unique_ptr<UnitDeriver> deriver_;
   Feed* home_ = nullptr;  // of feeds_
-  BufferPool* home_pool_;
-  size_t active_count_ = 0;  // home shard only: of active_
+  BufferPool* home_pool_ = nullptr;
   std::atomic<uint32_t> subscribers_{0};
   std::atomic<uint32_t> deriving_subscribers_{0};
   bool closed_ = false;  // home shard only
   HubCounters counters_;
-
   std::vector<ShardRef> shards_;
   size_t home_shard_;
+
   std::vector<std::unique_ptr<Feed>> feeds_;  // one a shard, each touched on its own shard only
   std::vector<bool> active_;                  // home shard only: which remote feeds receive units
 };

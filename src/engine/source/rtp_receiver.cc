@@ -59,7 +59,6 @@ Status RtpReceiver::begin(const RtpTrack& track, bool in_order_transport, std::s
     place_next_ = started_;
   }
   track_ = track;
-  payload_type_ = track.payload_type;
   depacketizer_->parameter_sets().seed(track_.sprop.vps);
   depacketizer_->parameter_sets().seed(track_.sprop.sps);
   depacketizer_->parameter_sets().seed(track_.sprop.pps);
@@ -91,7 +90,7 @@ void RtpReceiver::end() {
 void RtpReceiver::on_rtp(ByteSpan bytes, const rtp::Arrival& arrival) {
   if (!events_) return;
   // With a payload type of 64 to 95 the marker makes an RTP packet look like RTCP.
-  if (rtp::looks_like_rtcp(bytes) && (bytes[1] & 0x7f) != payload_type_) {
+  if (rtp::looks_like_rtcp(bytes) && (bytes[1] & 0x7f) != track_.payload_type) {
     if (!tolerates(quirks_, Quirk::E5)) return refuse(Code::rtp_malformed, arrival.mono, Quirk::E5);
     on_rtcp(bytes, arrival);
     return;
@@ -104,7 +103,7 @@ void RtpReceiver::on_rtp(ByteSpan bytes, const rtp::Arrival& arrival) {
     fault(Code::rtp_malformed, arrival.mono, rtp::packet_fault_name(wrong), UINT32_MAX, 0);
     return;
   }
-  if (packet.payload_type == payload_type_) {
+  if (packet.payload_type == track_.payload_type) {
     payload_type_seen_ = true;
   } else if (!believes_payload_type(packet, arrival.mono)) {
     return;
@@ -139,7 +138,7 @@ void RtpReceiver::on_rtcp(ByteSpan bytes, const rtp::Arrival& arrival) {
     // counted.
     rtp::PacketView packet;
     if (rtp::try_parse_packet(bytes, packet) == rtp::PacketFault::none &&
-        (packet.payload_type == payload_type_ ||
+        (packet.payload_type == track_.payload_type ||
          (!payload_type_seen_ && (packets_this_connection_ == 0 || packet.ssrc == last_ssrc_)))) {
       if (!tolerates(quirks_, Quirk::E5)) return refuse(Code::rtcp_malformed, arrival.mono, Quirk::E5);
       on_rtp(bytes, arrival);

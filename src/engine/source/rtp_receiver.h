@@ -111,9 +111,9 @@ class RtpReceiver {
   Quirks* const quirks_;
   RtpReceiverEvents* events_ = nullptr;
   std::unique_ptr<rtp::Depacketizer> depacketizer_;
+  RtpTrack track_;
   uint64_t packets_this_connection_ = 0;
   uint32_t last_ssrc_ = 0;
-  uint8_t payload_type_ = 96;  // track_'s
   bool payload_type_seen_ = false;
   // Media time over the life of the stream, where a new depacketizer (another codec) begins at 0 again.
   bool place_next_ = false;
@@ -132,7 +132,6 @@ class RtpReceiver {
   const std::string cname_;
   const uint32_t own_ssrc_;
   std::string peer_;
-  RtpTrack track_;
   Codec announced_codec_ = Codec::h264;
   double announced_framerate_ = 0;
   // Faults come in floods: one a second of each code is told, with how many there were.
