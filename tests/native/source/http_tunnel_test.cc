@@ -403,9 +403,8 @@ TEST_F(HttpTunnelTest, TakesNoMemoryPerPacket) {
       for (int p = 0; p < packets; ++p) {
         std::string payload = testing::slice(false, 400);
         if (p > 0) payload[1] = 0x11;
-        const std::string bytes = testing::packet(server->sequence++, server->timestamp, payload, p + 1 == packets);
-        server->write(std::string({'$', 0, static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size())}) +
-                      bytes);
+        const bool last = p + 1 == packets;
+        server->write(testing::interleaved(testing::packet(server->sequence++, server->timestamp, payload, last)));
       }
       server->timestamp += 3600;
       clock.advance(40ms);

@@ -18,6 +18,11 @@ inline std::string packet(uint16_t sequence, uint32_t timestamp, std::string_vie
   rtp::write_header(reinterpret_cast<uint8_t*>(out.data()), {marker, payload_type, sequence, timestamp, ssrc});
   return out += payload;
 }
+// An interleaved frame (RFC 2326 10.12).
+inline std::string interleaved(std::string_view packet, char channel = 0) {
+  return std::string{'$', channel, static_cast<char>(packet.size() >> 8), static_cast<char>(packet.size())}.append(
+      packet);
+}
 // One slice that begins a picture: IDR or not.
 inline std::string slice(bool idr, size_t bytes = 40) {
   std::string out = idr ? "\x65\x88" : "\x41\x9a";

@@ -42,8 +42,7 @@ TEST_F(RtspSourceTest, PutsFramesTogetherThatComeInPieces) {
   ASSERT_TRUE(playing());
   std::string stream;
   for (uint16_t i = 0; i < 6; ++i) {
-    const std::string packet = testing::packet(i, i * 3600u, testing::slice(i == 0, 300));
-    stream += std::string({'$', 0, static_cast<char>(packet.size() >> 8), static_cast<char>(packet.size())}) + packet;
+    stream += testing::interleaved(testing::packet(i, i * 3600u, testing::slice(i == 0, 300)));
   }
   for (size_t at = 0; at < stream.size(); at += 7) {
     server->write(stream.substr(at, 7));

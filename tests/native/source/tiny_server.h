@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "camera_server.h"
 #include "client_script.h"
-#include "net/tcp.h"
-#include "net/tls.h"
 #include "net/udp.h"
 #include "packets.h"
 #include "rtsp/message.h"
@@ -32,9 +31,7 @@ inline net::UdpSocket loopback_sender(const std::string& from) {
 class TinyServer final : private net::AcceptHandler {
  public:
   TinyServer(net::EventLoop& loop, Ref<net::TlsServerContext> tls = nullptr) : loop_(loop), tls_(std::move(tls)) {
-    net::ListenOptions options;
-    options.address = net::SocketAddress::loopback_v4(0);
-    listener_ = net::TcpListener::listen(loop, options, *this).value();
+    listener_ = listen_on_loopback(loop, *this);
     port = listener_->local_address().port();
   }
   std::string url() const {
@@ -61,8 +58,7 @@ class TinyServer final : private net::AcceptHandler {
       return;
     }
     if (!playing_) return;
-    std::string frame = {'$', 0, static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size())};
-    write(frame + bytes);
+    write(interleaved(bytes));
   }
   void write(const std::string& bytes) {
     if (!connections_.empty() && connections_.back()->stream) {
@@ -105,8 +101,7 @@ class TinyServer final : private net::AcceptHandler {
   void on_accept(Fd fd, const net::SocketAddress& peer) override {
     connections_.push_back(std::make_unique<Connection>(*this));
     Connection& connection = *connections_.back();
-    auto stream = tls_ ? net::accept_tls(loop_, std::move(fd), peer, {}, tls_, connection)
-                       : net::adopt_tcp(loop_, std::move(fd), peer, {}, connection);
+    auto stream = accept_stream(loop_, std::move(fd), peer, tls_, connection);
     ASSERT_TRUE(stream.ok());
     connection.stream = std::move(*stream);
   }
@@ -129,16 +124,9 @@ class TinyServer final : private net::AcceptHandler {
   }
   void answer(Connection& connection, const rtsp::Request& request) {
     methods.push_back(request.method);
-    rtsp::Response response;
-    response.headers.add("CSeq", request.headers.get("CSeq"));
+    rtsp::Response response = camera_answer(request, sdp);
     switch (request.method_id()) {
-      case rtsp::Method::options: response.headers.add("Public", "OPTIONS, GET_PARAMETER"); break;
-      case rtsp::Method::describe:
-        response.headers.add("Content-Type", "application/sdp");
-        response.body = sdp;
-        break;
       case rtsp::Method::setup: {
-        response.headers.add("Session", "1234;timeout=60");
         rtsp::Transport transport = rtsp::parse_transport(request.headers.get("Transport")).value().front();
         if (transport.delivery == rtsp::Delivery::multicast && group) {
           udp_rtp.emplace(loopback_sender("127.0.0.1"));

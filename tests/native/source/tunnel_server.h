@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "base/base64.h"
+#include "camera_server.h"
 #include "client_script.h"
-#include "net/tcp.h"
-#include "net/tls.h"
 #include "packets.h"
 #include "rtsp/message.h"
 #include "rtsp/stream_splitter.h"
@@ -33,9 +32,7 @@ class TunnelServer final : private net::AcceptHandler {
 
   explicit TunnelServer(net::EventLoop& loop, Ref<net::TlsServerContext> tls = nullptr)
       : loop_(loop), tls_(std::move(tls)) {
-    net::ListenOptions options;
-    options.address = net::SocketAddress::loopback_v4(0);
-    listener_ = net::TcpListener::listen(loop, options, *this).value();
+    listener_ = listen_on_loopback(loop, *this);
     port = listener_->local_address().port();
   }
   std::string url() const {
@@ -50,8 +47,7 @@ class TunnelServer final : private net::AcceptHandler {
     const bool idr = sequence == 100;
     for (const std::string& payload :
          idr ? std::vector<std::string>{kSps, kPps, slice(true, 400)} : std::vector<std::string>{slice(false, 400)}) {
-      const std::string bytes = packet(sequence++, timestamp, payload, payload.size() == 400);
-      write(std::string({'$', 0, static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size())}) + bytes);
+      write(interleaved(packet(sequence++, timestamp, payload, payload.size() == 400)));
     }
     timestamp += 3600;
   }
@@ -79,8 +75,7 @@ class TunnelServer final : private net::AcceptHandler {
   void on_accept(Fd fd, const net::SocketAddress& peer) override {
     connections_.push_back(std::make_unique<Connection>(*this));
     Connection& connection = *connections_.back();
-    auto stream = tls_ ? net::accept_tls(loop_, std::move(fd), peer, {}, tls_, connection)
-                       : net::adopt_tcp(loop_, std::move(fd), peer, {}, connection);
+    auto stream = accept_stream(loop_, std::move(fd), peer, tls_, connection);
     ASSERT_TRUE(stream.ok());
     connection.stream = std::move(*stream);
   }
@@ -158,17 +153,10 @@ class TunnelServer final : private net::AcceptHandler {
   void answer(const rtsp::Request& request) {
     methods.push_back(request.method);
     if (!answer_requests) return;
-    rtsp::Response response;
-    response.headers.add("CSeq", request.headers.get("CSeq"));
+    rtsp::Response response = camera_answer(request, kSdp);
     switch (request.method_id()) {
-      case rtsp::Method::options: response.headers.add("Public", "OPTIONS, GET_PARAMETER"); break;
-      case rtsp::Method::describe:
-        response.headers.add("Content-Type", "application/sdp");
-        response.body = kSdp;
-        break;
       case rtsp::Method::setup:
         EXPECT_NE(request.headers.get("Transport").find("RTP/AVP/TCP"), std::string_view::npos);
-        response.headers.add("Session", "1234;timeout=60");
         response.headers.add("Transport", request.headers.get("Transport"));
         break;
       case rtsp::Method::play: playing = true; break;
