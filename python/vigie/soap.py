@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
@@ -33,6 +33,10 @@ class Answer:
     body: bytes
 
 
+def _host_and_port(parts: SplitResult) -> tuple[str, int]:
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def post(
     url: str,
     envelope: str,
@@ -47,7 +51,7 @@ def post(
     Raises: ConnectFailedError and its like, TimedOutError, SiteMalformedError, LimitExceededError.
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = _host_and_port(parts)
     where = where_text(host, port)
     connection = http.client.HTTPConnection(host, port)
     connection.sock = connect(host, port, tls if parts.scheme == "https" else None, deadline)
@@ -204,7 +208,7 @@ class Device:
     ) -> None:
         parts = urlsplit(url)
         self.url = url if parts.path not in ("", "/") else f"{parts.scheme}://{parts.netloc}/onvif/device_service"
-        self.where = where_text(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self.where = where_text(*_host_and_port(parts))
         self.clock_offset: timedelta | None = None
         self._username = username
         self._password = password

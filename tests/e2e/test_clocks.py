@@ -64,19 +64,7 @@ def _take(subscription: vigie.Subscription, seen: Seen, deadline: float) -> None
         if unit is None:
             return
         with unit:
-            facts = UnitFacts(
-                arrival_ns=unit.arrival_mono_ns,
-                arrival_wall_ns=unit.arrival_time_ns,
-                capture_ns=unit.capture_time_ns,
-                clock_quality=unit.clock_quality,
-                pts_90k=unit.pts_90k,
-                size=len(unit),
-                keyframe=unit.keyframe,
-                gap=unit.gap,
-                damaged=unit.damaged,
-                width=unit.width,
-                height=unit.height,
-            )
+            facts = UnitFacts.of(unit)
         seen.units.append(facts)
 
 

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from vigie.engine import Unit
 
 _S = 1_000_000_000
 # Below this a slope says more of the network than of a clock.
@@ -27,6 +31,23 @@ class UnitFacts:
     damaged: bool
     width: int
     height: int
+
+    @classmethod
+    def of(cls, unit: "Unit") -> Self:
+        """The facts of a unit that is held."""
+        return cls(
+            arrival_ns=unit.arrival_mono_ns,
+            arrival_wall_ns=unit.arrival_time_ns,
+            capture_ns=unit.capture_time_ns,
+            clock_quality=unit.clock_quality,
+            pts_90k=unit.pts_90k,
+            size=len(unit),
+            keyframe=unit.keyframe,
+            gap=unit.gap,
+            damaged=unit.damaged,
+            width=unit.width,
+            height=unit.height,
+        )
 
 
 @dataclass(frozen=True, slots=True)

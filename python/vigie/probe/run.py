@@ -134,27 +134,11 @@ def _watch(engine: vigie.Engine, result: Run, began: float, seconds: float, on_p
             if unit is None:
                 continue
             with unit:
-                result.units.append(_facts(unit))
+                result.units.append(UnitFacts.of(unit))
             if result.keyframe_s is None and result.units[-1].keyframe:
                 result.keyframe_s = time.monotonic() - began
                 deadline = time.monotonic() + seconds
                 result.fault = ""
-
-
-def _facts(unit: vigie.Unit) -> UnitFacts:
-    return UnitFacts(
-        arrival_ns=unit.arrival_mono_ns,
-        arrival_wall_ns=unit.arrival_time_ns,
-        capture_ns=unit.capture_time_ns,
-        clock_quality=unit.clock_quality,
-        pts_90k=unit.pts_90k,
-        size=len(unit),
-        keyframe=unit.keyframe,
-        gap=unit.gap,
-        damaged=unit.damaged,
-        width=unit.width,
-        height=unit.height,
-    )
 
 
 def _transport(result: Run) -> str:
