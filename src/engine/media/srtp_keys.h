@@ -25,9 +25,11 @@ constexpr bool srtp_is_gcm(SrtpSuite suite) { return suite >= SrtpSuite::aead_ae
 constexpr size_t srtp_salt_bytes(SrtpSuite suite) { return srtp_is_gcm(suite) ? 12 : 14; }
 
 struct SrtpKeys {
+  static constexpr size_t kMaxMasters = 8;
+  static constexpr size_t kMaxMkiBytes = 16;
   struct Master {
     std::vector<uint8_t> key_and_salt;
-    std::vector<uint8_t> mki;  // of one length in all masters; empty: packets carry none
+    std::vector<uint8_t> mki;  // of one length in all masters, at most kMaxMkiBytes; empty: packets carry none
     friend bool operator==(const Master&, const Master&) = default;
   };
   // Where the sender's counting stands; every other SSRC begins at 0.
@@ -38,7 +40,7 @@ struct SrtpKeys {
   };
   SrtpSuite suite = SrtpSuite::aes_cm_128_hmac_sha1_80;
   bool short_rtcp_tag = false;  // with a tag of 32 bits: for SRTCP too, where RFC 4568 keeps 80
-  std::vector<Master> masters;  // 1 to 8
+  std::vector<Master> masters;  // 1 to kMaxMasters
   std::vector<Rollover> rollovers;
   friend bool operator==(const SrtpKeys&, const SrtpKeys&) = default;
 };

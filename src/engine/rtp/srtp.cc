@@ -12,8 +12,6 @@ namespace vigie::rtp {
 namespace {
 
 constexpr size_t kWindow = 1024;  // packets that UDP may bring out of order
-constexpr size_t kMaxMasters = 8;
-constexpr size_t kMaxMkiBytes = 16;
 constexpr size_t kRtcpHeaderBytes = 8;
 
 void set_up_library() {
@@ -57,8 +55,8 @@ Srtp::~Srtp() = default;
 Result<std::unique_ptr<Srtp>> Srtp::make(const SrtpKeys& keys) {
   const size_t wanted = srtp_key_bytes(keys.suite) + srtp_salt_bytes(keys.suite);
   const size_t mki_bytes = keys.masters.empty() ? 0 : keys.masters.front().mki.size();
-  const bool usable = !keys.masters.empty() && keys.masters.size() <= kMaxMasters && mki_bytes <= kMaxMkiBytes &&
-                      (keys.masters.size() == 1 || mki_bytes > 0) &&
+  const bool usable = !keys.masters.empty() && keys.masters.size() <= SrtpKeys::kMaxMasters &&
+                      mki_bytes <= SrtpKeys::kMaxMkiBytes && (keys.masters.size() == 1 || mki_bytes > 0) &&
                       std::all_of(keys.masters.begin(), keys.masters.end(), [&](const SrtpKeys::Master& master) {
                         return master.key_and_salt.size() == wanted && master.mki.size() == mki_bytes;
                       });

@@ -11,8 +11,6 @@
 namespace vigie::rtsp {
 namespace {
 
-constexpr size_t kMaxKeys = 8;
-constexpr size_t kMaxMkiBytes = 16;
 constexpr size_t kMaxSessions = 16;
 constexpr size_t kMaxMikeyBytes = 8 << 10;
 constexpr size_t kMaxPayloads = 32;
@@ -41,7 +39,7 @@ constexpr SuiteName kSuites[] = {{"AES_CM_128_HMAC_SHA1_80", SrtpSuite::aes_cm_1
 std::optional<std::vector<uint8_t>> parse_mki(std::string_view text) {
   const auto value = parse_number<uint64_t>(cut(text, ':'));
   const auto size = parse_number<size_t>(text);
-  if (!value || !size || *size == 0 || *size > kMaxMkiBytes) return std::nullopt;
+  if (!value || !size || *size == 0 || *size > SrtpKeys::kMaxMkiBytes) return std::nullopt;
   std::vector<uint8_t> mki(*size);
   uint64_t left = *value;
   for (size_t i = *size; i-- > 0; left >>= 8) mki[i] = static_cast<uint8_t>(left);
@@ -299,7 +297,7 @@ Result<SrtpKeys> parse_sdes(std::string_view value) {
   keys.suite = known->suite;
   std::string_view parameters = next_word(value);
   while (!parameters.empty()) {
-    if (keys.masters.size() == kMaxKeys) return refused("a=crypto has more than 8 keys");
+    if (keys.masters.size() == SrtpKeys::kMaxMasters) return refused("a=crypto has more than 8 keys");
     auto master = parse_inline(cut(parameters, ';'), keys.suite);
     if (!master) return std::move(master).error();
     keys.masters.push_back(std::move(*master));
@@ -366,7 +364,7 @@ Result<SrtpKeys> parse_mikey(ByteSpan message) {
   master.key_and_salt.insert(master.key_and_salt.end(), key->salt.begin(), key->salt.end());
   master.mki.assign(key->mki.begin(), key->mki.end());
   const size_t wanted = srtp_key_bytes(*suite) + srtp_salt_bytes(*suite);
-  if (master.key_and_salt.size() != wanted || master.mki.size() > kMaxMkiBytes) {
+  if (master.key_and_salt.size() != wanted || master.mki.size() > SrtpKeys::kMaxMkiBytes) {
     return malformed("MIKEY's key and salt have " + std::to_string(master.key_and_salt.size()) +
                      " bytes; right would be " + std::to_string(wanted));
   }

@@ -73,8 +73,8 @@ struct SessionDescription {
 
 // Limits: 64 KiB, 4096 lines, 64 medias, 256 attributes a section; what exceeds the last two is dropped.
 // Tolerates B1 to B9 and B11 to B14: any line may be missing, repeated, out of order or unreadable; such a line is
-// skipped. Of several c= the first of its section counts. Not kept: t=, b=, i= and other lines that we do not use. Of these, `quirks` gets the ones that the text
-// alone shows (sdp_quirks.h); pick_video() notes the rest.
+// skipped. Of these, `quirks` gets the ones that the text alone shows (sdp_quirks.h); pick_video() notes the rest.
+// Of several c= the first of its section counts. Not kept: t=, b=, i= and other lines that we do not use.
 // Errors: sdp_malformed when there is no line of the form x=… at all, the text is larger than the limit, or it has a
 // deviation that is not tolerated.
 Result<SessionDescription> parse_sdp(std::string_view text, Quirks* quirks = nullptr);

@@ -24,9 +24,9 @@ class Secrets {
  public:
   void clear() { texts_.clear(); }
   void add(std::string_view user, std::string_view password);
-  // Blanks the keys of SRTP (KeyMgmt, a=crypto, a=key-mgmt), the values of Authorization and Proxy-Authorization, the nonces and digests of the other headers of
-  // authentication, the userinfo of any URL, and the passwords wherever they stand: plain, percent-encoded, or in
-  // Base64 behind their user as Basic has them.
+  // Blanks the keys of SRTP (KeyMgmt, a=crypto, a=key-mgmt), the values of Authorization and Proxy-Authorization, the
+  // nonces and digests of the other headers of authentication, the userinfo of any URL, and the passwords wherever they
+  // stand: plain, percent-encoded, or in Base64 behind their user as Basic has them.
   std::string blank(std::string_view message) const;
 
  private:

@@ -28,8 +28,8 @@ struct HttpTunnelConfig {
 
 // Both connections belong to it: the failure of one ends it, except that a POST closed in order by the server (some do so
 // behind each request) is opened anew, under the same cookie, once there is something to send; what may have been lost
-// with it is repeated once. A POST whose announced
-// length is used up is replaced too. Not followed: `x-server-ip-address` in GET's answer.
+// with it is repeated once. A POST whose announced length is used up is replaced too. Not followed:
+// `x-server-ip-address` in GET's answer.
 // Writes are taken whole, leave at the end of the wake-up, and are kept until the server reads them, up to 64 KiB.
 // Thread: the loop's. Cost for reading: one call in between; nothing is copied.
 // Source: "Tunneling QuickTime RTSP and RTP over HTTP" (Apple), ONVIF Streaming Specification 5.1.1.3; C8.

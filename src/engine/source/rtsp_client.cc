@@ -410,9 +410,8 @@ bool RtspClient::take_keys(const rtsp::SessionDescription& session, const rtsp::
   if (rtsp::is_secure(media)) {
     if (!url_.tls) {
       fail(Code::rtsp_unsupported,
-           "the device offers SRTP with its keys in the clear, which protects nothing; right would be rtsps://, or "
-           "plain "
-           "RTP set in the device");
+           "the device offers SRTP with its keys in the clear, which protects nothing; right would be rtsps://, "
+           "or plain RTP set in the device");
       return false;
     }
     Result<rtsp::KeyOffer> offer = rtsp::choose_keys(session, media, response.headers.get("KeyMgmt"));

@@ -48,8 +48,7 @@ RtspSource::RtspSource(SourceShard& shard, std::string where, const policy::Stre
       client_(client_config(where_, policy, url, memory), memory.rtsp, *this, *this),
       group_(shard, where_, memory.counters, *this),
       alarm_(loop_, memory) {
-  if (!memory_.receiver)
-    memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_, &memory_.quirks);
+  memory_.need_receiver(loop_.pool(), where_);
 }
 
 RtspSource::~RtspSource() {

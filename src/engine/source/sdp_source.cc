@@ -86,9 +86,7 @@ SdpSource::SdpSource(SourceShard& shard, std::string where, const policy::Stream
       srtp_(where_, memory.counters),
       port_(shard, where_, memory.counters, *this),
       alarm_(loop_, memory) {
-  if (!memory_.receiver) {
-    memory_.receiver = std::make_unique<RtpReceiver>(loop_.pool(), memory_.counters, where_, &memory_.quirks);
-  }
+  memory_.need_receiver(loop_.pool(), where_);
 }
 
 SdpSource::~SdpSource() {

@@ -15,8 +15,8 @@
 namespace vigie::source {
 
 // Reads the file (anew for each attempt), listens where its first video goes to, unicast or multicast, and reports back.
-// Ends at the start, or when its keys turn out to be wrong: that nobody sends is found out by the supervisor. The file is read on the loop: it is
-// small, and only regular files are opened.
+// Ends at the start, or when its keys turn out to be wrong: that nobody sends is found out by the supervisor. The file is
+// read on the loop: it is small, and only regular files are opened.
 // Thread: home shard. Ownership: the supervisor's; `memory` and `events` outlive it.
 class SdpSource final : public Attempt, private RtpPortEvents, private RtpReceiverEvents {
  public:

@@ -36,6 +36,11 @@ struct SourceMemory {
   RtspMemory rtsp;
   Dialogue dialogue;  // of the newest RTSP attempt
   FileMemory file;
+
+  // Makes the receiver where there is none. `where`: of its faults.
+  void need_receiver(BufferPool& pool, const std::string& where) {
+    if (!receiver) receiver = std::make_unique<RtpReceiver>(pool, counters, where, &quirks);
+  }
 };
 
 }  // namespace vigie::source

@@ -31,17 +31,17 @@ bool SrtpOpener::open(bool rtcp, ByteSpan& packet, MonoTime at, std::string_view
   }
   ++counters_.malformed;
   ++refused_;
-  std::string where = where_ + ", " + std::string(from);
+  std::string what;
   if (opened_ == 0 && refused_ == kMostRefused) {
-    fault = make_error(Code::rtp_malformed, std::move(where),
-                       "none of " + std::to_string(kMostRefused) +
-                           " SRTP packets authenticates: the device encrypts with another key than it gave");
+    what = "none of " + std::to_string(kMostRefused) +
+           " SRTP packets authenticates: the device encrypts with another key than it gave";
   } else if (at >= next_fault_) {
     next_fault_ = at + 1s;
-    fault =
-        make_error(Code::rtp_malformed, std::move(where),
-                   "SRTP packets do not authenticate: " + std::to_string(refused_ - told_) + " since the last report");
-    told_ = refused_;
+    what = "SRTP packets do not authenticate: " + std::to_string(refused_ - std::exchange(told_, refused_)) +
+           " since the last report";
+  }
+  if (!what.empty()) {
+    fault = make_error(Code::rtp_malformed, std::string(where_).append(", ").append(from), std::move(what));
   }
   return false;
 }
