@@ -33,7 +33,8 @@ struct AccessUnit : RefCounted<AccessUnit> {
   // Decoding can start here: H.264 IDR, H.265 IRAP, every MJPEG picture.
   bool keyframe = false;
   // Something before or inside this unit is missing: a decoder must not trust the picture (M-4).
-  // `gap`: packets or units were lost since the previous unit; `damaged`: parts of this very unit are missing.
+  // `gap`: packets or units were lost since the previous unit, or nobody knows what there was (another connection, a
+  // group that was joined in the middle); `damaged`: parts of this very unit are missing.
   bool gap = false;
   bool damaged = false;
   ClockQuality clock_quality = ClockQuality::none;

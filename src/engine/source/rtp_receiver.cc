@@ -32,8 +32,7 @@ RtpReceiver::RtpReceiver(BufferPool& pool, SourceCounters& counters, std::string
       cname_(make_cname()),
       own_ssrc_(static_cast<uint32_t>(secure_random_u64())) {}
 
-Status RtpReceiver::begin(const RtpTrack& track, bool in_order_transport, std::string_view peer,
-                          RtpReceiverEvents& events) {
+Status RtpReceiver::begin(const RtpTrack& track, RtpPath path, std::string_view peer, RtpReceiverEvents& events) {
   events_ = nullptr;
   peer_ = peer;
   const bool same_depacketizer = depacketizer_ && track_.codec == track.codec &&
@@ -55,6 +54,8 @@ Status RtpReceiver::begin(const RtpTrack& track, bool in_order_transport, std::s
     Result<std::unique_ptr<rtp::Depacketizer>> made = rtp::Depacketizer::make(config, pool_);
     if (!made) return std::move(made).error();
     depacketizer_ = std::move(*made);
+    // The unit that we come into may lack its first NAL units, and nothing in the packets says so.
+    if (path == RtpPath::joined) depacketizer_->restart();
     counted_depacketizer_ = {};
     place_next_ = started_;
   }
@@ -64,7 +65,7 @@ Status RtpReceiver::begin(const RtpTrack& track, bool in_order_transport, std::s
   depacketizer_->parameter_sets().seed(track_.sprop.pps);
 
   rtp::ReorderConfig reorder;
-  reorder.in_order_transport = in_order_transport;
+  reorder.in_order_transport = path == RtpPath::interleaved;
   reorder.clock_rate = track.clock_rate;
   reorder.quirks = quirks_;
   reorder_.emplace(reorder);

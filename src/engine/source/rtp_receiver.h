@@ -56,7 +56,7 @@ class RtpReceiver {
 
   // A connection begins; `events` hears of everything until end(). `peer` is for fault texts ("10.0.0.1:554").
   // Errors: invalid_argument for a codec nobody depacketizes.
-  Status begin(const RtpTrack& track, bool in_order_transport, std::string_view peer, RtpReceiverEvents& events);
+  Status begin(const RtpTrack& track, RtpPath path, std::string_view peer, RtpReceiverEvents& events);
   // Completes what there is (a last unit may come out) and goes deaf.
   void end();
   // Goes deaf at once, if it is `who` that hears; may be called from inside a callback. An attempt that is still saying

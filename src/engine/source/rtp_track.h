@@ -1,11 +1,18 @@
 #pragma once
-// What a description or a dialogue found out about the one track that is received.
+// What a description or a dialogue found out about the one track that is received, and how its packets come.
 #include <cstdint>
 
 #include "media/codec.h"
 #include "rtsp/sdp_video.h"
 
 namespace vigie::source {
+
+// How the packets of a connection come.
+enum class RtpPath : uint8_t {
+  interleaved,  // in order, from the first one on
+  datagrams,    // from the first one on
+  joined,       // datagrams of a sender that was there before us: what came before the first one is unknown
+};
 
 struct RtpTrack {
   Codec codec = Codec::h264;

@@ -396,7 +396,9 @@ void RtspClient::on_describe(const rtsp::Response& response, MonoTime now) {
   announced_ = announced ? *announced : rtsp::MediaAddress{};
   track_ = make_track(media, std::move(*video));
   if (!take_keys(*session, media, response)) return;
-  if (Status status = events_.on_client_track(track_, over_tcp_, peer_); !status) {
+  const bool joins = config_.transport == policy::Transport::multicast;
+  const RtpPath path = over_tcp_ ? RtpPath::interleaved : joins ? RtpPath::joined : RtpPath::datagrams;
+  if (Status status = events_.on_client_track(track_, path, peer_); !status) {
     fail(status.error().code, status.error().what);
     return;
   }

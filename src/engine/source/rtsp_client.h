@@ -93,7 +93,7 @@ class RtspClientEvents {
  public:
   // The track that will be SETUP, and how its packets will come. May be called again after a restart. An error ends
   // the attempt.
-  virtual Status on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) = 0;
+  virtual Status on_client_track(const RtpTrack& track, RtpPath path, std::string_view peer) = 0;
   // How its packets are protected; null: not at all. Before each on_client_track. An error ends the attempt.
   virtual Status on_client_keys(const SrtpKeys* keys) = 0;
   virtual void on_client_playing(bool over_tcp) = 0;

@@ -377,9 +377,9 @@ void RtspSource::on_port_fault(const Error& fault) {
 
 // --- what the machine and the receiver say
 
-Status RtspSource::on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) {
+Status RtspSource::on_client_track(const RtpTrack& track, RtpPath path, std::string_view peer) {
   if (memory_.tape) memory_.tape->set_codec(track.codec);
-  return memory_.receiver->begin(track, over_tcp, peer, *this);
+  return memory_.receiver->begin(track, path, peer, *this);
 }
 void RtspSource::on_client_playing(bool over_tcp) {
   if (tunnel_) return events_.on_attempt_ready(tls_ ? "RTSP over HTTPS" : "RTSP over HTTP");

@@ -65,7 +65,7 @@ class RtspSource final : public Attempt,
   void close_udp() override;
   std::string make_cnonce() override;
   // RtspClientEvents
-  Status on_client_track(const RtpTrack& track, bool over_tcp, std::string_view peer) override;
+  Status on_client_track(const RtpTrack& track, RtpPath path, std::string_view peer) override;
   Status on_client_keys(const SrtpKeys* keys) override;
   void on_client_playing(bool over_tcp) override;
   void on_client_restarting(std::string_view reason) override;

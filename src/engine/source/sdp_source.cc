@@ -132,7 +132,7 @@ Status SdpSource::open() {
   const RtpTrack track = make_track(media, std::move(*video));
   if (memory_.tape) memory_.tape->set_codec(track.codec);
   if (Status listening = port_.open(*endpoint); !listening) return explained(listening.error(), *endpoint);
-  return memory_.receiver->begin(track, false, port_.text(), *this);
+  return memory_.receiver->begin(track, RtpPath::joined, port_.text(), *this);
 }
 
 void SdpSource::stop(Task done) {

@@ -144,7 +144,7 @@ class Script : public RtspClientOutput, public RtspClientEvents {
   std::string make_cnonce() override { return "00112233445566778899aabb"; }
 
   // --- RtspClientEvents
-  Status on_client_track(const RtpTrack& t, bool, std::string_view) override {
+  Status on_client_track(const RtpTrack& t, RtpPath, std::string_view) override {
     track = t;
     return {};
   }

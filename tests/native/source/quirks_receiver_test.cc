@@ -18,7 +18,7 @@ using Ids = std::vector<std::string_view>;
 struct Stream {
   explicit Stream(std::initializer_list<Quirk> strict = {}, RtpTrack track = {}) {
     for (const Quirk quirk : strict) quirks.strict.insert(quirk);
-    EXPECT_TRUE(receiver.begin(track, true, "10.0.0.7:554", heard).ok());
+    EXPECT_TRUE(receiver.begin(track, RtpPath::interleaved, "10.0.0.7:554", heard).ok());
   }
   void rtp(const std::string& bytes) { receiver.on_rtp(as_bytes(bytes), {now += 40ms, wall += 40ms}); }
   void rtcp(const std::string& bytes) { receiver.on_rtcp(as_bytes(bytes), {now, wall}); }
@@ -194,7 +194,7 @@ TEST(QuirkReceiver, AHealthyStreamMarksNothing) {
     stream.sequence = 9;
     stream.now += 5s;
     stream.wall += 5s;
-    ASSERT_TRUE(stream.receiver.begin({}, true, "10.0.0.7:554", stream.heard).ok());
+    ASSERT_TRUE(stream.receiver.begin({}, RtpPath::interleaved, "10.0.0.7:554", stream.heard).ok());
   }
   EXPECT_EQ(stream.heard.units.size(), 300u);
   EXPECT_EQ(stream.heard.faults.size(), 0u);

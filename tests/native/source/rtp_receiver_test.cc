@@ -18,10 +18,10 @@ using testing::slice;
 
 class RtpReceiverTest : public ::testing::Test {
  protected:
-  void begin(Codec codec = Codec::h264, bool tcp = true) {
+  void begin(Codec codec = Codec::h264, RtpPath path = RtpPath::interleaved) {
     RtpTrack track;
     track.codec = codec;
-    ASSERT_TRUE(receiver.begin(track, tcp, "10.0.0.7:554", heard).ok());
+    ASSERT_TRUE(receiver.begin(track, path, "10.0.0.7:554", heard).ok());
   }
   void rtp(const std::string& bytes) { receiver.on_rtp(as_bytes(bytes), {now, wall}); }
   void rtcp(const std::string& bytes) { receiver.on_rtcp(as_bytes(bytes), {now, wall}); }
@@ -61,6 +61,22 @@ TEST_F(RtpReceiverTest, MakesUnitsAndCounts) {
   EXPECT_EQ(counters.bytes, 10u * 52);
   expect_strictly_increasing();
   EXPECT_EQ(heard.units[9]->pts - heard.units[0]->pts, Ticks90k{9 * 3600});
+}
+
+// Who joins in the middle of a unit may get all of its slices, and not what led them: nothing else shows it.
+TEST_F(RtpReceiverTest, MarksTheUnitThatItComesInto) {
+  for (const RtpPath path : {RtpPath::interleaved, RtpPath::datagrams, RtpPath::joined}) {
+    RtpReceiver fresh(pool, counters, "town/main");
+    Heard units;
+    ASSERT_TRUE(fresh.begin(RtpTrack{}, path, "10.0.0.7:554", units).ok());
+    for (uint16_t i = 0; i < 4; ++i) fresh.on_rtp(as_bytes(packet(i, i * 3600u, slice(i == 0))), {now, wall});
+    fresh.end();
+    ASSERT_EQ(units.units.size(), 4u);
+    EXPECT_EQ(units.units[0]->gap, path == RtpPath::joined);
+    EXPECT_FALSE(units.units[0]->damaged);
+    EXPECT_FALSE(units.units[1]->gap);
+    EXPECT_EQ(units.units[0]->lost_packets, 0u);
+  }
 }
 
 TEST_F(RtpReceiverTest, CountsLossAndMarksIt) {
@@ -179,7 +195,7 @@ TEST_F(RtpReceiverTest, TellsChannelsApartByContent) {  // E5
 }
 
 TEST_F(RtpReceiverTest, ReportsReception) {
-  begin(Codec::h264, false);
+  begin(Codec::h264, RtpPath::datagrams);
   std::array<uint8_t, 160> memory;
   rtp::RtcpCompound compound;
   rtp::parse_rtcp(receiver.make_report(memory, now), compound);
@@ -199,7 +215,7 @@ TEST_F(RtpReceiverTest, ReportsReception) {
 }
 
 TEST_F(RtpReceiverTest, RestoresOrderOnUdpAndGivesUpInTime) {
-  begin(Codec::h264, false);
+  begin(Codec::h264, RtpPath::datagrams);
   rtp(packet(1, 0, slice(true)));
   rtp(packet(3, 7200, slice(false)));
   rtp(packet(2, 3600, slice(false)));

@@ -101,6 +101,7 @@ TEST_F(SdpSourceTest, PlaysUnicast) {
     EXPECT_EQ(supervisor->state(), StreamState::playing) << connection;
     EXPECT_GE(observer.units.size(), 18u) << connection;  // the last ones may still wait for their ends
     expect_strictly_increasing(observer.units);
+    EXPECT_TRUE(observer.units[0]->gap) << "what came before is unknown";
     EXPECT_EQ(supervisor->counters().units, observer.units.size()) << "counted once";
     EXPECT_EQ(supervisor->counters().lost_packets, 0u);
     EXPECT_EQ(supervisor->counters().malformed, 0u);
