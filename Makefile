@@ -1,5 +1,6 @@
 # Thin targets over the scripts in tools/. Two of them do all set-up: `make demo` and `make test`.
 FUZZ_SECONDS ?= 20
+FUZZ ?=
 CLIP ?=
 URL ?=
 BENCH ?= --quick
@@ -39,9 +40,9 @@ tsan:           ## native tests under ThreadSanitizer
 	tools/bootstrap sanitize
 	tools/sanitize thread
 
-fuzz:           ## every fuzz target for FUZZ_SECONDS
+fuzz:           ## every fuzz target for FUZZ_SECONDS; FUZZ="--many rtsp_sdp" for many short inputs of that one
 	tools/bootstrap sanitize
-	tools/fuzz $(FUZZ_SECONDS)
+	tools/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 bench:          ## how many streams this machine carries; BENCH='…' replaces the options
 	tools/bootstrap bench
