@@ -192,8 +192,7 @@ StreamSplitter::Item StreamSplitter::take_message(ByteSpan unread, size_t at) {
     auto message = parse_message(text.substr(0, head_bytes_), {}, limits_.header_count, quirks_);
     if (!message) return fail(at, message.error().code, message.error().what);
     message_ = std::move(message).value();
-    const HeaderList& headers = std::visit([](const auto& m) -> const HeaderList& { return m.headers; }, message_);
-    const auto length = content_length(headers);
+    const auto length = std::visit([](const auto& m) { return content_length(m.headers); }, message_);
     if (!length) return fail(at, length.error().code, length.error().what);
     if (*length > limits_.body_bytes) {
       return fail(
