@@ -337,13 +337,14 @@ MACHINE = re.compile(
             ("registry.", "npmjs.org"),
             ("proxy.", "golang.org"),
             ("crates.", "io/"),
+            ("PRIVATE", " KEY-----"),
         )
     )
 )
 
 
 def no_machine_in_the_tree(files: Files) -> list[str]:
-    """No path of a machine it was written on, and no package registry's address."""
+    """No path of a machine it was written on, no package registry's address, and nobody's private key."""
     return [
         f"{path}:{line_of(text, match.start())}: {match[0]} belongs to a machine, not to the tree"
         for path, text in files.items()

@@ -87,6 +87,7 @@ BAD = [
     (rules.links_lead_somewhere, {"docs/a.md": "see [b](b.md)\n", "b.md": ""}),
     (rules.no_machine_in_the_tree, {"docs/a.md": "see /wo" + "rk/main\n"}),
     (rules.no_machine_in_the_tree, {"tools/a": "mirror=http://deb." + "debian.org/debian\n"}),
+    (rules.no_machine_in_the_tree, {"auto.key": "-----BEGIN EC PRIVATE" + " KEY-----\nAA==\n"}),
     (rules.plain_errors, {"src/engine/rtp/a.cc": "void f() { throw 1; }\n"}),
 ]
 
