@@ -1,18 +1,13 @@
 """Where the native programs are, and how they are run as children that never outlive their parent."""
 
-import ctypes
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from vigie.errors import NotFoundError
-
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def find_program(name: str) -> str:
@@ -45,22 +40,24 @@ def start(
     environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Starts a child on the given CPUs that gets SIGTERM when its parent's thread dies. Text pipes."""
-    wanted = None if cpus is None else set(cpus)
-
-    def prepare() -> None:
-        if wanted is not None:
-            os.sched_setaffinity(0, wanted)
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return subprocess.Popen(
-        list(command),
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        env=environment,
-        text=True,
-        preexec_fn=prepare,
-    )
+    # Nothing of ours runs between fork and exec: in a process with threads that can wait for ever.
+    setpriv = shutil.which("setpriv")
+    leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+    before = os.sched_getaffinity(0)
+    try:
+        if cpus is not None:
+            os.sched_setaffinity(0, set(cpus))  # of this thread alone; the child inherits it
+        return subprocess.Popen(
+            [*leash, *command],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            text=True,
+        )
+    finally:
+        if cpus is not None:
+            os.sched_setaffinity(0, before)
 
 
 def stop(process: subprocess.Popen[str], grace_s: float = 5) -> int:

@@ -165,7 +165,7 @@ def test_auto_takes_no_multicast_and_says_so(gst: GstCamera) -> None:
     with vigie.Engine() as engine:
         engine.apply(cameras({"url": gst.url("h264"), "transport": "auto"}))
         # GStreamer answers 503 while it takes down what was played before.
-        faults = (event.text for event in engine.events(30) if event.state == "backing_off")
+        faults = (event.text for event in engine.events(60) if event.state == "backing_off")
         fault = next(text for text in faults if "503" not in text)
         dialogue = "".join(line["text"] for line in engine.source_report("cam0")["dialogue"] if line["sent"])
     assert "461" in fault

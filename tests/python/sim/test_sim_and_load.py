@@ -1,6 +1,10 @@
 """Simulated cameras watched by simulated viewers, directly: the two must agree to the packet."""
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,3 +211,28 @@ def test_the_simulator_ends_with_its_parents_pipe() -> None:
         time.sleep(0.02)
     assert process.poll() == 0
     sim.stop()
+
+
+def test_children_do_not_outlive_a_parent_that_is_killed() -> None:
+    code = (
+        "import time; from vigie.sim import SimProcess\n"
+        "sim = SimProcess(1); print(sim._process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = Path("/proc", parent.stdout.readline().strip())
+        assert (child / "comm").read_text().strip() == "vigie-sim"
+        parent.kill()
+    deadline = time.monotonic() + 5
+    # Whoever takes over orphans may leave it unburied.
+    while child.exists() and " Z " not in (child / "stat").read_text() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not child.exists() or " Z " in (child / "stat").read_text()
+
+
+def test_cpus_are_the_childs_alone() -> None:
+    before = os.sched_getaffinity(0)
+    one = {min(before)}
+    with SimProcess(1, options=QUICK, cpus=one) as sim:
+        assert os.sched_getaffinity(sim._process.pid) == one
+        assert os.sched_getaffinity(0) == before
