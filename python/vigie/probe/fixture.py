@@ -223,8 +223,10 @@ class _Device:
         while at < len(self._lines) and not self._lines[at].sent:
             text = self._lines.pop(at).text
             self._learn_channels(text)
-            while method == "PLAY" and self._early:
-                self._send(self._early.pop(0))
+            if method == "PLAY" and self._early:
+                while self._early:
+                    self._send(self._early.pop(0))
+                self._stop.wait(0.1)  # datagrams and the answer come on two sockets: read at once they have no order
             self._connection.sendall(self._renewed(text, recorded.text, cseq))
             if method == "PLAY" and re.match(r"RTSP/1\.0\s+2", text) and self._began is None:
                 self._began = time.monotonic()
