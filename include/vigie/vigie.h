@@ -171,7 +171,7 @@ typedef struct vigie_unit_info {
   uint64_t policy_revision; /* of the decision that let it out */
   uint64_t mask_revision;   /* 0: no mask set */
   uint8_t keyframe;         /* decoding can start here */
-  uint8_t gap;              /* something is missing before this unit */
+  uint8_t gap;              /* something is, or may be, missing before this unit */
   uint8_t damaged;          /* parts of this unit are missing */
   uint8_t reserved;
   uint32_t width, height; /* pixels, from the parameter sets; 0: unknown */
