@@ -12,7 +12,7 @@ namespace vigie::fanout {
 struct TrackLogLimits {
   size_t bytes = size_t{16} << 20;  // payload bytes kept; beyond it the oldest go, the last GOP's head included
   Nanos keep_for = 1500ms;          // a GOP that somebody has not got through yet stays this long after its end
-  uint32_t probe_units = 20;        // so many units, from a keyframe on, are kept for newcomers (see probe_keyframe)
+  uint32_t probe_units = 30;        // so many units, from a keyframe on, are kept for newcomers (see probe_keyframe)
   Nanos probe_age = 5s;             // ... while that keyframe is no older than this
 };
 
