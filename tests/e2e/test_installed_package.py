@@ -44,7 +44,7 @@ class Installed:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
         self.env["PATH"] = f"{self.venv / 'bin'}:/usr/local/bin:/usr/bin:/bin"
         # As tools/build compiles: what ccache saw there is not compiled a second time.
-        self.env = {"CC": "cc", "CXX": "c++"} | self.env | {"CCACHE_NOHASHDIR": "1"}
+        self.env = {"CC": "cc", "CXX": "c++"} | self.env | {"CCACHE_NOHASHDIR": "1", "CCACHE_BASEDIR": str(ROOT)}
 
     def run(self, *command: object, timeout: float = 120) -> str:
         """Runs a command in the folder; its output, or a failure that shows it."""
@@ -82,12 +82,12 @@ class Installed:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     place = Installed(tmp_path_factory.mktemp("installed"))
     place.run(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}", "-m", "venv", place.venv)
-    # A build folder that stays makes a second run short; the first compiles the whole core, optimised.
+    # A build folder that stays makes a second run short. It lies as deep as tools/build's: ccache sees the same paths.
     install = [
         place.venv / "bin" / "pip",
         "install",
         "-q",
-        f"--config-settings=build-dir={ROOT / 'build' / 'wheel'}",
+        f"--config-settings=build-dir={ROOT / 'build-wheel'}",
         ROOT,
     ]
     place.run(*install, timeout=1100)
@@ -111,9 +111,9 @@ def test_an_engine_runs_and_one_library_serves_both_extensions(installed: Instal
 
 
 def test_the_core_is_optimised() -> None:
-    cache = (ROOT / "build" / "wheel" / "CMakeCache.txt").read_text(encoding="utf-8")
+    cache = (ROOT / "build-wheel" / "CMakeCache.txt").read_text(encoding="utf-8")
     assert "CMAKE_BUILD_TYPE:STRING=Release" in cache
-    commands = (ROOT / "build" / "wheel" / "compile_commands.json").read_text(encoding="utf-8")
+    commands = (ROOT / "build-wheel" / "compile_commands.json").read_text(encoding="utf-8")
     assert re.search(r"-O[23] [^\n]*runtime/", commands)
 
 
