@@ -44,6 +44,9 @@ const std::vector<std::vector<Quirk>> kOneOf{
     {C1, C2, C3},                             // what is offered
     {C7, C8},                                 // a session ends with its connection, so PLAY could never be asked again
     {D1, D2, D7},                             // GET_PARAMETER
+    {D14, E3},                                // an answer that waits for pictures where there are none
+    {D14, E7},                                // likewise
+    {D14, J1},                                // likewise
     {D1, D4},                                 // the only sign of life that counts must not kill the session
     {D4, D5},                                 // what counts
     {D4, D2},                                 // likewise
