@@ -44,7 +44,7 @@ class Installed:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
         self.env["PATH"] = f"{self.venv / 'bin'}:/usr/local/bin:/usr/bin:/bin"
         # As tools/build compiles: what ccache saw there is not compiled a second time.
-        self.env = {"CC": "cc", "CXX": "c++"} | self.env | {"CCACHE_NOHASHDIR": "1", "CCACHE_BASEDIR": str(ROOT)}
+        self.env = {"CC": "cc", "CXX": "c++"} | self.env
 
     def run(self, *command: object, timeout: float = 120) -> str:
         """Runs a command in the folder; its output, or a failure that shows it."""
@@ -82,7 +82,7 @@ class Installed:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     place = Installed(tmp_path_factory.mktemp("installed"))
     place.run(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}", "-m", "venv", place.venv)
-    # A build folder that stays makes a second run short. It lies as deep as tools/build's: ccache sees the same paths.
+    # A build folder that stays makes a second run short; it lies as deep as build/, so ccache has seen the same paths.
     install = [
         place.venv / "bin" / "pip",
         "install",
