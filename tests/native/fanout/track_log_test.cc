@@ -76,6 +76,15 @@ TEST_F(TrackLogTest, ProbingPlayersBeginWhereEnoughUnitsFollow) {
   EXPECT_EQ(log.first_number(), 4U) << "nobody needs the former GOP any more";
 }
 
+TEST_F(TrackLogTest, FfmpegNeverWaitsForMore) {
+  // It gives out the first unit of H.264 when it has seen 28 more.
+  TrackLog log({});
+  for (int i = 0; i < 200; ++i) {
+    add(log, i % 50 == 0);
+    if (i >= 28) EXPECT_GT(log.next_number() - log.probe_keyframe(), 28U) << i;
+  }
+}
+
 TEST_F(TrackLogTest, ProbingPlayersAreGivenNothingOldNorBroken) {
   TrackLog log({.keep_for = 100ms, .probe_units = 20, .probe_age = 2s});
   for (int i = 0; i < 51; ++i) add(log, i % 50 == 0);
