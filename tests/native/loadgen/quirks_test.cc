@@ -64,6 +64,20 @@ TEST(Quirks, EachShowsOnTheWireAndAlone) {
   for (const Emulation& each : emulations()) EXPECT_TRUE(tested.count(each.quirk) || each.quirk == G8) << each.id;
 }
 
+// What may stand beside D14 must not need pictures.
+TEST(Quirks, AnswerPlayWithoutPictures) {
+  std::vector<QuirkSet> sets;
+  for (const Emulation& each : emulations()) {
+    if (each.quirk == D14 || exclude(D14, each.quirk)) continue;
+    sets.push_back(only(each.quirk));
+    sets.back().insert(D14);
+  }
+  WireServer server(sets);
+  for (size_t camera = 0; camera < sets.size(); ++camera) {
+    EXPECT_EQ(status_of(converse(server.port(), camera, 0).play), 200) << ids_text(sets[camera]);
+  }
+}
+
 // The units' stamps say that nothing is missing, whatever the quirk.
 TEST(Quirks, LoseNoUnits) {
   const auto all = one_each();
