@@ -50,7 +50,7 @@ bench:          ## how many streams this machine carries; BENCH='…' replaces t
 	.venv/bin/vigie bench live $(BENCH)
 
 clean:          ## removes what was built
-	rm -rf build build-asan build-tsan build-fuzz build-wheel dist demo-out python/vigie/bin .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build build-* dist demo-out python/vigie/bin .pytest_cache .mypy_cache .ruff_cache
 	find python/vigie -maxdepth 1 -name '*.so' -delete
 
 distclean: clean ## … and the environment and caches
