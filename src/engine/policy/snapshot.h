@@ -52,14 +52,65 @@ struct StreamPolicy {
   friend bool operator==(const StreamPolicy&, const StreamPolicy&) = default;
 };
 
-enum class Privacy : uint8_t { withheld, clear, masked };
+// masked_at_source: the camera itself masks; its pictures are passed on only while they prove that it does.
+enum class Privacy : uint8_t { withheld, clear, masked, masked_at_source };
+
+// picture: 0..1 of the displayed picture, from its top left corner, x to the right, y down; scaled to each stream.
+// world: degrees of pan (to the right) and tilt (up), for cameras with a dome; projected for every picture.
+enum class MaskSpace : uint8_t { picture, world };
+
+struct MaskPoint {
+  double x = 0, y = 0;
+  friend bool operator==(const MaskPoint&, const MaskPoint&) = default;
+};
+
+// One private place: a simple polygon, at least three corners.
+struct MaskRegion {
+  std::string name;  // unique in its set
+  std::string reason;
+  MaskSpace space = MaskSpace::picture;
+  std::vector<MaskPoint> points;
+  uint32_t fill_rgb = 0x202020;
+  std::optional<WallTime> from, until;  // in force from (included) until (not included)
+  friend bool operator==(const MaskRegion&, const MaskRegion&) = default;
+};
+
+// A mask set as the control plane numbers it. Its revision is greater than the one before whenever a region changed.
+struct MaskSetPolicy {
+  uint64_t revision = 0;
+  std::string reason;
+  std::string removal_reason;  // needed where this revision hides less than the one in force: who agreed, and why
+  std::vector<MaskRegion> regions;
+  friend bool operator==(const MaskSetPolicy&, const MaskSetPolicy&) = default;
+};
+
+// A second published form of the camera's streams, "camera@name": its own masks and these.
+struct MaskVersionPolicy {
+  std::string name;  // unique in the camera
+  MaskSetPolicy masks;
+  friend bool operator==(const MaskVersionPolicy&, const MaskVersionPolicy&) = default;
+};
+
+// What is known of a camera that turns. Degrees.
+struct DomePolicy {
+  double calibration_error = 0.5;  // how far a true direction may be from the one that its pose says
+  double zoom_error = 0.02;        // the same of its field of view, as a share of it
+  double max_speed = 30;           // degrees a second; faster: the whole picture is hidden
+  Nanos max_age_moving = 300ms;    // of a pose, while it moves
+  Nanos max_age_idle = 2s;         // ... while it stands still
+  double mount_roll = 0, mount_tilt = 0;
+  friend bool operator==(const DomePolicy&, const DomePolicy&) = default;
+};
 
 struct CameraPolicy {
   std::string name;    // unique
   int64_t number = 0;  // the operator's number, 0 = none
   std::string title;
   Privacy privacy = Privacy::withheld;
-  std::string privacy_reason;  // needed for clear
+  std::string privacy_reason;          // needed for clear
+  std::optional<MaskSetPolicy> masks;  // masked without one: the picture is covered (M-1)
+  std::vector<MaskVersionPolicy> versions;
+  std::optional<DomePolicy> dome;  // it turns
   std::vector<StreamPolicy> streams;
   friend bool operator==(const CameraPolicy&, const CameraPolicy&) = default;
 };
