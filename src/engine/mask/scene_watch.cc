@@ -141,21 +141,24 @@ Verdict SceneWatch::judge(const SmallPicture& picture) const {
 }
 
 void SceneWatch::remember(Verdict::Kind kind) {
-  const auto count = [kind](Verdict::Kind wanted, uint32_t& in_a_row) { in_a_row = kind == wanted ? in_a_row + 1 : 0; };
-  count(Verdict::Kind::same, same_in_a_row_);
-  count(Verdict::Kind::strange, strange_in_a_row_);
-  count(Verdict::Kind::unsure, unsure_in_a_row_);
-  if (kind == Verdict::Kind::unsure) return;
+  if (kind == Verdict::Kind::unsure) {
+    ++unsure_in_a_row_;
+    return;
+  }
+  const bool same = kind == Verdict::Kind::same;
+  unsure_in_a_row_ = 0;
+  same_in_a_row_ = same ? same_in_a_row_ + 1 : 0;
+  astray_in_a_row_ = same ? 0 : astray_in_a_row_ + 1;
   shifted_[next_] = kind == Verdict::Kind::shifted;
   next_ = (next_ + 1) % shifted_.size();
   const auto shifted = static_cast<uint32_t>(std::ranges::count(shifted_, true));
-  if (kind == Verdict::Kind::same) {
+  if (same) {
     if (!seen_ || same_in_a_row_ >= tolerance_.back_after) {
       if (cover_) shifted_.assign(shifted_.size(), false);
       cover_ = false;
     }
     seen_ = true;
-  } else if (!seen_ || shifted >= tolerance_.alarm_after || strange_in_a_row_ >= tolerance_.strange_after) {
+  } else if (!seen_ || shifted >= tolerance_.alarm_after || astray_in_a_row_ >= tolerance_.astray_after) {
     cover_ = true;
   }
 }

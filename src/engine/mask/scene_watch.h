@@ -43,7 +43,7 @@ struct SceneTolerance {
   double shift = 0.01;                         // share of the picture's width or height
   double least_evidence = 4.2;                 // Displacement::evidence() from which a view counts as recognised
   uint32_t alarm_after = 3, alarm_window = 5;  // so many shifted looks of the last so many
-  uint32_t strange_after = 5;                  // looks in a row that show much, and nothing of the reference
+  uint32_t astray_after = 5;                   // looks in a row, shifted or strange
   uint32_t back_after = 3;                     // looks in a row with the view in its place
   uint32_t unsure_limit = 150;                 // looks in a row that cannot tell
 };
@@ -67,11 +67,12 @@ std::string_view verdict_kind_name(Verdict::Kind kind);
 
 // Watches one stream of a camera against the reference of the mask revision in force.
 //
-//   shifted 3 of 5, or strange 5 in a row, or either before the first `same`  ->  cover
-//   same 3 in a row (the first `same` of all is enough)                       ->  no cover
-//   unsure: cover stays as it is; beyond its limit alarm alone. A lens that is covered, or a black night, shows no
-//   private place, and the mask is filled all the while.
+//   shifted 3 of 5, shifted or strange 5 in a row, or either before the first `same`  ->  cover
+//   same 3 in a row (the first `same` of all is enough)                               ->  no cover
+//   unsure: nothing changes; beyond its limit alarm alone. A lens that is covered, or a black night, shows no private
+//   place, and the mask is filled all the while.
 //
+// Keep it as long as the mask revision, while the lane sleeps too: a new one begins anew.
 // Thread: the stream's lane.
 class SceneWatch {
  public:
@@ -88,7 +89,7 @@ class SceneWatch {
   SceneTolerance tolerance_;
   std::vector<bool> shifted_;  // of the last alarm_window looks, a ring
   size_t next_ = 0;
-  uint32_t strange_in_a_row_ = 0, same_in_a_row_ = 0, unsure_in_a_row_ = 0;
+  uint32_t astray_in_a_row_ = 0, same_in_a_row_ = 0, unsure_in_a_row_ = 0;
   bool seen_ = false;  // the view was in its place once
   bool cover_ = false;
 };

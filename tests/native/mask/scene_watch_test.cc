@@ -206,6 +206,8 @@ TEST(SceneWatch, CoversAndUncovers) {
       {"strange from the start", "x", "#"},
       {"proven wrong at the first same", "ms", "#."},
       {"strange for long", "sxxxxx", ".....#"},
+      {"moved and strange in turn", "smxmxx", ".....#"},
+      {"strange, with dark looks between", "sxxuxxx", "......#"},
       {"something large passes", "sxxxxs", "......"},
       {"dark from the start", "uuuu", "...."},
       {"dark, then moved", "um", ".#"},
