@@ -3,7 +3,8 @@ from typing import Any
 
 def version() -> str: ...
 
-# Of a dome: calibration_error, zoom_error, max_speed, max_age_moving and max_age_idle (seconds), mount_roll, mount_tilt.
+# Of a dome: calibration_error, zoom_error, max_speed, max_age_moving and max_age_idle (seconds), mount_roll,
+# mount_tilt.
 # A sample: pan, tilt, hfov (degrees), time (ns), "idle", "moving" or "unknown". Poses have the fields of mask/pose.h.
 def estimate_pose(
     samples: Sequence[tuple[float, float, float, int, str]], capture_ns: int, **dome: float
