@@ -24,9 +24,7 @@ struct Interval {
 };
 Interval widened(Interval a, double by) { return {a.low - by, a.high + by}; }
 Interval common(Interval a, Interval b) { return {std::max(a.low, b.low), std::min(a.high, b.high)}; }
-Interval blended(Interval a, Interval b, double share) {
-  return {std::lerp(a.low, b.low, share), std::lerp(a.high, b.high, share)};
-}
+Interval around(Interval a, Interval b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
 
 // Where the dome truly was at a report's instant. Pan is unrolled to the turn nearest `pan_near`.
 struct Box {
@@ -53,8 +51,8 @@ Box common(const Box& a, const Box& b) {
   return {common(a.pan, b.pan), common(a.tilt, b.tilt), common(a.focal, b.focal)};
 }
 
-Box blended(const Box& a, const Box& b, double share) {
-  return {blended(a.pan, b.pan, share), blended(a.tilt, b.tilt, share), blended(a.focal, b.focal, share)};
+Box around(const Box& a, const Box& b) {
+  return {around(a.pan, b.pan), around(a.tilt, b.tilt), around(a.focal, b.focal)};
 }
 
 PoseEstimate whole(std::string_view reason) {
@@ -148,11 +146,9 @@ PoseEstimate PoseHistory::between(const Pose& before, const Pose& after, WallTim
                                   const policy::DomePolicy& policy) const {
   const Box first = box_of(before, before.pan_deg, policy);
   const Box second = box_of(after, before.pan_deg, policy);
-  const Nanos distance = after.at - before.at;
   const bool idle = before.state == PoseState::idle && after.state == PoseState::idle;
-  if (idle && distance <= policy.max_age_idle && !common(first, second).empty()) {
-    const double share = distance > Nanos(0) ? seconds(capture - before.at) / seconds(distance) : 0;
-    return estimate_of(blended(first, second, share));
+  if (idle && after.at - before.at <= policy.max_age_idle && !common(first, second).empty()) {
+    return estimate_of(around(first, second));
   }
   if (std::min(capture - before.at, after.at - capture) > policy.max_age_moving) {
     return whole("the camera's position is too old");

@@ -11,9 +11,10 @@
 // `settled` before he asks.
 //
 // The one allowance, M-2's: a dome that is idle at one place before and after the picture, at most max_age_idle apart,
-// is taken as having stood still, or drifted evenly, in between. Not covered: a move there and back that no report
-// shows, a speed beyond max_speed before the first report that shows it, reports whose time is not the dome's own
-// (a position read late and stamped now), capture times that are wrong.
+// is taken as having stayed from the one to the other place, be it still, drifting or by one small move (one place: as
+// far as the calibration error can tell). Not covered: a move there and back that no report shows, a speed beyond
+// max_speed before the first report that shows it, reports whose time is not the dome's own (a position read late and
+// stamped now), capture times that are wrong.
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -86,13 +86,15 @@ inline std::vector<Report> reports_of(const Sweep& sweep, const Noise& noise, Po
                                       std::mt19937_64& random) {
   std::uniform_real_distribution<double> share(-1, 1), chance(0, 1);
   std::vector<Report> reports;
+  // A table's error is the same whenever the zoom is: smooth, within its bound.
+  const double table = std::numbers::pi * share(random);
   double arrived = 0;
   for (double t = 0; t < until; t += noise.period_s) {
     const TruePose truth = sweep.at(t);
     if (chance(random) < noise.dropped) continue;
     Report report;
     report.pose = {truth.pan + noise.position_deg * share(random), truth.tilt + noise.position_deg * share(random),
-                   truth.hfov / (1 + noise.zoom_share * 0.98 * share(random)), wall(t), state};
+                   truth.hfov / (1 + noise.zoom_share * std::sin(3 * std::log(truth.hfov) + table)), wall(t), state};
     arrived = std::max(arrived, t + noise.latency_s * chance(random));
     report.arrives = arrived;
     reports.push_back(report);

@@ -70,7 +70,7 @@ TEST(PoseHistory, BoxOrWhole) {
       {"nothing said", {}, 1, "no pose yet"},
       {"before the first", {pose(1, 0)}, 0.99, "no pose before this picture"},
       {"at the first", {pose(1, 7)}, 1, "", 7, 0.5},
-      {"idle on both sides", {pose(1, 7, kIdle), pose(2.5, 7.4, kIdle)}, 1.75, "", 7.2, 0.5},
+      {"idle on both sides", {pose(1, 7, kIdle), pose(2.5, 7.4, kIdle)}, 1.75, "", 7.2, 0.7},
       {"idle on both sides, too far apart",
        {pose(1, 7, kIdle), pose(3.1, 7, kIdle)},
        2,
@@ -99,6 +99,15 @@ TEST(PoseHistory, BoxOrWhole) {
     EXPECT_GE(estimate.tilt_error_deg, 0.5 - 1e-9);
     EXPECT_LE(estimate.hfov_min_deg, estimate.hfov_deg);
     EXPECT_GE(estimate.hfov_max_deg, estimate.hfov_deg);
+  }
+}
+
+// A tap of the joystick between two idle reports, early or late: no even drift may be assumed.
+TEST(PoseHistory, ASmallMoveBetweenIdleReportsIsCovered) {
+  const PoseHistory history = history_of({pose(1, 6.6, kIdle), pose(2, 7.4, kIdle)});
+  for (const double capture : {1.02, 1.5, 1.98}) {
+    const PoseEstimate estimate = history.at(wall(capture), {});
+    for (const double truth : {6.1, 7.9}) EXPECT_LE(std::abs(truth - estimate.pan_deg), estimate.pan_error_deg + 1e-9);
   }
 }
 
