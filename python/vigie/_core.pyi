@@ -1,6 +1,17 @@
+from collections.abc import Sequence
 from typing import Any
 
 def version() -> str: ...
+
+# Of a dome: calibration_error, zoom_error, max_speed, max_age_moving and max_age_idle (seconds), mount_roll,
+# mount_tilt.
+# A sample: pan, tilt, hfov (degrees), time (ns), "idle", "moving" or "unknown". Poses have the fields of mask/pose.h.
+def estimate_pose(
+    samples: Sequence[tuple[float, float, float, int, str]], capture_ns: int, **dome: float
+) -> dict[str, Any]: ...
+def project_region(
+    world: Sequence[tuple[float, float]], pose: dict[str, Any], aspect: float, **dome: float
+) -> list[list[tuple[float, float]]]: ...
 
 class Engine:
     def __init__(self, shards: int, cpus: list[int], event_capacity: int) -> None: ...

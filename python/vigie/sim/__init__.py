@@ -1,8 +1,10 @@
-"""Simulated RTSP cameras.
+"""Simulated cameras.
 
 `process.py` runs the native program `vigie-sim` and speaks its control channel, `clips.py` makes what the cameras play
 (clips of any format and generated scenes become elementary streams, by ffmpeg), `cli.py` is `vigie sim`. The cameras
-themselves are native: src/engine/loadgen. A new fault goes there and needs nothing here.
+themselves are native: src/engine/loadgen. A new fault goes there and needs nothing here. `dome.py`
+is apart from these: a dome's optics, scene and telemetry as numpy arrays, for masks that follow it (not imported here,
+since it alone needs numpy).
 """
 
 from vigie.sim.clips import SCENES, Clip, Picture, convert_clip, make_scene

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "bindings/geometry.h"
+#include "bindings/raise.h"
 #include "capi/handles.h"
 #include "media/event.h"
 #include "runtime/engine.h"
@@ -17,16 +19,8 @@ namespace py = pybind11;
 
 namespace {
 
-using vigie::Error;
+using vigie::bindings::raise;
 using vigie::runtime::Engine;
-
-// Raises vigie.errors' class for the code. The GIL is held.
-[[noreturn]] void raise(const Error& error) {
-  const py::object made =
-      py::module_::import("vigie.errors").attr("make_error")(static_cast<int>(error.code), error.where, error.what);
-  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
-  throw py::error_already_set();
-}
 
 // Runs a call that may wait without the GIL, then raises or returns.
 template <class Call>
@@ -121,4 +115,5 @@ PYBIND11_MODULE(_core, module) {
            })
       .def("close", [](Engine& engine) { without_gil([&] { return engine.close(); }); })
       .def("capsule", &capsule);
+  vigie::bindings::add_geometry(module);
 }
