@@ -57,6 +57,7 @@ TEST(MaskArea, Table) {
        true},
       {"two made one", {region(box(0, 0, 0.3, 1)), region(box(0.2, 0, 1, 1))}, {region(whole)}, false},
       {"a hair gone", {region({{0.5, 0.1}, {0.50001, 0.1}, {0.50001, 0.9}})}, {region(square)}, true},
+      {"a hair that lies flat gone", {region({{0.1, 0.5}, {0.9, 0.5}, {0.9, 0.50001}})}, {}, true},
       {"moved", {region(square)}, {region(box(0.3, 0.2, 0.7, 0.6))}, true},
       {"a notch",
        {region(square)},
@@ -175,7 +176,7 @@ TEST(MaskArea, SmallStepsAddUp) {
 
 TEST(MaskArea, LargeSetsWithManyDatesEnd) {
   MaskSetPolicy before, after;
-  for (int r = 0; r < 64; ++r) {
+  for (int r = 0; r < 32; ++r) {
     std::vector<MaskPoint> comb;
     for (int i = 0; i < 128; ++i) comb.push_back({i / 128.0, i % 2 ? 0.0 : 0.9});
     comb.push_back({0.999, 1.0});
@@ -185,7 +186,7 @@ TEST(MaskArea, LargeSetsWithManyDatesEnd) {
     after.regions.push_back(region(comb, r, r + 301));
   }
   EXPECT_FALSE(region_left_open(before, after).has_value());
-  after.regions[62].until = after.regions[63].until = WallTime{362s};  // a second less than the last one before
+  after.regions[30].until = after.regions[31].until = WallTime{330s};  // a second less than the last one before
   EXPECT_TRUE(region_left_open(before, after).has_value());
 }
 

@@ -100,6 +100,10 @@ def test_a_reload_that_hides_less_needs_a_reason(town: Town, vigie_command: Star
         if number == 0:
             said = 'MaskSet m spec.removal_reason: missing; part of the region "r" of revision 1 would be shown'
             assert said in running.text()
+    # What does not change keeps its number: only the new camera is a change.
+    town(SERVER, masked, masks(0.4, "removal_reason: agreed, "), camera("b"))
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_line("revision 4, 1 changes")
     running.process.terminate()
     assert running.wait_end() == 0
 
