@@ -11,9 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!result) return 0;
   const PolicySnapshot& snapshot = **result;
   if (!validate(snapshot) || !diff(&snapshot, snapshot).empty()) std::abort();
+  if (!check_succession(&snapshot, snapshot)) std::abort();
   size_t needed = snapshot.listeners.size() + (snapshot.limits == LimitsPolicy{} ? 0 : 1);
   for (const auto& camera : snapshot.cameras) {
     if (camera.privacy == Privacy::clear && camera.privacy_reason.empty()) std::abort();
+    if (camera.privacy == Privacy::clear && camera.masks) std::abort();
     needed += camera.streams.size();
   }
   for (const auto& listener : snapshot.listeners) {

@@ -51,7 +51,8 @@ class Service:
         self._stop = False
         self._reload = False
         self._sites = Sites(self._tell)
-        self._town: Town | None = None  # in force
+        self._town: Town | None = None  # in force, and
+        self._compiled: Compiled | None = None  # what was made of it
         self._noted: frozenset[Problem] = frozenset()
         # A table needs a terminal; without one its figures come as lines.
         self._console = Console() if options.live and not options.as_json else None
@@ -117,7 +118,7 @@ class Service:
     def _put(self, engine: "Engine", town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
         """Puts a town in force. Raises: _RefusedError; nothing has changed then."""
         try:
-            compiled = compile_snapshot(town, self._revision + 1, self._options.server, inventories)
+            compiled = compile_snapshot(town, self._revision + 1, self._options.server, inventories, self._compiled)
         except ConfigurationError as error:
             raise _RefusedError(2, [f"error: {problem}" for problem in error.problems]) from None
         try:
@@ -126,6 +127,7 @@ class Service:
             raise _RefusedError(2, [f"error: {compiled.problem(error.where, error.what) or error}"]) from None
         except Error as error:  # an address that is taken, a certificate that does not fit
             raise _RefusedError(1, [f"error: {error}"]) from None
+        self._compiled = compiled
         return compiled
 
     def _note(self, compiled: Compiled) -> None:

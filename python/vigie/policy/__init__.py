@@ -4,7 +4,10 @@ Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`
 
 | a change of | goes to |
 |---|---|
-| a kind or a field of the YAML | `objects.py`, then `compile.py`, and `docs/policy.md` |
+| a kind or a field of the YAML | `objects.py` (of masks: `mask_objects.py`), then `compile.py`, and `docs/policy.md` |
+| what fields of several kinds share | `fields.py` |
+| which points make a polygon | `polygons.py` |
+| checks between mask sets and cameras, and what becomes of them | `masks.py` |
 | what a site's partner may offer, and which cameras it becomes | `inventory.py`, `sites.py` |
 | what a name, an address or a URL may look like | `texts.py` |
 | checks between objects | `load.py` |
@@ -13,8 +16,9 @@ Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`
 """
 
 from vigie.policy.compile import Compiled, compile_snapshot
+from vigie.policy.declared import Town
 from vigie.policy.inventory import Inventory
-from vigie.policy.load import Town, load_town
+from vigie.policy.load import load_town
 from vigie.policy.problems import ConfigurationError, Problem
 
 __all__ = ["Compiled", "ConfigurationError", "Inventory", "Problem", "Town", "compile_snapshot", "load_town"]

@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from vigie.policy import texts
+from vigie.policy.declared import Declared, Town
 from vigie.policy.inventory import Inventory
-from vigie.policy.load import Declared, Town
+from vigie.policy.mask_objects import MaskSet
+from vigie.policy.masks import Sets, compiled_set, mask_problems, sets_in_force, sets_of
 from vigie.policy.objects import Agent, Camera, Listener, Server, Stream
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
 from vigie.policy.sites import expand_sites
@@ -48,15 +50,24 @@ _YAML_NAMES = {
 
 
 def compile_snapshot(
-    town: Town, revision: int, server: str | None = None, inventories: Mapping[str, Inventory] | None = None
+    town: Town,
+    revision: int,
+    server: str | None = None,
+    inventories: Mapping[str, Inventory] | None = None,
+    previous: Compiled | None = None,
 ) -> Compiled:
     """The snapshot for one server of the town; `server` is needed where several are declared.
 
-    `inventories`: of the sites that have answered, by their names.
-    Raises: ConfigurationError when there is no such server.
+    `inventories`: of the sites that have answered, by their names. `previous`: what is in force; mask sets without a
+    declared revision go on counting from there.
+    Raises: ConfigurationError when there is no such server, or masks do not fit their cameras.
     """
     chosen = choose_server(town, server)
     town, notes = expand_sites(town, inventories or {})
+    if problems := [*mask_problems(town), *_forbidden(town, chosen)]:
+        raise ConfigurationError(problems)
+    sets = sets_of(town)
+    in_force = {} if previous is None else sets_in_force(previous.snapshot)
     origins: dict[str, tuple[Declared[Any], Path]] = {}
     listeners: list[dict[str, Any]] = []
     for index, listener in enumerate(chosen.object.spec.rtsp):
@@ -69,7 +80,9 @@ def compile_snapshot(
         origins[f"/cameras/{index}/name"] = (camera, ("name",))
         for at, name in enumerate(camera.object.spec.streams):
             origins[f"/cameras/{index}/streams/{at}"] = (camera, ("spec", "streams", name))
-        cameras.append(_camera(camera))
+        own = sets.get(camera.object.name, {})
+        origins.update(_origins_of_sets(f"/cameras/{index}", own))
+        cameras.append(_camera(camera) | _masks(camera, own, revision, in_force))
     agents = []
     for index, agent in enumerate(town.agents):
         origins[f"/agents/{index}"] = (agent, ("spec",))
@@ -139,6 +152,47 @@ def _camera(camera: Declared[Camera]) -> dict[str, Any]:
         "privacy_reason": spec.privacy_reason,
         "streams": [_stream(camera, name, stream) for name, stream in spec.streams.items()],
     }
+
+
+def _forbidden(town: Town, server: Declared[Server]) -> Iterator[Problem]:
+    if server.object.spec.limits.allow_masked_at_source:
+        return
+    for camera in town.cameras:
+        if camera.object.spec.privacy == "masked_at_source":
+            what = f"masked_at_source, which the Server {server.object.name} forbids; right would be masked"
+            yield camera.problem(("spec", "privacy"), what)
+
+
+def _versions(sets: Sets) -> list[tuple[str, Declared[MaskSet]]]:
+    return [(version, item) for version, item in sets.items() if version is not None]
+
+
+def _masks(
+    camera: Declared[Camera],
+    sets: Sets,
+    revision: int,
+    in_force: Mapping[tuple[str, str | None], Mapping[str, Any]],
+) -> dict[str, Any]:
+    name = camera.object.name
+    compiled: dict[str, Any] = {}
+    if None in sets:
+        compiled["masks"] = compiled_set(sets[None], revision, in_force.get((name, None)))
+    if versions := _versions(sets):
+        compiled["versions"] = [
+            {"name": version, "masks": compiled_set(item, revision, in_force.get((name, version)))}
+            for version, item in versions
+        ]
+    if camera.object.spec.dome is not None:
+        compiled["dome"] = camera.object.spec.dome.model_dump()
+    return compiled
+
+
+def _origins_of_sets(camera: str, sets: Sets) -> Iterator[tuple[str, tuple[Declared[Any], Path]]]:
+    if None in sets:
+        yield f"{camera}/masks", (sets[None], ("spec",))
+    for index, (_, item) in enumerate(_versions(sets)):
+        yield f"{camera}/versions/{index}/masks", (item, ("spec",))
+        yield f"{camera}/versions/{index}/name", (item, ("spec", "version"))
 
 
 def _stream(camera: Declared[Camera], name: str, stream: Stream) -> dict[str, Any]:

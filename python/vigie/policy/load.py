@@ -7,50 +7,22 @@ import os
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from vigie.policy import texts
-from vigie.policy.objects import KINDS, Agent, Camera, DeclaredObject, Server, Site
-from vigie.policy.problems import ConfigurationError, Path, Problem, dotted, suggestion
+from vigie.policy.declared import Declared, Town, problem_at
+from vigie.policy.mask_objects import MaskSet
+from vigie.policy.masks import mask_problems, sets_of, version_names
+from vigie.policy.objects import KINDS, Agent, Camera, Server, Site
+from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
 from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
 
 MAX_FILE_BYTES = 32 << 20
-
-T = TypeVar("T", bound=DeclaredObject)
-
-
-@dataclass(frozen=True)
-class Declared(Generic[T]):
-    """An object, where it stands, and its secrets in clear (by path; never shown)."""
-
-    object: T
-    document: Document = field(repr=False)
-    secrets: Mapping[Path, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def folder(self) -> str:
-        """Where the object's relative paths start."""
-        return os.path.dirname(os.path.abspath(self.document.file))
-
-    def problem(self, path: Path, what: str) -> Problem:
-        """A problem of one of its fields."""
-        return problem_at(self.document, path, what)
-
-
-@dataclass(frozen=True)
-class Town:
-    """All declared objects of a run, by kind, in the order of the files."""
-
-    servers: Sequence[Declared[Server]]
-    cameras: Sequence[Declared[Camera]]
-    agents: Sequence[Declared[Agent]]
-    warnings: Sequence[Problem] = ()
-    sites: Sequence[Declared[Site]] = ()
 
 
 def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Town:
@@ -75,24 +47,17 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
         [item for item in declared if isinstance(item.object, Agent)],
         warnings,
         [item for item in declared if isinstance(item.object, Site)],
+        [item for item in declared if isinstance(item.object, MaskSet)],
     )
     _check_names_of_sites(town, problems)
+    if not problems:  # with errors elsewhere a camera may be missing only because its own document is wrong
+        problems.extend(mask_problems(town))
     _check_cameras_of_agents(town, problems)
     _check_files(town, problems, warnings)
     _warn(town, warnings)
     if problems:
         raise ConfigurationError(problems)
     return town
-
-
-def problem_at(document: Document, path: Path, what: str) -> Problem:
-    """A problem of one field of a document."""
-    value = document.value
-    head = ""
-    if isinstance(value, dict) and isinstance(value.get("kind"), str) and isinstance(value.get("name"), str):
-        head = f"{value['kind'][:40]} {value['name'][:64]}"
-    tail = dotted(path)
-    return Problem(document.file, document.line_of(path), f"{head} {tail}".strip(), what)
 
 
 def _files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> Iterator[str]:
@@ -183,12 +148,17 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's fields by their names in YAML."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
 def _model_and_help(model: Any, path: Path) -> tuple[Any, str | None]:
     """What stands at a path: the model's annotation there, and what would be right."""
     current, right = model, None
     for step in path:
         if isinstance(current, type) and issubclass(current, BaseModel):
-            info = current.model_fields.get(str(step))
+            info = _fields(current).get(str(step))
             if info is None:
                 return None, None
             current, right = _plain(info.annotation), info.description
@@ -206,12 +176,12 @@ def _translated(document: Document, model: type[BaseModel], error: Any) -> Probl
     found = error.get("input")
     context: dict[str, Any] = error.get("ctx", {})
     if kind == "between_fields":
-        problem = problem_at(document, (*path, context["field"]), context["what"])
-        near = (*path, context["field"]) if (*path, context["field"]) in document.lines else (*path, context["near"])
-        return replace(problem, line=document.line_of(near))
+        at = (*path, *context["path"])
+        near = at if at[: len(path) + 1] in document.lines else (*path, context["near"])
+        return replace(problem_at(document, at, context["what"]), line=document.line_of(near))
     if kind == "extra_forbidden":
         parent, _ = _model_and_help(model, path[:-1])
-        return problem_at(document, path, f"unknown field; {suggestion(str(path[-1]), parent.model_fields)}")
+        return problem_at(document, path, f"unknown field; {suggestion(str(path[-1]), _fields(parent))}")
     annotation, right = _model_and_help(model, path)
     if kind == "missing":
         return problem_at(document, path, f"missing; right would be {right or 'a value'}")
@@ -269,7 +239,7 @@ def _check_cameras_of_agents(town: Town, problems: list[Problem]) -> None:
     # With errors elsewhere a camera may be missing only because its own document is wrong.
     if problems:
         return
-    names = {item.object.name for item in town.cameras}
+    names = {item.object.name for item in town.cameras} | set(version_names(town))
     sites = {item.object.name for item in town.sites}
     for item in town.agents:
         for index, name in enumerate(item.object.spec.cameras):
@@ -322,9 +292,14 @@ def _warn(town: Town, warnings: list[Problem]) -> None:
     for found in literal.values():
         more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
         warnings.append(Problem(found[0].file, found[0].line, found[0].field, found[0].what + more))
+    masked = [name for name, of in sets_of(town).items() if None in of]
     for camera in town.cameras:
-        _warn_of_privacy(camera, ("spec", "privacy"), camera.object.spec.privacy, "the camera", warnings)
+        privacy = camera.object.spec.privacy
+        if not (privacy.startswith("masked") and camera.object.name in masked):
+            _warn_of_privacy(camera, ("spec", "privacy"), privacy, "the camera", warnings)
     for site in town.sites:
+        if any(name.startswith(f"{site.object.name}.") for name in masked):
+            continue  # which of its cameras is which is known once its partner has answered
         overrides = site.object.spec.overrides
         for token, own in overrides.items():
             if own.privacy is not None:
@@ -335,8 +310,8 @@ def _warn(town: Town, warnings: list[Problem]) -> None:
 
 
 def _warn_of_privacy(item: Declared[Any], at: Path, privacy: str, which: str, warnings: list[Problem]) -> None:
-    if privacy == "masked":
-        warnings.append(item.problem(at, f"masked, but no mask can be set yet: {which} is withheld"))
+    if privacy.startswith("masked"):
+        warnings.append(item.problem(at, f"{privacy}, but no MaskSet names it: {which} is covered"))
     elif privacy == "withheld":
         this = which.replace("the camera", "this camera")
         warnings.append(item.problem(at, f"withheld: nobody sees {this}; clear (with privacy_reason) would show it"))

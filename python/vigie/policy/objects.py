@@ -1,4 +1,4 @@
-"""The kinds that can be declared: `Server`, `Site`, `Camera`, `Agent`.
+"""The kinds that can be declared: `Server`, `Site`, `Camera`, `MaskSet`, `Agent`.
 
 A field's `description` says what would be right; it stands in the error when the field is missing or wrong.
 Limits are those of `vigie/schema/policy_snapshot.json`; a test compares them.
@@ -6,55 +6,24 @@ Limits are those of `vigie/schema/policy_snapshot.json`; a test compares them.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
 from vigie.policy import texts
+from vigie.policy.fields import (
+    SECRET_HELP,
+    AgentName,
+    DeclaredObject,
+    FilePath,
+    Line,
+    Name,
+    Reason,
+    Secret,
+    SiteName,
+    Spec,
+    at_field,
+)
+from vigie.policy.mask_objects import Dome, MaskSet
 from vigie.quirks import QUIRKS
-
-
-def at_field(field: str, what: str, near: str | None = None) -> PydanticCustomError:
-    """The error of a check between fields, laid at one of them; `near` is where to look if that is missing."""
-    return PydanticCustomError("between_fields", "{what}", {"field": field, "what": what, "near": near or field})
-
-
-class Spec(BaseModel):
-    """Strict, closed and frozen: a misspelt field is an error, and 1 is not true."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-def _one_line(text: str) -> str:
-    if texts.CONTROL.search(text):
-        raise ValueError("a control character; right would be text of one line")
-    return text
-
-
-def _check_name(name: str) -> str:
-    if problem := texts.name_problem(name):
-        raise ValueError(problem)
-    return name
-
-
-def _check_agent_name(name: str) -> str:
-    if problem := texts.name_problem(name, texts.AGENT_NAME):
-        raise ValueError(problem)
-    return name
-
-
-def _check_site_name(name: str) -> str:
-    if "." in name or len(name) > 40:
-        raise ValueError("not a site's name; right would be at most 40 characters without a dot")
-    return _check_name(name)
-
-
-Line = Annotated[str, AfterValidator(_one_line)]
-Name = Annotated[str, AfterValidator(_check_name)]
-SiteName = Annotated[str, AfterValidator(_check_site_name)]
-AgentName = Annotated[str, AfterValidator(_check_agent_name)]
-FilePath = Annotated[Line, Field(min_length=1, max_length=4096)]
-Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
-SECRET_HELP = "env:NAME, file:PATH or the password itself in quotes"
 
 
 class Tls(Spec):
@@ -123,6 +92,7 @@ class Limits(Spec):
     send_buffer_bytes: int = Field(512 << 10, ge=16 << 10, le=64 << 20, description="bytes, 16384 to 67108864")
     packet_bytes: int = Field(1400, ge=256, le=65000, description="bytes, 256 to 65000")
     header_bytes: int = Field(16 << 10, ge=1 << 10, le=1 << 20, description="bytes, 1024 to 1048576")
+    allow_masked_at_source: bool = Field(True, description="true or false")
 
 
 class ServerSpec(Spec):
@@ -227,8 +197,8 @@ class Position(Spec):
     height_m: float | None = Field(None, ge=-500, le=9000, description="metres above ground")
 
 
-Privacy = Literal["clear", "masked", "withheld"]
-Reason = Annotated[Line, Field(max_length=1024)]
+Privacy = Literal["clear", "masked", "masked_at_source", "withheld"]
+PRIVACY = "clear, masked, masked_at_source or withheld"
 
 
 def _needs_reason(privacy: Privacy | None, reason: str) -> None:
@@ -249,10 +219,13 @@ class CameraSpec(Spec):
     azimuth: float | None = Field(None, ge=0, lt=360, description="degrees clockwise from north, 0 to 360")
     regime: Literal["street", "building", "partner"] | None = Field(None, description="street, building or partner")
     ptz: dict[str, Any] | None = Field(None, description="a mapping")
+    dome: Dome | None = Field(
+        None, description="a mapping such as {calibration_error: 0.5}, or {} for a dome of defaults"
+    )
     streams: dict[str, Stream] = Field(
         min_length=1, max_length=16, description='a mapping such as {main: {url: "rtsp://host/path"}}'
     )
-    privacy: Privacy = Field("withheld", description="clear, masked or withheld")
+    privacy: Privacy = Field("withheld", description=PRIVACY)
     privacy_reason: Reason = Field("", description="text: why no mask is needed")
 
     @field_validator("streams")
@@ -275,7 +248,7 @@ class SiteCamera(Spec):
     name: Name | None = Field(None, description="its name behind the site's and a dot")
     title: Annotated[Line, Field(max_length=256)] | None = Field(None, description="text")
     number: int = Field(0, ge=0, le=2**53, description="the operator's number")
-    privacy: Privacy | None = Field(None, description="clear, masked or withheld")
+    privacy: Privacy | None = Field(None, description=PRIVACY)
     privacy_reason: Reason = Field("", description="text: why no mask is needed")
     pull: Literal["always", "on_demand"] | None = Field(None, description="always or on_demand")
 
@@ -299,7 +272,7 @@ class SiteSpec(StreamOptions):
     overrides: dict[Token, SiteCamera] = Field(
         default_factory=dict, max_length=4096, description='a mapping such as {"VideoSource_2": {name: gate}}'
     )
-    privacy: Privacy = Field("withheld", description="clear, masked or withheld")
+    privacy: Privacy = Field("withheld", description=PRIVACY)
     privacy_reason: Reason = Field("", description="text: why no mask is needed")
     refresh_s: float = Field(60, ge=1, le=86400, description="seconds, 1 to 86400")
     max_cameras: int = Field(1024, ge=1, le=4096, description="a whole number from 1 to 4096")
@@ -341,7 +314,9 @@ class AgentSpec(Spec):
     """A person or a machine account that may view on listeners with digest access."""
 
     password: Secret = Field(description=SECRET_HELP)
-    cameras: list[str] = Field(description='a list of camera names and patterns such as "gare.*", or "*" for all')
+    cameras: list[str] = Field(
+        description='a list of camera names, versions and patterns such as "gare.*", or "*" for all'
+    )
     until: str | None = Field(None, description="a time with its zone such as 2026-12-31T23:59:59Z")
 
     @field_validator("cameras", mode="before")
@@ -360,14 +335,6 @@ class AgentSpec(Spec):
     @classmethod
     def _until(cls, until: str | None) -> str | None:
         return None if until is None else texts.utc_text(until)
-
-
-class DeclaredObject(Spec):
-    """What every kind has."""
-
-    kind: str
-    name: Name = Field(description="a name of its own")
-    labels: dict[str, str] = Field(default_factory=dict, description="a mapping of texts")
 
 
 class Server(DeclaredObject):
@@ -396,9 +363,10 @@ class Agent(DeclaredObject):
     spec: AgentSpec = Field(description="a mapping")
 
 
-KINDS: dict[str, type[Server] | type[Site] | type[Camera] | type[Agent]] = {
+KINDS: dict[str, type[DeclaredObject]] = {
     "Server": Server,
     "Site": Site,
     "Camera": Camera,
+    "MaskSet": MaskSet,
     "Agent": Agent,
 }

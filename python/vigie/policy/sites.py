@@ -15,8 +15,9 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from vigie.policy import texts
+from vigie.policy.declared import Declared, Town
 from vigie.policy.inventory import Inventory, OfferedCamera, OfferedStream, clean
-from vigie.policy.load import Declared, Town
+from vigie.policy.masks import version_names
 from vigie.policy.objects import Agent, Camera, Site, SiteCamera, StreamOptions
 from vigie.policy.problems import Path, Problem
 
@@ -179,7 +180,9 @@ def expand_sites(town: Town, inventories: Mapping[str, Inventory]) -> tuple[Town
         plan = plan_site(site, inventory)
         cameras += [item.camera for item in plan if item.camera is not None]
         problems += _problems(site, plan)
-    names = [camera.object.name for camera in cameras]
+    present = {camera.object.name for camera in cameras}
+    versions = [name for name in version_names(town) if name.partition("@")[0] in present]
+    names = [camera.object.name for camera in cameras] + versions
     agents = [_with_rights(agent, names) for agent in town.agents]
     return replace(town, cameras=cameras, agents=agents), problems
 
@@ -207,7 +210,11 @@ def _with_rights(agent: Declared[Agent], names: Sequence[str]) -> Declared[Agent
     for entry in wanted:
         if is_pattern(entry):
             site = entry.partition(".")[0]
-            found += [name for name in names if name.startswith(f"{site}.") and fnmatch.fnmatchcase(name, entry)]
+            for name in names:
+                # A version is another right than the camera: only a pattern that says so gives it.
+                alike = ("@" in name) == ("@" in entry)
+                if alike and name.startswith(f"{site}.") and fnmatch.fnmatchcase(name, entry):
+                    found.append(name)
         elif entry in present:
             found.append(entry)
     spec = agent.object.spec.model_copy(update={"cameras": list(dict.fromkeys(found))})

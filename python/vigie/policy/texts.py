@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
-CAMERAS_OF_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[A-Za-z0-9._*?-]{1,63}\Z")  # or a pattern of their names
+# Names, or patterns of them, of a site's cameras and of their versions.
+CAMERAS_OF_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[A-Za-z0-9._*?-]{1,63}(@[A-Za-z0-9._*?-]{1,64})?\Z")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SCHEMES = (
     "rtsp(s)://host/path, http(s)://, rtmp(s)://, srt:// or udp://…, file:path (or the path alone), sdp:path or push:"
 )
 SITE_URLS = "rtsp(s)://host[:port] of another vigie, or http(s)://host[:port][/path] of an ONVIF device"
+COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 _RTSP = r"rtsps?"
 _NETWORK = r"https?|rtmps?|srt|udp"

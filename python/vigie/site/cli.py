@@ -16,8 +16,8 @@ from rich.text import Text
 
 from vigie.errors import Error, NotFoundError
 from vigie.policy import ConfigurationError, Inventory, Town, load_town
+from vigie.policy.declared import Declared
 from vigie.policy.inventory import OfferedStream, clean
-from vigie.policy.load import Declared
 from vigie.policy.objects import Site
 from vigie.policy.problems import suggestion
 from vigie.policy.sites import Planned, plan_site

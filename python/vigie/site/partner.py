@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vigie.policy.declared import Declared
 from vigie.policy.inventory import Inventory
-from vigie.policy.load import Declared
 from vigie.policy.objects import Site
 
 LISTING_S = 60.0  # within which a partner has told everything, or it is an error

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "policy/mask_area.h"
 #include "policy/snapshot.h"
 
 namespace vigie::policy {
@@ -44,9 +45,9 @@ class ActionList {
   void add(Kind kind, const std::string& name, const std::string& stream = {}) {
     actions_.push_back({place(kind), actions_.size(), Action{kind, name, stream}});
   }
-  // A decision that newly shows a camera: after its streams are the new ones, before anybody new can come in.
-  void add_showing(const std::string& camera) {
-    actions_.push_back({place(Kind::add_stream) + 1, actions_.size(), Action{Kind::change_privacy, camera, {}}});
+  // A decision that shows more than the one before: after its streams are the new ones, before anybody new can come in.
+  void add_showing(Kind kind, const std::string& camera) {
+    actions_.push_back({place(Kind::add_stream) + 1, actions_.size(), Action{kind, camera, {}}});
   }
   std::vector<Action> take() {
     std::sort(actions_.begin(), actions_.end(), [](const Placed& a, const Placed& b) {
@@ -68,12 +69,22 @@ class ActionList {
   std::vector<Placed> actions_;
 };
 
-void compare_camera(const CameraPolicy& before, const CameraPolicy& after, ActionList& actions) {
-  if (before.privacy != after.privacy && after.privacy == Privacy::clear) {
-    actions.add_showing(after.name);
-  } else if (before.privacy != after.privacy || before.privacy_reason != after.privacy_reason) {
-    actions.add(Kind::change_privacy, after.name);
+void compare_decision(const CameraPolicy& before, const CameraPolicy& after, ActionList& actions) {
+  const bool same_privacy = before.privacy == after.privacy && before.privacy_reason == after.privacy_reason;
+  const bool same_masks = before.masks == after.masks && before.versions == after.versions && before.dome == after.dome;
+  if (same_privacy && same_masks) return;
+  const bool less = hides_less(before, after);
+  const Kind kind = less ? Kind::shrink_masks : same_privacy ? Kind::change_masks : Kind::change_privacy;
+  const int opened = openness(after) - openness(before);
+  if (opened > 0 || (opened == 0 && less)) {
+    actions.add_showing(kind, after.name);
+  } else {
+    actions.add(kind, after.name);
   }
+}
+
+void compare_camera(const CameraPolicy& before, const CameraPolicy& after, ActionList& actions) {
+  compare_decision(before, after, actions);
   const auto old_streams = by_name(before.streams);
   const auto new_streams = by_name(after.streams);
   bool same_set = true;

@@ -1,6 +1,7 @@
 #include "policy/json_fields.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 
@@ -45,6 +46,37 @@ std::string number_text(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.15g", value);
   return text;
+}
+
+std::optional<unsigned> digits(std::string_view text, size_t at, size_t count) {
+  unsigned value = 0;
+  for (size_t i = at; i < at + count; ++i) {
+    if (i >= text.size() || text[i] < '0' || text[i] > '9') return std::nullopt;
+    value = value * 10 + static_cast<unsigned>(text[i] - '0');
+  }
+  return value;
+}
+
+std::optional<WallTime> parse_utc(std::string_view text) {
+  if (text.size() < 20 || text.size() > 30 || !text.ends_with('Z')) return std::nullopt;
+  const auto year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
+  const auto hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
+  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+  if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
+                                         std::chrono::day(*day)};
+  // Nanoseconds in 64 bits end in 2262.
+  if (!date.ok() || *year < 1970 || *year > 2261 || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
+  Nanos fraction{0};
+  if (text.size() > 20) {
+    const size_t count = text.size() - 21;
+    const auto value = digits(text, 20, count);
+    if (text[19] != '.' || count == 0 || !value) return std::nullopt;
+    fraction = Nanos{*value};
+    for (size_t i = count; i < 9; ++i) fraction *= 10;
+  }
+  return WallTime{std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours(*hour) +
+                  std::chrono::minutes(*minute) + std::chrono::seconds(*second) + fraction};
 }
 
 }  // namespace
@@ -174,14 +206,32 @@ void FieldReader::boolean(std::string_view field, bool& target) {
 }
 
 void FieldReader::seconds(std::string_view field, Nanos& target, double least, double most) {
+  if (const auto seconds = number_within(field, "a number of seconds", least, most)) {
+    target = Nanos{std::llround(*seconds * 1e9)};
+  }
+}
+
+void FieldReader::number(std::string_view field, double& target, double least, double most) {
+  target = number_within(field, "a number", least, most).value_or(target);
+}
+
+std::optional<double> FieldReader::number_within(std::string_view field, std::string_view what, double least,
+                                                 double most) {
   const Json* value = find(field);
-  if (!value) return;
-  const std::string right =
-      "; right would be a number of seconds from " + number_text(least) + " to " + number_text(most);
-  if (!value->is_number()) return fail(field, "found " + describe_type(*value) + right);
-  const double number = value->get<double>();
-  if (!(number >= least && number <= most)) return fail(field, "found " + describe_type(*value) + right);
-  target = Nanos{std::llround(number * 1e9)};
+  if (!value) return std::nullopt;
+  const double number = value->is_number() ? value->get<double>() : std::nan("");
+  if (number >= least && number <= most) return number;
+  fail(field, "found " + describe_type(*value) + "; right would be " + std::string(what) + " from " +
+                  number_text(least) + " to " + number_text(most));
+  return std::nullopt;
+}
+
+void FieldReader::instant(std::string_view field, std::optional<WallTime>& target) {
+  std::string found;
+  text(field, found, 30);
+  if (!has(field)) return;
+  target = parse_utc(found);
+  if (!target) fail(field, "found " + in_quotes(found) + "; right would be UTC time such as 2026-12-31T23:59:59Z");
 }
 
 int64_t FieldReader::integer(std::string_view field, int64_t target, int64_t least, int64_t most) {

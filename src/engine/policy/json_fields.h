@@ -15,6 +15,10 @@ namespace vigie::policy {
 
 using Json = nlohmann::json;
 
+inline constexpr size_t kMaxName = 64;
+inline constexpr size_t kMaxReason = 1024;
+inline constexpr int64_t kMaxWhole = int64_t{1} << 53;  // what JSON readers agree on
+
 // The first error of one parse; readers do nothing once it is set.
 class FirstError {
  public:
@@ -54,6 +58,11 @@ class FieldReader {
   void boolean(std::string_view field, bool& target);
   // A number of seconds, whole or not.
   void seconds(std::string_view field, Nanos& target, double least, double most);
+  // A number, whole or not.
+  void number(std::string_view field, double& target, double least, double most);
+  // UTC time such as 2026-12-31T23:59:59Z, with up to nine digits of a fraction.
+  // Source: RFC 3339 5.6, UTC only, no leap second.
+  void instant(std::string_view field, std::optional<WallTime>& target);
   // Units: none; a number without fraction (1.0 is one, as in JSON Schema).
   int64_t integer(std::string_view field, int64_t target, int64_t least, int64_t most);
   template <class T>
@@ -72,6 +81,7 @@ class FieldReader {
   const Json* find(std::string_view field) const;
 
  private:
+  std::optional<double> number_within(std::string_view field, std::string_view what, double least, double most);
   std::optional<size_t> word_index(std::string_view field, std::span<const std::string_view> words);
 
   const Json& object_;

@@ -1,29 +1,27 @@
 // JSON -> PolicySnapshot: first the text as such (size, depth, repeated keys), then every field's type and range, then
 // the cross checks of validate.cc.
 #include <algorithm>
-#include <chrono>
 #include <exception>
 
 #include "policy/json_fields.h"
+#include "policy/parse_masks.h"
 #include "policy/snapshot.h"
 
 namespace vigie::policy {
 namespace {
 
-constexpr size_t kMaxDepth = 8;                // the layout needs 6
+constexpr size_t kMaxDepth = 12;               // the layout needs 10
 constexpr size_t kMaxFields = 64;              // of one object; the layout needs 16
 constexpr size_t kMaxNodes = size_t{4} << 20;  // values in all
 constexpr size_t kMaxListeners = 64;
 constexpr size_t kMaxAgents = 65536;
 constexpr size_t kMaxCameras = 65536;
 constexpr size_t kMaxStreams = 16;
-constexpr size_t kMaxName = 64;
+constexpr size_t kMaxVersions = 16;
 constexpr size_t kMaxUrl = 2048;
 constexpr size_t kMaxPath = 4096;
 constexpr size_t kMaxTitle = 256;
-constexpr size_t kMaxReason = 1024;
 constexpr size_t kMaxCredential = 256;
-constexpr int64_t kMaxWhole = int64_t{1} << 53;  // what JSON readers agree on
 
 // Looks at the text once without building anything: well-formed, not too deep or too large, no key twice in one object
 // (a parser would silently keep the last "privacy").
@@ -105,38 +103,6 @@ class TextCheck final : public nlohmann::json_sax<Json> {
   std::optional<Error> error_;
 };
 
-std::optional<unsigned> digits(std::string_view text, size_t at, size_t count) {
-  unsigned value = 0;
-  for (size_t i = at; i < at + count; ++i) {
-    if (i >= text.size() || text[i] < '0' || text[i] > '9') return std::nullopt;
-    value = value * 10 + static_cast<unsigned>(text[i] - '0');
-  }
-  return value;
-}
-
-// "2026-12-31T23:59:59Z", with up to nine digits of a fraction. Source: RFC 3339 5.6, UTC only, no leap second.
-std::optional<WallTime> parse_utc(std::string_view text) {
-  if (text.size() < 20 || text.size() > 30 || !text.ends_with('Z')) return std::nullopt;
-  const auto year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
-  const auto hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
-  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
-  if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
-                                         std::chrono::day(*day)};
-  // Nanoseconds in 64 bits end in 2262.
-  if (!date.ok() || *year < 1970 || *year > 2261 || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
-  Nanos fraction{0};
-  if (text.size() > 20) {
-    const size_t count = text.size() - 21;
-    const auto value = digits(text, 20, count);
-    if (text[19] != '.' || count == 0 || !value) return std::nullopt;
-    fraction = Nanos{*value};
-    for (size_t i = count; i < 9; ++i) fraction *= 10;
-  }
-  return WallTime{std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours(*hour) +
-                  std::chrono::minutes(*minute) + std::chrono::seconds(*second) + fraction};
-}
-
 ListenerPolicy read_listener(const Json& json, const std::string& at, FirstError& error) {
   static constexpr Word<Access> kAccess[] = {{"digest", Access::digest}, {"open", Access::open}};
   ListenerPolicy listener;
@@ -166,7 +132,7 @@ AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& erro
   reader.require("password", "the agent's password");
   reader.require("cameras", "a list of camera names, or \"*\" for all");
   reader.text("name", agent.name, kMaxName);
-  std::string password, until;
+  std::string password;
   reader.secret("password", password, kMaxCredential);
   agent.password = Secret(std::move(password));
   if (const Json* cameras = reader.find("cameras"); cameras && cameras->is_string()) {
@@ -182,13 +148,7 @@ AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& erro
       agent.cameras.push_back(name.get<std::string>());
     }
   }
-  reader.text("until", until, 30);
-  if (reader.has("until")) {
-    agent.until = parse_utc(until);
-    if (!agent.until) {
-      reader.fail("until", "found " + in_quotes(until) + "; right would be UTC time such as 2026-12-31T23:59:59Z");
-    }
-  }
+  reader.instant("until", agent.until);
   return agent;
 }
 
@@ -245,10 +205,13 @@ StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& er
 }
 
 CameraPolicy read_camera(const Json& json, const std::string& at, FirstError& error) {
-  static constexpr Word<Privacy> kPrivacy[] = {
-      {"withheld", Privacy::withheld}, {"clear", Privacy::clear}, {"masked", Privacy::masked}};
+  static constexpr Word<Privacy> kPrivacy[] = {{"withheld", Privacy::withheld},
+                                               {"clear", Privacy::clear},
+                                               {"masked", Privacy::masked},
+                                               {"masked_at_source", Privacy::masked_at_source}};
   CameraPolicy camera;
-  FieldReader reader(json, at, error, {"name", "number", "title", "privacy", "privacy_reason", "streams"});
+  FieldReader reader(json, at, error,
+                     {"name", "number", "title", "privacy", "privacy_reason", "masks", "versions", "dome", "streams"});
   reader.require("name", "a name of its own");
   reader.require("streams", "a list of at least one stream");
   reader.text("name", camera.name, kMaxName);
@@ -256,6 +219,13 @@ CameraPolicy read_camera(const Json& json, const std::string& at, FirstError& er
   reader.text("title", camera.title, kMaxTitle);
   reader.word("privacy", camera.privacy, kPrivacy);
   reader.text("privacy_reason", camera.privacy_reason, kMaxReason);
+  if (const Json* masks = reader.find("masks")) camera.masks = read_mask_set(*masks, reader.pointer("masks"), error);
+  for (const auto& version : reader.array("versions", kMaxVersions)) {
+    if (error.failed()) break;
+    camera.versions.push_back(
+        read_mask_version(version, pointer_to(reader.pointer("versions"), camera.versions.size()), error));
+  }
+  if (const Json* dome = reader.find("dome")) camera.dome = read_dome(*dome, reader.pointer("dome"), error);
   for (const auto& stream : reader.array("streams", kMaxStreams)) {
     if (error.failed()) break;
     camera.streams.push_back(read_stream(stream, pointer_to(reader.pointer("streams"), camera.streams.size()), error));
@@ -266,9 +236,10 @@ CameraPolicy read_camera(const Json& json, const std::string& at, FirstError& er
 LimitsPolicy read_limits(const Json& json, const std::string& at, FirstError& error) {
   constexpr int64_t kMany = 1'000'000;
   LimitsPolicy limits;
-  FieldReader reader(json, at, error,
-                     {"sessions", "sessions_per_peer", "sessions_per_stream", "half_open", "half_open_timeout_s",
-                      "session_timeout_s", "lag_limit_s", "send_buffer_bytes", "packet_bytes", "header_bytes"});
+  FieldReader reader(
+      json, at, error,
+      {"sessions", "sessions_per_peer", "sessions_per_stream", "half_open", "half_open_timeout_s", "session_timeout_s",
+       "lag_limit_s", "send_buffer_bytes", "packet_bytes", "header_bytes", "allow_masked_at_source"});
   reader.integer_into("sessions", limits.sessions, 1, kMany);
   reader.integer_into("sessions_per_peer", limits.sessions_per_peer, 1, kMany);
   reader.integer_into("sessions_per_stream", limits.sessions_per_stream, 1, kMany);
@@ -279,6 +250,7 @@ LimitsPolicy read_limits(const Json& json, const std::string& at, FirstError& er
   reader.integer_into("send_buffer_bytes", limits.send_buffer_bytes, 16 << 10, 64 << 20);
   reader.integer_into("packet_bytes", limits.packet_bytes, 256, 65000);
   reader.integer_into("header_bytes", limits.header_bytes, 1 << 10, 1 << 20);
+  reader.boolean("allow_masked_at_source", limits.allow_masked_at_source);
   return limits;
 }
 

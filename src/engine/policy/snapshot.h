@@ -135,9 +135,14 @@ struct AgentPolicy {
   std::string name;
   Secret password;
   bool all_cameras = false;
-  std::vector<std::string> cameras;  // sorted, without repetitions
+  std::vector<std::string> cameras;  // names and "name@version"; sorted, without repetitions
   std::optional<WallTime> until;     // the core's own timer ends sessions then
   friend bool operator==(const AgentPolicy&, const AgentPolicy&) = default;
+
+  // Whether it may see the camera's own picture (`version` empty), or the version of this name. One right is not the
+  // other: "camera" gives no version, "camera@version" not the camera's own picture; all_cameras gives both, as a
+  // version only hides more. Whether they exist, and `until`, are not checked.
+  bool may_see(std::string_view camera, std::string_view version = {}) const;
 };
 
 struct LimitsPolicy {
@@ -151,6 +156,7 @@ struct LimitsPolicy {
   uint32_t send_buffer_bytes = 512 << 10;
   uint32_t packet_bytes = 1400;  // RTP packet size, header included
   uint32_t header_bytes = 16 << 10;
+  bool allow_masked_at_source = true;  // false: a snapshot with a camera in that state is refused
   friend bool operator==(const LimitsPolicy&, const LimitsPolicy&) = default;
 };
 
@@ -168,14 +174,22 @@ inline constexpr size_t kMaxSnapshotBytes = size_t{64} << 20;
 
 // Parses and validates a snapshot (JSON, UTF-8; the schema is python/vigie/schema/policy_snapshot.json). Unknown and
 // repeated fields are errors: a misspelt "privacy" must not pass. Cross checks: names unique and well-formed, open
-// access only on loopback or trusted listeners, clear only with a reason, cleartext only where trusted or loopback,
-// agents' cameras exist. Not checked: that files exist, that names resolve, that addresses can be bound. Errors:
-// policy_syntax (byte position), policy_field (where = JSON pointer such as /cameras/3/streams/0/url).
+// access only on loopback or trusted listeners, clear only with a reason and without masks, regions simple polygons,
+// cleartext only where trusted or loopback, agents' cameras and versions exist. Not checked: that files exist, that
+// names resolve, that addresses can be bound. Errors: policy_syntax (byte position), policy_field (where = JSON pointer
+// such as /cameras/3/streams/0/url).
 Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json);
 
 // The cross checks alone, for a snapshot that was not made by parse_snapshot.
 // Errors: policy_field, as parse_snapshot.
 Status validate(const PolicySnapshot& snapshot);
+
+// Whether `next` may follow `old_snapshot` (may be null): regions change only with a greater mask revision, which never
+// goes back, and a set that hides less than before anywhere says so in removal_reason (M-8). A camera that turns clear
+// has said it in privacy_reason. Not checked: cameras, sets and versions that are not in both, nor whether a region
+// that is taken away had ended already, as policy knows no clock.
+// Errors: policy_field, at /cameras/…/masks/revision or /cameras/…/masks/removal_reason of `next`.
+Status check_succession(const PolicySnapshot* old_snapshot, const PolicySnapshot& next);
 
 // True when `listen` can only be reached from this machine (127.x.x.x, [::1], localhost, %lo).
 bool listens_on_loopback(std::string_view listen);
@@ -186,7 +200,9 @@ struct Action {
     end_rights,  // agents gone, shortened or changed: sessions must be checked again
     close_listener,
     remove_stream,   // camera or stream gone
-    change_privacy,  // the camera's decision or its reason changed
+    change_privacy,  // the camera's decision or its reason changed (its masks, versions and dome may have, too)
+    change_masks,    // its masks, a version of it or its dome changed, and nothing that was hidden is shown
+    shrink_masks,    // instead of the two: it hides less than before somewhere, or turned from masked to clear
     restart_stream,  // the way to get it changed: url, transport, credentials …
     update_stream,   // only limits that need no new connection
     update_camera,   // title, number or the order of streams: nothing that a picture or a right hangs on
@@ -200,8 +216,10 @@ struct Action {
 };
 
 // The smallest ordered list of actions: rights and pictures are taken away first, given last. Kinds come in the order
-// of the enumeration, except that a change_privacy which newly shows a camera comes after its streams are those of the
-// new snapshot (after add_stream), so that no decision ever covers another stream's pictures. `old` may be null. A new
+// of the enumeration, except that a camera's decision which shows more than the one before (a shrink_masks too, unless
+// the camera's own picture is taken away) comes after its streams are those of the new snapshot (after add_stream), so
+// that no decision ever covers another stream's pictures. `old` may be null. A camera has at most one of change_privacy,
+// change_masks and shrink_masks, which stands for its whole new decision: privacy, reason, masks, versions, dome. A new
 // agent, and the order of listeners, agents and cameras, need no action: rights are read from the new snapshot.
 std::vector<Action> diff(const PolicySnapshot* old_snapshot, const PolicySnapshot& new_snapshot);
 

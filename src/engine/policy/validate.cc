@@ -7,6 +7,8 @@
 #include <unordered_set>
 
 #include "policy/listen_address.h"
+#include "policy/mask_area.h"
+#include "policy/polygon.h"
 #include "policy/snapshot.h"
 
 namespace vigie::policy {
@@ -160,12 +162,77 @@ Status check_stream(const StreamPolicy& stream, const std::string& where) {
   return {};
 }
 
-Status check_camera(const CameraPolicy& camera, size_t index) {
-  if (auto status = check_name(camera.name, "._-", at("cameras", index, "name")); !status) return status;
-  if (camera.privacy == Privacy::clear && camera.privacy_reason.find_first_not_of(' ') == std::string::npos) {
-    return field_error(at("cameras", index, "privacy_reason"),
-                       "missing; a camera shown without masks needs the reason, in words");
+bool blank(const std::string& text) { return text.find_first_not_of(' ') == std::string::npos; }
+
+Status check_mask_set(const MaskSetPolicy& masks, bool turns, const std::string& where) {
+  if (masks.revision < 1) return field_error(where + "/revision", "found 0; right would be a number from 1 on");
+  UniqueNames names;
+  for (size_t i = 0; i < masks.regions.size(); ++i) {
+    const MaskRegion& region = masks.regions[i];
+    const std::string here = where + "/regions/" + std::to_string(i);
+    if (auto status = check_name(region.name, "._-", here + "/name"); !status) return status;
+    if (auto status = names.add(region.name, here + "/name"); !status) return status;
+    if (region.space == MaskSpace::world && !turns) {
+      return field_error(here + "/space", "world, though the camera has no dome; right would be picture, or \"dome\"");
+    }
+    if (auto status = check_simple_polygon(region.points, region.space, here + "/points"); !status) return status;
+    if (region.from && region.until && *region.from >= *region.until) {
+      return field_error(here + "/until", "not after from; right would be a later time");
+    }
   }
+  return {};
+}
+
+// How the camera's own set fits its decision.
+Status check_own_masks(const CameraPolicy& camera, const std::string& where) {
+  const MaskSetPolicy& masks = *camera.masks;
+  if (camera.privacy == Privacy::clear) {
+    return field_error(where, "masks of a camera that is clear; right would be \"privacy\": \"masked\", or no masks");
+  }
+  if (camera.privacy != Privacy::withheld && masks.regions.empty()) {
+    return field_error(where + "/regions",
+                       "empty; right would be at least one region, or \"privacy\": \"clear\" with a privacy_reason");
+  }
+  if (camera.privacy == Privacy::masked_at_source && has_world_region(masks)) {
+    return field_error(where + "/regions",
+                       "a region in world space, which cannot be looked for in the camera's own pictures; right would "
+                       "be picture space, or \"privacy\": \"masked\"");
+  }
+  return check_mask_set(masks, camera.dome.has_value(), where);
+}
+
+Status check_privacy(const CameraPolicy& camera, const LimitsPolicy& limits, const std::string& where) {
+  if (camera.privacy == Privacy::clear && blank(camera.privacy_reason)) {
+    return field_error(where + "/privacy_reason", "missing; a camera shown without masks needs the reason, in words");
+  }
+  if (camera.privacy == Privacy::masked_at_source && !limits.allow_masked_at_source) {
+    return field_error(where + "/privacy",
+                       "masked_at_source, which limits.allow_masked_at_source forbids; right would be masked");
+  }
+  if (camera.masks) {
+    if (auto status = check_own_masks(camera, where + "/masks"); !status) return status;
+  }
+  if (!camera.versions.empty() && camera.privacy == Privacy::masked_at_source) {
+    return field_error(where + "/versions",
+                       "of a camera whose pictures are passed on; right would be \"privacy\": \"masked\"");
+  }
+  UniqueNames names;
+  for (size_t i = 0; i < camera.versions.size(); ++i) {
+    const MaskVersionPolicy& version = camera.versions[i];
+    const std::string here = where + "/versions/" + std::to_string(i);
+    if (auto status = check_name(version.name, "._-", here + "/name"); !status) return status;
+    if (auto status = names.add(version.name, here + "/name"); !status) return status;
+    if (version.masks.regions.empty()) {
+      return field_error(here + "/masks/regions", "empty; right would be at least one region, or no such version");
+    }
+    if (auto status = check_mask_set(version.masks, camera.dome.has_value(), here + "/masks"); !status) return status;
+  }
+  return {};
+}
+
+Status check_camera(const CameraPolicy& camera, const LimitsPolicy& limits, size_t index) {
+  if (auto status = check_name(camera.name, "._-", at("cameras", index, "name")); !status) return status;
+  if (auto status = check_privacy(camera, limits, "/cameras/" + std::to_string(index)); !status) return status;
   if (camera.streams.empty()) {
     return field_error(at("cameras", index, "streams"), "empty; right would be at least one stream");
   }
@@ -215,15 +282,17 @@ Status check_listener(const ListenerPolicy& listener, size_t index) {
   return {};
 }
 
-Status check_agent(const AgentPolicy& agent, size_t index, const std::unordered_set<std::string_view>& cameras) {
+Status check_agent(const AgentPolicy& agent, size_t index, const std::unordered_set<std::string>& cameras) {
   if (auto status = check_name(agent.name, "._@-", at("agents", index, "name")); !status) return status;
   if (agent.password.empty()) {
     return field_error(at("agents", index, "password"), "empty; right would be at least one character");
   }
   for (size_t i = 0; i < agent.cameras.size(); ++i) {
     if (cameras.contains(agent.cameras[i])) continue;
-    return field_error(at("agents", index, "cameras") + "/" + std::to_string(i),
-                       "no camera of this name in the snapshot; right would be one of \"cameras\"");
+    return field_error(
+        at("agents", index, "cameras") + "/" + std::to_string(i),
+        "no camera of this name in the snapshot; right would be one of \"cameras\", or camera@version of "
+        "one that has this version");
   }
   return {};
 }
@@ -239,11 +308,14 @@ Status validate(const PolicySnapshot& snapshot) {
     if (listener.listen.ends_with(":0")) continue;  // any free port: each gets its own
     if (auto status = addresses.add(listener.listen, at("listeners", i, "listen")); !status) return status;
   }
-  std::unordered_set<std::string_view> cameras;
+  std::unordered_set<std::string> cameras;  // and versions, as "camera@version"
   for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
-    if (auto status = check_camera(snapshot.cameras[i], i); !status) return status;
+    if (auto status = check_camera(snapshot.cameras[i], snapshot.limits, i); !status) return status;
     if (auto status = camera_names.add(snapshot.cameras[i].name, at("cameras", i, "name")); !status) return status;
     cameras.insert(snapshot.cameras[i].name);
+    for (const auto& version : snapshot.cameras[i].versions) {
+      cameras.insert(snapshot.cameras[i].name + "@" + version.name);
+    }
   }
   for (size_t i = 0; i < snapshot.agents.size(); ++i) {
     if (auto status = check_agent(snapshot.agents[i], i, cameras); !status) return status;

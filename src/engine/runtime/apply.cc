@@ -24,7 +24,8 @@ const policy::ListenerPolicy* find_listener(const policy::PolicySnapshot& snapsh
 mask::PrivacyDecision decision_of(const policy::CameraPolicy& camera, uint64_t revision) {
   switch (camera.privacy) {
     case policy::Privacy::clear: return {PrivacyState::clear_by_decision, revision, camera.privacy_reason};
-    case policy::Privacy::masked: return {PrivacyState::masked, revision, camera.privacy_reason};
+    case policy::Privacy::masked:
+    case policy::Privacy::masked_at_source: return {PrivacyState::masked, revision, camera.privacy_reason};
     case policy::Privacy::withheld: break;
   }
   return {PrivacyState::withheld, revision, camera.privacy_reason};
@@ -51,6 +52,7 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
                           " is in force; a new snapshot needs a greater number");
   }
 
+  if (Status status = policy::check_succession(snapshot_.get(), *next); !status.ok()) return std::move(status).error();
   const std::vector<policy::Action> actions = policy::diff(snapshot_.get(), *next);
   // What can fail comes before anything changes.
   if (Status opened = open_new_listeners(actions, *next); !opened.ok()) return std::move(opened).error();
@@ -109,7 +111,9 @@ void Engine::Impl::run_action(const policy::Action& action, const Directory& dir
     case Kind::update_camera: break;  // rights and names are read from the snapshot in force
     case Kind::close_listener: server_->close_listener_blocking(action.name); break;
     case Kind::remove_stream: remove_stream(key, make_error(Code::not_found, key.text(), "removed by policy")); break;
-    case Kind::change_privacy: set_privacy(*camera, next.revision); break;
+    case Kind::change_privacy:
+    case Kind::change_masks:
+    case Kind::shrink_masks: set_privacy(*camera, next.revision); break;
     case Kind::restart_stream:
       remove_stream(key, make_error(Code::connection_lost, key.text(), "the way to this stream was changed by policy"));
       add_stream(*camera, *stream, next);

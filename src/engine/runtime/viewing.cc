@@ -15,16 +15,13 @@ StreamKey split_path(std::string_view path) {
   return {std::string(path.substr(0, slash)), std::string(path.substr(slash + 1))};
 }
 
-bool may_see(const policy::AgentPolicy& agent, const policy::CameraPolicy& camera) {
-  return agent.all_cameras || std::binary_search(agent.cameras.begin(), agent.cameras.end(), camera.name);
-}
-
 Status privacy_allows(const policy::CameraPolicy& camera) {
   switch (camera.privacy) {
     case policy::Privacy::clear:
       if (!camera.privacy_reason.empty()) return {};
       return make_error(Code::withheld, camera.name, "the policy says clear but gives no reason");
     case policy::Privacy::masked:
+    case policy::Privacy::masked_at_source:
       return make_error(Code::withheld, camera.name, "this camera needs masks, and none can be drawn yet");
     case policy::Privacy::withheld: break;
   }
@@ -85,7 +82,7 @@ Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& req
                         const Directory::Camera& camera) const {
   const Result<const policy::AgentPolicy*> who = asking(directory, request);
   if (!who.ok()) return who.error();
-  if (*who && !may_see(**who, *camera.policy)) {
+  if (*who && !(*who)->may_see(camera.policy->name)) {
     return make_error(Code::not_authorized, request.agent, "the agent has no right to " + camera.policy->name);
   }
   return privacy_allows(*camera.policy);
@@ -100,7 +97,7 @@ Result<sink::CameraPage> Viewing::list(const sink::ViewRequest& request, std::st
   for (auto at = std::ranges::upper_bound(directory->by_name, after, {}, &name_of); at != directory->by_name.end();
        ++at) {
     const Directory::Camera& camera = **at;
-    if ((*who && !may_see(**who, *camera.policy)) || !privacy_allows(*camera.policy).ok()) continue;
+    if ((*who && !(*who)->may_see(camera.policy->name)) || !privacy_allows(*camera.policy).ok()) continue;
     if (page.cameras.size() == limit) {
       page.more = true;
       break;

@@ -64,8 +64,13 @@ void carry_out(const Action& action, const PolicySnapshot& target, State& state)
       if (camera->streams.empty() && !to) erase_named(state.cameras, action.name);
       break;
     case Kind::change_privacy:
+    case Kind::change_masks:
+    case Kind::shrink_masks:
       camera->privacy = to->privacy;
       camera->privacy_reason = to->privacy_reason;
+      camera->masks = to->masks;
+      camera->versions = to->versions;
+      camera->dome = to->dome;
       break;
     case Kind::restart_stream: *stream = *to_stream; break;
     case Kind::update_stream:
@@ -92,13 +97,20 @@ void carry_out(const Action& action, const PolicySnapshot& target, State& state)
   }
 }
 
+// How much of it: nothing without masks, less with masks drawn by us than by itself, all when clear.
+int shown(const CameraPolicy& camera) {
+  if (camera.privacy == Privacy::clear) return 3;
+  if (camera.privacy == Privacy::withheld || !camera.masks) return 0;
+  return camera.privacy == Privacy::masked ? 1 : 2;
+}
+
 // A camera may only be shown while its streams are those of a snapshot that shows it.
 bool shows_only_what_was_decided(const State& state, const PolicySnapshot& before, const PolicySnapshot& after) {
   return std::all_of(state.cameras.begin(), state.cameras.end(), [&](const CameraPolicy& camera) {
-    if (camera.privacy != Privacy::clear) return true;
+    if (shown(camera) == 0) return true;
     const auto decided = [&](const PolicySnapshot& snapshot, const StreamPolicy& stream) {
       const CameraPolicy* of = named(snapshot.cameras, camera.name);
-      if (!of || of->privacy != Privacy::clear) return false;
+      if (!of || shown(*of) == 0) return false;
       const StreamPolicy* other = named(of->streams, stream.name);
       return other && other->url == stream.url;
     };
@@ -137,10 +149,23 @@ class Generator {
   unsigned pick(unsigned count) { return static_cast<unsigned>(random_() % count); }
   std::string digit() { return std::to_string(pick(2)); }
 
+  MaskSetPolicy make_masks() {
+    MaskSetPolicy masks{.revision = 1 + pick(2)};
+    for (const char* name : {"r0", "r1"}) {
+      if (!chance(70)) continue;
+      const double size = 0.1 * (1 + pick(3));
+      masks.regions.push_back({.name = name, .points = {{0, 0}, {size, 0}, {size, size}}});
+    }
+    return masks;
+  }
+
   CameraPolicy make_camera(const char* name) {
-    CameraPolicy camera{.name = name, .number = pick(2), .privacy = static_cast<Privacy>(pick(3))};
+    CameraPolicy camera{.name = name, .number = pick(2), .privacy = static_cast<Privacy>(pick(4))};
     camera.title = "t" + digit();
     if (camera.privacy == Privacy::clear) camera.privacy_reason = "r" + digit();
+    if (camera.privacy != Privacy::clear && chance(60)) camera.masks = make_masks();
+    if (chance(30)) camera.versions.push_back({.name = "v" + digit(), .masks = make_masks()});
+    if (chance(30)) camera.dome = DomePolicy{.max_speed = 20.0 + pick(3)};
     for (const char* stream_name : {"main", "sub"}) {
       if (!camera.streams.empty() && chance(40)) continue;
       StreamPolicy stream{.name = stream_name, .url = "rtsp://h/" + digit()};
@@ -179,7 +204,7 @@ State after_all(const std::vector<Action>& actions, const PolicySnapshot& before
 TEST(Diff, CoversEveryDifferenceAndNothingElse) {
   Generator generator(20260101);
   size_t total = 0;
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     const auto before = generator.make(), after = generator.make();
     const auto actions = diff(before.get(), *after);
     total += actions.size();
@@ -202,10 +227,11 @@ TEST(Diff, TakesAwayFirstAndGivesLast) {
     const auto before = generator.make(), after = generator.make();
     int last = -1;
     for (const auto& action : diff(before.get(), *after)) {
-      const bool shows = action.kind == Kind::change_privacy &&
-                         named(after->cameras, action.name)->privacy == Privacy::clear &&
-                         named(before->cameras, action.name)->privacy != Privacy::clear;
-      const int place = shows ? 2 * static_cast<int>(Kind::add_stream) + 1 : 2 * static_cast<int>(action.kind);
+      const bool decision = action.kind >= Kind::change_privacy && action.kind <= Kind::shrink_masks;
+      const int opened =
+          decision ? shown(*named(after->cameras, action.name)) - shown(*named(before->cameras, action.name)) : 0;
+      const bool late = opened > 0 || (opened == 0 && action.kind == Kind::shrink_masks);
+      const int place = late ? 2 * static_cast<int>(Kind::add_stream) + 1 : 2 * static_cast<int>(action.kind);
       ASSERT_LE(last, place);
       last = place;
     }
@@ -277,6 +303,94 @@ TEST(Diff, EachFieldLeadsToItsAction) {
     const auto before = town(), after = town();
     test_case.change(*after);
     EXPECT_EQ(diff(before.get(), *after), test_case.actions);
+  }
+}
+
+TEST(Diff, ADecisionIsOneActionThatSaysWhetherItHidesLess) {
+  using enum Privacy;
+  const auto set = [](uint64_t revision, double size) {
+    return MaskSetPolicy{.revision = revision,
+                         .regions = {{.name = "r", .points = {{0, 0}, {size, 0}, {size, size}, {0, size}}}}};
+  };
+  const auto in_world = [&](uint64_t revision, double size) {
+    MaskSetPolicy masks = set(revision, size);
+    masks.regions[0].space = MaskSpace::world;
+    return masks;
+  };
+  const auto camera = [](Privacy privacy, std::optional<MaskSetPolicy> masks, std::vector<MaskVersionPolicy> versions,
+                         std::optional<DomePolicy> dome) {
+    return CameraPolicy{.name = "c0",
+                        .privacy = privacy,
+                        .masks = std::move(masks),
+                        .versions = std::move(versions),
+                        .dome = dome,
+                        .streams = {{.name = "main", .url = "rtsp://h/main"}}};
+  };
+  const auto changed = [](MaskSetPolicy masks, auto change) {
+    change(masks);
+    return masks;
+  };
+  const DomePolicy dome, trusted{.calibration_error = 0.4}, leaning{.mount_tilt = 1};
+  const struct {
+    const char* name;
+    CameraPolicy before, after;
+    std::optional<Kind> kind;
+    bool late;
+  } kCases[] = {
+      {"the same", camera(masked, set(1, 0.5), {}, {}), camera(masked, set(1, 0.5), {}, {}), {}, false},
+      {"larger", camera(masked, set(1, 0.5), {}, {}), camera(masked, set(2, 0.6), {}, {}), Kind::change_masks, false},
+      {"smaller", camera(masked, set(1, 0.5), {}, {}), camera(masked, set(2, 0.4), {}, {}), Kind::shrink_masks, true},
+      {"another number", camera(masked, set(1, 0.5), {}, {}), camera(masked, set(2, 0.5), {}, {}), Kind::change_masks,
+       false},
+      {"another colour", camera(masked, set(1, 0.5), {}, {}),
+       camera(masked, changed(set(2, 0.5), [](auto& m) { m.regions[0].fill_rgb = 0; }), {}, {}), Kind::change_masks,
+       false},
+      {"the first set", camera(masked, {}, {}, {}), camera(masked, set(1, 0.5), {}, {}), Kind::change_masks, true},
+      {"covered again", camera(masked, set(1, 0.5), {}, {}), camera(masked, {}, {}, {}), Kind::change_masks, false},
+      {"masked, was withheld", camera(withheld, set(1, 0.5), {}, {}), camera(masked, set(1, 0.5), {}, {}),
+       Kind::change_privacy, true},
+      {"less, was withheld", camera(withheld, set(1, 0.5), {}, {}), camera(masked, set(2, 0.4), {}, {}),
+       Kind::shrink_masks, true},
+      {"masked, was clear", camera(clear, {}, {}, {}), camera(masked, set(1, 0.5), {}, {}), Kind::change_privacy,
+       false},
+      {"clear, was masked", camera(masked, set(1, 0.5), {}, {}), camera(clear, {}, {}, {}), Kind::shrink_masks, true},
+      {"clear, was covered", camera(masked, {}, {}, {}), camera(clear, {}, {}, {}), Kind::shrink_masks, true},
+      {"clear, was withheld", camera(withheld, {}, {}, {}), camera(clear, {}, {}, {}), Kind::change_privacy, true},
+      {"by the camera itself", camera(masked, set(1, 0.5), {}, {}), camera(masked_at_source, set(1, 0.5), {}, {}),
+       Kind::change_privacy, true},
+      {"no longer by the camera itself", camera(masked_at_source, set(1, 0.5), {}, {}),
+       camera(masked, set(1, 0.5), {}, {}), Kind::change_privacy, false},
+      {"masked, was clear, and a version smaller", camera(clear, {}, {{"v", set(1, 0.5)}}, {}),
+       camera(masked, set(1, 0.5), {{"v", set(2, 0.4)}}, {}), Kind::shrink_masks, false},
+      {"withheld, and the set smaller", camera(masked, set(1, 0.5), {}, {}), camera(withheld, set(2, 0.4), {}, {}),
+       Kind::change_privacy, false},
+      {"a version more", camera(clear, {}, {}, {}), camera(clear, {}, {{"v", set(1, 0.5)}}, {}), Kind::change_masks,
+       false},
+      {"a version less", camera(clear, {}, {{"v", set(1, 0.5)}}, {}), camera(clear, {}, {}, {}), Kind::change_masks,
+       false},
+      {"a version smaller", camera(clear, {}, {{"v", set(1, 0.5)}}, {}), camera(clear, {}, {{"v", set(2, 0.4)}}, {}),
+       Kind::shrink_masks, true},
+      {"a dome trusted more", camera(masked, in_world(1, 10), {}, dome), camera(masked, in_world(1, 10), {}, trusted),
+       Kind::shrink_masks, true},
+      {"a dome trusted less", camera(masked, in_world(1, 10), {}, trusted), camera(masked, in_world(1, 10), {}, dome),
+       Kind::change_masks, false},
+      {"a dome mounted otherwise", camera(masked, in_world(1, 10), {}, dome),
+       camera(masked, in_world(1, 10), {}, leaning), Kind::shrink_masks, true},
+      {"a dome without world regions", camera(masked, set(1, 0.5), {}, dome), camera(masked, set(1, 0.5), {}, trusted),
+       Kind::change_masks, false},
+      {"a dome trusted more by a version", camera(clear, {}, {{"v", in_world(1, 10)}}, dome),
+       camera(clear, {}, {{"v", in_world(1, 10)}}, trusted), Kind::shrink_masks, true},
+  };
+  for (const auto& test_case : kCases) {
+    SCOPED_TRACE(test_case.name);
+    const auto before = make_ref<PolicySnapshot>(), after = make_ref<PolicySnapshot>();
+    before->cameras = {test_case.before};
+    after->cameras = {test_case.after};
+    after->cameras[0].streams[0].url += "2";  // so that the place in the order shows
+    std::vector<Action> expected = {{Kind::restart_stream, "c0", "main"}};
+    if (test_case.kind)
+      expected.insert(test_case.late ? expected.end() : expected.begin(), {*test_case.kind, "c0", ""});
+    EXPECT_EQ(diff(before.get(), *after), expected);
   }
 }
 

@@ -29,7 +29,7 @@ TEST(ParseSnapshot, RefusesTextThatIsNotOneDocument) {
       {"not UTF-8", "{\"revision\":1,\"\xff\":1}", Code::policy_syntax, "byte 16"},
       {"NaN", "{\"revision\":NaN}", Code::policy_syntax, "byte 13"},
       {"number out of range", "{\"revision\":1e999}", Code::policy_syntax, "byte 17"},
-      {"too deep", nested(100000), Code::policy_syntax, "/x/0/0/0/0/0/0/0"},
+      {"too deep", nested(100000), Code::policy_syntax, "/x/0/0/0/0/0/0/0/0/0/0/0"},
       {"twice at the top", "{\"revision\":1,\"revision\":2}", Code::policy_field, "/revision"},
       {"twice inside", R"({"revision":1,"cameras":[{},{"privacy":"withheld","privacy":"clear"}]})", Code::policy_field,
        "/cameras/1/privacy"},

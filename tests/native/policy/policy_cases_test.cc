@@ -103,5 +103,42 @@ TEST(PolicyCases, TheBaseIsReadWhole) {
   EXPECT_EQ(snapshot.limits, (LimitsPolicy{.sessions = 100, .lag_limit = 500ms}));
 }
 
+TEST(PolicyCases, MasksAreReadWhole) {
+  const auto result = parse_snapshot(R"({"revision": 1, "limits": {"allow_masked_at_source": false}, "cameras": [{
+    "name": "dome", "privacy": "masked", "streams": [{"name": "main", "kind": "push"}],
+    "masks": {"revision": 7, "reason": "dwellings", "removal_reason": "the owner agreed", "regions": [
+      {"name": "flat", "reason": "a window", "space": "world", "points": [[-10, 5], [10.5, 5], [0, -20]],
+       "fill": "#0aFF10", "from": "1970-01-01T00:00:01Z", "until": "1970-01-01T00:00:02.5Z"},
+      {"name": "pole", "points": [[0, 0], [1, 0], [1, 1]]}]},
+    "versions": [{"name": "police", "masks": {"revision": 2, "regions": [
+      {"name": "door", "points": [[0, 0], [1, 0], [0, 1]]}]}}],
+    "dome": {"calibration_error": 0.25, "zoom_error": 0.01, "max_speed": 45, "max_age_moving_s": 0.2,
+             "max_age_idle_s": 1.5, "mount_roll": -3, "mount_tilt": 1.5}}]})");
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  const CameraPolicy& camera = (*result)->cameras[0];
+  EXPECT_EQ(camera.masks, (MaskSetPolicy{.revision = 7,
+                                         .reason = "dwellings",
+                                         .removal_reason = "the owner agreed",
+                                         .regions = {{.name = "flat",
+                                                      .reason = "a window",
+                                                      .space = MaskSpace::world,
+                                                      .points = {{-10, 5}, {10.5, 5}, {0, -20}},
+                                                      .fill_rgb = 0x0aff10,
+                                                      .from = WallTime{1s},
+                                                      .until = WallTime{2500ms}},
+                                                     {.name = "pole", .points = {{0, 0}, {1, 0}, {1, 1}}}}}));
+  ASSERT_EQ(camera.versions.size(), 1u);
+  EXPECT_EQ(camera.versions[0].name, "police");
+  EXPECT_EQ(camera.versions[0].masks.revision, 2u);
+  EXPECT_EQ(camera.dome, (DomePolicy{.calibration_error = 0.25,
+                                     .zoom_error = 0.01,
+                                     .max_speed = 45,
+                                     .max_age_moving = 200ms,
+                                     .max_age_idle = 1500ms,
+                                     .mount_roll = -3,
+                                     .mount_tilt = 1.5}));
+  EXPECT_FALSE((*result)->limits.allow_masked_at_source);
+}
+
 }  // namespace
 }  // namespace vigie::policy

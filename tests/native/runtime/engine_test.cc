@@ -99,6 +99,27 @@ TEST_F(EngineTest, ACameraWithoutAClearDecisionIsWithheld) {
   EXPECT_EQ(stats()["cameras"]["none"]["streams"]["main"]["published_units"], 0);
 }
 
+TEST_F(EngineTest, AMaskThatHidesLessNeedsAReasonAndAGreaterNumber) {
+  const auto with_mask = [](uint64_t revision, uint64_t mask_revision, double size, const char* removal_reason) {
+    Json masked = camera("a", "masked", "");
+    masked["masks"] = {{"revision", mask_revision},
+                       {"removal_reason", removal_reason},
+                       {"regions", {{{"name", "flat"}, {"points", {{0, 0}, {size, 0}, {size, size}}}}}}};
+    return snapshot(revision, {masked});
+  };
+  ASSERT_TRUE(apply(with_mask(1, 1, 0.5, "")).ok());
+  const auto same_number = apply(with_mask(2, 1, 0.6, ""));
+  ASSERT_FALSE(same_number.ok());
+  EXPECT_EQ(same_number.error().code, Code::policy_field);
+  EXPECT_EQ(same_number.error().where, "/cameras/0/masks/revision");
+  const auto no_reason = apply(with_mask(2, 2, 0.4, ""));
+  ASSERT_FALSE(no_reason.ok());
+  EXPECT_EQ(no_reason.error().where, "/cameras/0/masks/removal_reason");
+  EXPECT_EQ(stats()["revision"], 1) << "what is refused changes nothing";
+  EXPECT_TRUE(apply(with_mask(2, 2, 0.6, "")).ok());
+  EXPECT_TRUE(apply(with_mask(3, 3, 0.4, "the owner agreed")).ok());
+}
+
 TEST_F(EngineTest, WithdrawingTheDecisionEndsWhoWatchesAndEmptiesTheLog) {
   ASSERT_TRUE(apply(snapshot(1, {camera("a", "clear", "test picture")})).ok());
   const auto queue = subscribe("a");

@@ -78,6 +78,36 @@ def test_a_reload_with_a_mistake_changes_nothing(town: Town, vigie_command: Star
     assert running.wait_end() == 0
 
 
+def masks(size: float, more: str = "") -> str:
+    region = f"{{name: r, points: [[0, 0], [{size}, 0], [{size}, {size}]]}}"
+    return f"kind: MaskSet\nname: m\nspec:\n  {{camera: a, reason: flats, {more}regions: [{region}]}}\n"
+
+
+def test_a_reload_that_hides_less_needs_a_reason(town: Town, vigie_command: Start) -> None:
+    masked = camera("a", "privacy: masked, ")
+    running = vigie_command("serve", "-f", town(SERVER, masked, masks(0.5)))
+    running.wait_line("revision 1 in force")
+    for number, (size, more, answer) in enumerate(
+        [
+            (0.4, "", "not taken over; revision 1 stays in force"),
+            (0.6, "", "revision 2 in force"),
+            (0.4, "removal_reason: agreed, ", "revision 3 in force"),
+        ]
+    ):
+        town(SERVER, masked, masks(size, more))
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_line(answer)
+        if number == 0:
+            said = 'MaskSet m spec.removal_reason: missing; part of the region "r" of revision 1 would be shown'
+            assert said in running.text()
+    # What does not change keeps its number: only the new camera is a change.
+    town(SERVER, masked, masks(0.4, "removal_reason: agreed, "), camera("b"))
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_line("revision 4, 1 changes")
+    running.process.terminate()
+    assert running.wait_end() == 0
+
+
 def test_a_taken_address_is_said_and_ends_it(town: Town, vigie_command: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -10,6 +10,7 @@ import pytest
 
 import vigie.schema
 from vigie.policy import ConfigurationError, Town, compile_snapshot
+from vigie.policy.mask_objects import Dome
 from vigie.policy.objects import Limits, Stream
 
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:8554", access: open}]}\n'
@@ -126,8 +127,8 @@ def _bounds(info: Any) -> dict[str, Any]:
 NAMES = {"first_picture_s": "first_picture_deadline_s", "silence_s": "silence_limit_s", "loop": "file_loop"}
 
 
-@pytest.mark.parametrize(("model", "definition"), [(Limits, "limits"), (Stream, "stream")])
-def test_bounds_and_defaults_are_the_schemas(model: type[Limits] | type[Stream], definition: str) -> None:
+@pytest.mark.parametrize(("model", "definition"), [(Limits, "limits"), (Stream, "stream"), (Dome, "dome")])
+def test_bounds_and_defaults_are_the_schemas(model: type[Limits] | type[Stream] | type[Dome], definition: str) -> None:
     fields = SCHEMA["$defs"][definition]["properties"]
     compared = 0
     for name, info in model.model_fields.items():

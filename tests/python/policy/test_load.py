@@ -81,7 +81,12 @@ WRONG = [
     (stream(f'{URL}, title: "a\\nb"'), 6, "main.title", "unknown field"),
     (spec("Camera", f"privacy: clear, streams: {{main: {{{URL}}}}}"), 4, "privacy_reason", "needs the reason"),
     (spec("Camera", f"privcy: clear, streams: {{main: {{{URL}}}}}"), 4, "spec.privcy", 'did you mean "privacy"?'),
-    (spec("Camera", f"privacy: public, streams: {{main: {{{URL}}}}}"), 4, "spec.privacy", "clear, masked or withheld"),
+    (
+        spec("Camera", f"privacy: public, streams: {{main: {{{URL}}}}}"),
+        4,
+        "spec.privacy",
+        "clear, masked, masked_at_source or",
+    ),
     (spec("Camera", f"commune: 57463, streams: {{main: {{{URL}}}}}"), 4, "spec.commune", "found 57463, a number"),
     (spec("Camera", f"azimuth: 400, streams: {{main: {{{URL}}}}}"), 4, "spec.azimuth", "0 to 360"),
     (spec("Camera", f"streams: {{a/b: {{{URL}}}}}"), 4, "spec.streams.a/b", "not a name"),

@@ -279,7 +279,7 @@ def test_warnings(load: Load) -> None:
 
     assert "nobody sees every camera of the site" not in warned("privacy: clear, privacy_reason: x")
     assert "withheld: nobody sees" in warned("")
-    assert "no mask can be set yet" in warned("privacy: masked")
+    assert "no MaskSet names it: every camera of the site is covered" in warned("privacy: masked")
     assert "a password in clear" in warned("username: a, password: b")
     assert warned("overrides: {a: {privacy: clear, privacy_reason: x}}") == ""
 

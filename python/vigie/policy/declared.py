@@ -1,0 +1,54 @@
+"""Declared objects and where they stand."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from vigie.policy.fields import DeclaredObject
+from vigie.policy.mask_objects import MaskSet
+from vigie.policy.objects import Agent, Camera, Server, Site
+from vigie.policy.problems import Path, Problem, dotted
+from vigie.policy.yaml_marks import Document
+
+T = TypeVar("T", bound=DeclaredObject)
+
+
+@dataclass(frozen=True)
+class Declared(Generic[T]):
+    """An object, where it stands, and its secrets in clear (by path; never shown)."""
+
+    object: T
+    document: Document = field(repr=False)
+    secrets: Mapping[Path, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def folder(self) -> str:
+        """Where the object's relative paths start."""
+        return os.path.dirname(os.path.abspath(self.document.file))
+
+    def problem(self, path: Path, what: str) -> Problem:
+        """A problem of one of its fields."""
+        return problem_at(self.document, path, what)
+
+
+@dataclass(frozen=True)
+class Town:
+    """All declared objects of a run, by kind, in the order of the files."""
+
+    servers: Sequence[Declared[Server]]
+    cameras: Sequence[Declared[Camera]]
+    agents: Sequence[Declared[Agent]]
+    warnings: Sequence[Problem] = ()
+    sites: Sequence[Declared[Site]] = ()
+    mask_sets: Sequence[Declared[MaskSet]] = ()
+
+
+def problem_at(document: Document, path: Path, what: str) -> Problem:
+    """A problem of one field of a document."""
+    value = document.value
+    head = ""
+    if isinstance(value, dict) and isinstance(value.get("kind"), str) and isinstance(value.get("name"), str):
+        head = f"{value['kind'][:40]} {value['name'][:64]}"
+    tail = dotted(path)
+    return Problem(document.file, document.line_of(path), f"{head} {tail}".strip(), what)

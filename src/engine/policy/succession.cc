@@ -1,0 +1,59 @@
+// Whether one snapshot may follow another: what only the two of them together can show.
+#include <unordered_map>
+
+#include "policy/mask_area.h"
+#include "policy/snapshot.h"
+
+namespace vigie::policy {
+namespace {
+
+Status check_set(const MaskSetPolicy& before, const MaskSetPolicy& after, bool trusts_more, const std::string& where) {
+  const std::string in_force = std::to_string(before.revision);
+  if (after.revision < before.revision || (after.revision == before.revision && after.regions != before.regions)) {
+    return make_error(Code::policy_field, where + "/revision",
+                      std::to_string(after.revision) + " was given, and " + in_force + " is in force" +
+                          (after.regions != before.regions ? " with other regions" : "") +
+                          "; right would be a greater number");
+  }
+  if (after.removal_reason.find_first_not_of(' ') != std::string::npos) return {};
+  std::string what;
+  if (const auto region = region_left_open(before, after)) {
+    what = "part of the region \"" + *region + "\" of revision " + in_force + " would be shown";
+  } else if (trusts_more && has_world_region(before)) {
+    what = "regions in world space would hide less than before, as the dome is trusted more or mounted otherwise";
+  } else {
+    return {};
+  }
+  return make_error(Code::policy_field, where + "/removal_reason",
+                    "missing; " + what + "; right would be who agreed to that, and why");
+}
+
+}  // namespace
+
+Status check_succession(const PolicySnapshot* old_snapshot, const PolicySnapshot& next) {
+  if (!old_snapshot) return {};
+  std::unordered_map<std::string_view, const CameraPolicy*> old_cameras;
+  for (const CameraPolicy& camera : old_snapshot->cameras) old_cameras.emplace(camera.name, &camera);
+  for (size_t i = 0; i < next.cameras.size(); ++i) {
+    const CameraPolicy& after = next.cameras[i];
+    const auto found = old_cameras.find(after.name);
+    if (found == old_cameras.end()) continue;
+    const CameraPolicy& before = *found->second;
+    const std::string where = "/cameras/" + std::to_string(i);
+    const bool trusted = trusts_more(before.dome, after.dome);
+    if (before.masks && after.masks) {
+      if (auto status = check_set(*before.masks, *after.masks, trusted, where + "/masks"); !status) return status;
+    }
+    for (size_t k = 0; k < after.versions.size(); ++k) {
+      for (const MaskVersionPolicy& version : before.versions) {
+        if (version.name != after.versions[k].name) continue;
+        auto status = check_set(version.masks, after.versions[k].masks, trusted,
+                                where + "/versions/" + std::to_string(k) + "/masks");
+        if (!status) return status;
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace vigie::policy
