@@ -4,7 +4,7 @@
 //
 // OPTIONS are libavcodec's for libx264, "preset=ultrafast,tune=zerolatency,b=4M,x264-params=…", in place of vigie's
 // encoder. All rows take turns within every round, so that what else the machine does hits them alike; times are the
-// thread's processor time, the median of the rounds. `ratio` is the first reference's decode + encode over the row's
+// thread's processor time, the least of the rounds. `ratio` is the first reference's decode + encode over the row's
 // decode + copy + encode (the reference's own copy and drawbox are given to it).
 extern "C" {
 #include <libavcodec/avcodec.h>
@@ -236,10 +236,7 @@ Likeness compare(const std::vector<Ref<Frame>>& frames, const Row& row, BufferPo
   return {against.ssim / count, 10 * std::log10(255 * 255 * samples / std::max(1.0, against.error))};
 }
 
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
+double least(const std::vector<double>& values) { return *std::min_element(values.begin(), values.end()); }
 
 Settings parse(int argc, char** argv) {
   Settings settings;
@@ -275,11 +272,11 @@ void print(const Settings& settings, const std::vector<Ref<Frame>>& frames, cons
   std::printf("%s: %zu frames of %ux%u, %zu rounds; decode %.2f ms, copy %.2f ms a frame\n", settings.file.c_str(),
               frames.size(), frames[0]->format.width, frames[0]->format.height, settings.rounds, decode, copy);
   std::printf("%-28s %9s %7s %7s %8s %8s\n", "encoder", "encode ms", "ratio", "Mbit/s", "SSIM", "PSNR Y");
-  const double reference = decode + median(rows[0].encode_ms);
+  const double reference = decode + least(rows[0].encode_ms);
   for (const Row& row : rows) {
     size_t bytes = 0;
     for (const auto& coded : row.coded) bytes += coded.size();
-    const double encode = median(row.encode_ms);
+    const double encode = least(row.encode_ms);
     const Likeness likeness = compare(frames, row, pool);
     std::printf("%-28s %9.2f %7.2f %7.2f %8.4f %8.2f\n", row.name.c_str(), encode, reference / (decode + copy + encode),
                 static_cast<double>(bytes) * 8 * settings.fps / static_cast<double>(frames.size()) / 1e6, likeness.ssim,
@@ -313,6 +310,6 @@ int main(int argc, char** argv) {
         encode_reference(settings, kept.frames, row, round == 0);
     }
   }
-  print(settings, kept.frames, rows, median(decode_ms), median(copy_ms), pool);
+  print(settings, kept.frames, rows, least(decode_ms), least(copy_ms), pool);
   return 0;
 }

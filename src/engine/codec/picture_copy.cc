@@ -48,6 +48,29 @@ Component component_of(const AVFrame& frame, const AVPixFmtDescriptor& layout, s
   return c;
 }
 
+// The layouts that come often get a loop of their own, which the compiler turns into vector instructions.
+template <class Sample>
+void convert_packed(const Component& c, const uint8_t* first_bytes, const uint8_t* second_bytes, bool halve,
+                    uint8_t* out, uint32_t width) {
+  const auto* first = reinterpret_cast<const Sample*>(first_bytes);
+  const auto* second = reinterpret_cast<const Sample*>(second_bytes);
+  const unsigned bits = (halve ? 1U : 0U) + (second ? 1U : 0U) + (c.depth - 8);
+  const uint32_t half = bits > 0 ? 1U << (bits - 1) : 0;
+  const auto narrow = [=](uint32_t sum) { return static_cast<uint8_t>(std::min<uint32_t>((sum + half) >> bits, 255)); };
+  if (halve && second) {
+    for (uint32_t x = 0; x < width; ++x) {
+      out[x] = narrow(uint32_t{first[2 * x]} + first[2 * x + 1] + second[2 * x] + second[2 * x + 1]);
+    }
+  } else if (halve) {
+    for (uint32_t x = 0; x < width; ++x) out[x] = narrow(uint32_t{first[2 * x]} + first[2 * x + 1]);
+  } else if (second) {
+    for (uint32_t x = 0; x < width; ++x) out[x] = narrow(uint32_t{first[x]} + second[x]);
+  } else {
+    for (uint32_t x = 0; x < width; ++x) out[x] = narrow(first[x]);
+  }
+}
+
+// What is left: samples between others (NV12), in the high bits (P010), or with chroma a quarter as wide (4:1:1).
 uint32_t sample_at(const Component& c, const uint8_t* row, uint32_t x) {
   const uint8_t* p = row + x * c.step;
   if (c.depth == 8) return *p;
@@ -56,9 +79,14 @@ uint32_t sample_at(const Component& c, const uint8_t* row, uint32_t x) {
   return static_cast<uint32_t>(value >> c.shift);
 }
 
-// One row of the result from `rows` (one, or two that are averaged) of the source.
+// One row of the result from one of the source, or from two that are averaged.
 void convert_row(const Component& c, const uint8_t* first, const uint8_t* second, const Ratio& ratio, uint8_t* out,
                  uint32_t width) {
+  const bool packed = c.shift == 0 && !ratio.widen && c.width >= width << ratio.across;
+  if (packed && c.depth == 8 && c.step == 1)
+    return convert_packed<uint8_t>(c, first, second, ratio.across > 0, out, width);
+  if (packed && c.depth > 8 && c.step == 2)
+    return convert_packed<uint16_t>(c, first, second, ratio.across > 0, out, width);
   const unsigned bits = ratio.across + (second ? 1U : 0U) + (c.depth - 8);
   const uint32_t half = bits > 0 ? 1U << (bits - 1) : 0;
   for (uint32_t x = 0; x < width; ++x) {
