@@ -22,7 +22,7 @@ struct EncoderOptions {
   // Bits a second over a GOP that must not be gone over; 0: none. Held by coding more coarsely, not by leaving frames out.
   uint32_t bitrate_cap_bps = 0;
   // Constant quality where the cap allows it: x264's quantiser scale, 0 to 51, lower is better, 6 less is half as coarse.
-  int quality = 27;
+  int quality = 20;
 };
 
 struct EncodedPicture {

@@ -48,6 +48,9 @@ Component component_of(const AVFrame& frame, const AVPixFmtDescriptor& layout, s
   return c;
 }
 
+// Half of what a shift by `bits` (a few) throws away.
+uint32_t rounding(unsigned bits) { return (uint32_t{1} << bits % 32) >> 1; }
+
 // The layouts that come often get a loop of their own, which the compiler turns into vector instructions.
 template <class Sample>
 void convert_packed(const Component& c, const uint8_t* first_bytes, const uint8_t* second_bytes, bool halve,
@@ -55,7 +58,7 @@ void convert_packed(const Component& c, const uint8_t* first_bytes, const uint8_
   const auto* first = reinterpret_cast<const Sample*>(first_bytes);
   const auto* second = reinterpret_cast<const Sample*>(second_bytes);
   const unsigned bits = (halve ? 1U : 0U) + (second ? 1U : 0U) + (c.depth - 8);
-  const uint32_t half = bits > 0 ? 1U << (bits - 1) : 0;
+  const uint32_t half = rounding(bits);
   const auto narrow = [=](uint32_t sum) { return static_cast<uint8_t>(std::min<uint32_t>((sum + half) >> bits, 255)); };
   if (halve && second) {
     for (uint32_t x = 0; x < width; ++x) {
@@ -88,7 +91,7 @@ void convert_row(const Component& c, const uint8_t* first, const uint8_t* second
   if (packed && c.depth > 8 && c.step == 2)
     return convert_packed<uint16_t>(c, first, second, ratio.across > 0, out, width);
   const unsigned bits = ratio.across + (second ? 1U : 0U) + (c.depth - 8);
-  const uint32_t half = bits > 0 ? 1U << (bits - 1) : 0;
+  const uint32_t half = rounding(bits);
   for (uint32_t x = 0; x < width; ++x) {
     uint32_t sum = 0;
     for (uint32_t i = 0; i < 1U << ratio.across; ++i) {

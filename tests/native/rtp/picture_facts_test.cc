@@ -85,7 +85,6 @@ TEST(PictureFacts, H265Main10WithScalingListsAndHrd) {
                               .coded_height = 368,
                               .bit_depth_luma = 10,
                               .bit_depth_chroma = 10,
-                              .frame_num_bits = 4,
                               .reordered_pictures = 2,
                               .full_range = true,
                               .colour_primaries = 9,
