@@ -48,6 +48,9 @@ enum vigie_code {
   VIGIE_ERROR_SITE_REFUSED = 701, /* The site's partner refused the credentials */
   VIGIE_ERROR_SITE_MALFORMED = 702, /* The site's partner answered with something malformed */
   VIGIE_ERROR_SITE_FAILED = 703, /* The site's partner cannot tell its cameras */
+  VIGIE_ERROR_CODEC_UNSUPPORTED = 801, /* No decoder or encoder here can do that */
+  VIGIE_ERROR_PICTURE_DAMAGED = 802, /* The picture is damaged and was not decoded */
+  VIGIE_ERROR_ENCODER_FAILED = 803, /* The encoder gave no picture */
 };
 /* clang-format on */
 

@@ -367,6 +367,30 @@ class SiteFailedError(Error, RuntimeError):
     sentence = "The site's partner cannot tell its cameras"
 
 
+class CodecUnsupportedError(Error, RuntimeError):
+    """No decoder or encoder here can do that."""
+
+    code = 801
+    name = "codec_unsupported"
+    sentence = "No decoder or encoder here can do that"
+
+
+class PictureDamagedError(Error, ValueError):
+    """The picture is damaged and was not decoded."""
+
+    code = 802
+    name = "picture_damaged"
+    sentence = "The picture is damaged and was not decoded"
+
+
+class EncoderFailedError(Error, RuntimeError):
+    """The encoder gave no picture."""
+
+    code = 803
+    name = "encoder_failed"
+    sentence = "The encoder gave no picture"
+
+
 BY_CODE: dict[int, type[Error]] = {
     error.code: error
     for error in (
@@ -412,6 +436,9 @@ BY_CODE: dict[int, type[Error]] = {
         SiteRefusedError,
         SiteMalformedError,
         SiteFailedError,
+        CodecUnsupportedError,
+        PictureDamagedError,
+        EncoderFailedError,
     )
 }
 

@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto sps = parse_h264_sps(all)) {
     for (size_t at = 0; at < std::min<size_t>(all.size(), 64); ++at) {
       const auto field = h264_field(all.subspan(at), *sps);
-      if (field && field->frame_num >> sps->frame_num_bits != 0) std::abort();
+      if (field && field->frame_num >> sps->picture.frame_num_bits != 0) std::abort();
     }
   }
   if (const auto sps = parse_h265_sps(all); sps && (sps->height == 0 || sps->height > 16384)) std::abort();

@@ -14,6 +14,9 @@ struct PictureFacts {
   uint8_t chroma_format_idc = 1;               // 0: grey, 1: 4:2:0, 2: 4:2:2, 3: 4:4:4
   uint8_t bit_depth_luma = 8, bit_depth_chroma = 8;
   bool interlaced = false;                     // fields may come (frame_mbs_only_flag = 0, field_seq_flag)
+  uint8_t frame_num_bits = 0;                  // H.264, of a slice header's frame_num; 0: not known
+  bool frame_num_gaps_allowed = false;         // H.264: pictures may be left out on purpose
+  bool separate_planes = false;                // separate_colour_plane_flag
   std::optional<uint32_t> reordered_pictures;  // that may come before one they are shown after; none: not said
   bool full_range = false;                     // video_full_range_flag
   uint8_t colour_primaries = 2, transfer_characteristics = 2, matrix_coefficients = 2;  // 2: unspecified

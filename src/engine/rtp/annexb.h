@@ -1,28 +1,14 @@
 #pragma once
-// Annex B byte streams: start codes found, streams cut into access units.
+// Annex B byte streams, cut into access units.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/start_code.h"
 #include "media/codec.h"
 
 namespace vigie::rtp {
-
-// Position of the first 00 00 01 at or after `from`; bytes.size() when there is none.
-size_t find_start_code(ByteSpan bytes, size_t from = 0);
-
-// Walks over the NAL units of a complete byte stream: next() until it returns false. Zero bytes around start codes
-// are not part of a NAL unit; what stands before the first start code is skipped.
-class NalWalker {
- public:
-  explicit NalWalker(ByteSpan annexb);
-  bool next(ByteSpan& nal);
-
- private:
-  ByteSpan bytes_;
-  size_t at_;  // first byte of the next NAL unit, or size
-};
 
 // Cuts a byte stream that comes in pieces (a raw .h264 or .h265 file) into access units.
 // Thread: one. Memory: one access unit and the piece, both bounded by `max_unit_bytes`.

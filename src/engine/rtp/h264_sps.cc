@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "rtp/rbsp.h"
+#include "base/rbsp.h"
 #include "rtp/vui.h"
 
 namespace vigie::rtp {
@@ -79,7 +79,7 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   if (has_chroma_format(picture.profile_idc)) {
     chroma_format = r.ue();
     if (chroma_format > 3) return std::nullopt;
-    if (chroma_format == 3) sps.separate_planes = r.flag();
+    if (chroma_format == 3) picture.separate_planes = r.flag();
     const uint32_t luma = r.ue(), chroma = r.ue();
     if (luma > 6 || chroma > 6) return std::nullopt;
     picture.bit_depth_luma = static_cast<uint8_t>(8 + luma);
@@ -92,8 +92,9 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
     }
   }
   picture.chroma_format_idc = static_cast<uint8_t>(chroma_format);
-  sps.frame_num_bits = r.ue() + 4;
-  if (sps.frame_num_bits > 16) return std::nullopt;
+  const uint32_t frame_num_bits = r.ue() + 4;
+  if (frame_num_bits > 16) return std::nullopt;
+  picture.frame_num_bits = static_cast<uint8_t>(frame_num_bits);
   const uint32_t poc_type = r.ue();
   if (poc_type == 0) {
     r.ue();
@@ -108,7 +109,7 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
     return std::nullopt;
   }
   r.ue();  // max_num_ref_frames
-  r.flag();
+  picture.frame_num_gaps_allowed = r.flag();
   const uint64_t width_mbs = uint64_t{r.ue()} + 1;
   const uint64_t height_units = uint64_t{r.ue()} + 1;
   const bool frame_mbs_only = r.flag();
@@ -120,8 +121,8 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal) {
   uint64_t crop_x = 0, crop_y = 0;
   if (r.flag()) {
     const uint64_t left = r.ue(), right = r.ue(), top = r.ue(), bottom = r.ue();
-    const bool subsampled_x = !sps.separate_planes && (chroma_format == 1 || chroma_format == 2);
-    const bool subsampled_y = !sps.separate_planes && chroma_format == 1;
+    const bool subsampled_x = !picture.separate_planes && (chroma_format == 1 || chroma_format == 2);
+    const bool subsampled_y = !picture.separate_planes && chroma_format == 1;
     const unsigned unit_x = subsampled_x ? 2 : 1;
     const unsigned unit_y = (subsampled_y ? 2 : 1) * (frame_mbs_only ? 1 : 2);
     crop_x = (left + right) * unit_x;
@@ -159,9 +160,9 @@ std::optional<H264Field> h264_field(ByteSpan slice, const H264Sps& sps) {
   r.ue();  // first_mb_in_slice
   r.ue();  // slice_type
   r.ue();  // pic_parameter_set_id
-  if (sps.separate_planes) r.skip(2);
+  if (sps.picture.separate_planes) r.skip(2);
   H264Field field;
-  field.frame_num = static_cast<uint32_t>(r.bits(sps.frame_num_bits));
+  field.frame_num = static_cast<uint32_t>(r.bits(sps.picture.frame_num_bits));
   if (!r.flag()) return std::nullopt;
   field.bottom = r.flag();
   return r.failed() ? std::nullopt : std::optional(field);

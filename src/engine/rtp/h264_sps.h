@@ -14,8 +14,6 @@ struct H264Sps {
   uint32_t width = 0;  // cropped, luma samples
   uint32_t height = 0;
   PictureFacts picture;
-  uint32_t frame_num_bits = 4;
-  bool separate_planes = false;
   size_t stray_bytes = 0;  // behind the end (G9); 0 too where the end could not be read
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "rtp/rbsp.h"
+#include "base/rbsp.h"
 #include "rtp/vui.h"
 
 namespace vigie::rtp {
@@ -133,14 +133,14 @@ std::optional<H265Sps> parse_h265_sps(ByteSpan nal) {
   const uint32_t chroma_format = r.ue();
   if (chroma_format > 3) return std::nullopt;
   picture.chroma_format_idc = static_cast<uint8_t>(chroma_format);
-  const bool separate_planes = chroma_format == 3 && r.flag();
+  picture.separate_planes = chroma_format == 3 && r.flag();
   const uint64_t width = r.ue();
   const uint64_t height = r.ue();
   uint64_t crop_x = 0, crop_y = 0;
   if (r.flag()) {
     const uint64_t left = r.ue(), right = r.ue(), top = r.ue(), bottom = r.ue();
-    const bool subsampled_x = !separate_planes && (chroma_format == 1 || chroma_format == 2);
-    const bool subsampled_y = !separate_planes && chroma_format == 1;
+    const bool subsampled_x = !picture.separate_planes && (chroma_format == 1 || chroma_format == 2);
+    const bool subsampled_y = !picture.separate_planes && chroma_format == 1;
     const unsigned unit_x = subsampled_x ? 2 : 1, unit_y = subsampled_y ? 2 : 1;
     crop_x = (left + right) * unit_x;
     crop_y = (top + bottom) * unit_y;

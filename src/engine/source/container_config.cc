@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "rtp/annexb.h"
+#include "base/start_code.h"
 
 namespace vigie::source {
 namespace {
@@ -61,7 +61,7 @@ Result<ContainerConfig> parse_container_config(Codec codec, ByteSpan record) {
       record.size() >= 4 && record[0] == 0 && record[1] == 0 && (record[2] == 1 || (record[2] == 0 && record[3] == 1));
   if (annexb) {
     ContainerConfig config;
-    rtp::NalWalker walker(record);
+    NalWalker walker(record);
     for (ByteSpan nal; config.parameter_sets.size() < kMaxSets && walker.next(nal);) {
       config.parameter_sets.emplace_back(nal.begin(), nal.end());
     }

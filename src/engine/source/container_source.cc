@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "rtp/annexb.h"
+#include "base/start_code.h"
 #include "rtp/nal_kind.h"
 #include "rtp/unit_maker.h"
 #include "source/container_config.h"
@@ -136,7 +136,7 @@ bool ContainerSource::deliver(const MediaPacket& packet) {
     if (info_->length_size > 0) {
       whole = split_length_prefixed(bytes, info_->length_size, nals_);
     } else {
-      rtp::NalWalker walker(bytes);
+      NalWalker walker(bytes);
       for (ByteSpan nal; nals_.size() < rtp::kMaxUnitNals && walker.next(nal);) nals_.push_back(nal);
     }
     if (!whole) {

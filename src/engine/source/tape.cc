@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "rtp/annexb.h"
+#include "base/start_code.h"
 #include "rtp/nal_kind.h"
 #include "rtp/packet.h"
 
@@ -33,7 +33,7 @@ void blank_nals(Codec codec, std::span<uint8_t> bytes) {
   size_t begin = 0;
   while (begin < bytes.size()) {
     const auto rest = bytes.subspan(begin);
-    const size_t code = rtp::find_start_code(rest);
+    const size_t code = find_start_code(rest);
     blank_nal(codec, rest.first(code));
     begin += std::min(code + 3, rest.size());
   }

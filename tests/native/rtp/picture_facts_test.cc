@@ -22,6 +22,7 @@ TEST(PictureFacts, H264High422TenBits) {
                               .chroma_format_idc = 2,
                               .bit_depth_luma = 10,
                               .bit_depth_chroma = 10,
+                              .frame_num_bits = 4,
                               .reordered_pictures = 2,
                               .full_range = true,
                               .colour_primaries = 9,

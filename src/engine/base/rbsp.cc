@@ -1,6 +1,6 @@
-#include "rtp/rbsp.h"
+#include "base/rbsp.h"
 
-namespace vigie::rtp {
+namespace vigie {
 
 Rbsp::Rbsp(ByteSpan nal, size_t header_bytes) {
   unsigned zeros = 0;
@@ -14,4 +14,4 @@ Rbsp::Rbsp(ByteSpan nal, size_t header_bytes) {
   }
 }
 
-}  // namespace vigie::rtp
+}  // namespace vigie

@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-namespace vigie::rtp {
+namespace vigie {
 
 // The beginning of an RBSP, up to a bound that is ample for parameter sets. Takes no memory.
 class Rbsp {
@@ -20,4 +20,4 @@ class Rbsp {
   size_t size_ = 0;
 };
 
-}  // namespace vigie::rtp
+}  // namespace vigie

@@ -1,0 +1,64 @@
+#pragma once
+// Keeps a constant quantiser under a cap of bits a second, by moving it. Included by this folder's .cc files alone.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace vigie::codec {
+
+// Six steps of the quantiser halve the bits, roughly. It moves at keyframes, where a new one costs nothing, and in the
+// middle of a GOP only when a second's worth of bits has gone out above the cap.
+class RateGuard {
+ public:
+  RateGuard(int wanted, uint32_t cap_bps, double fps) : wanted_(wanted), quantiser_(wanted), cap_(cap_bps), fps_(fps) {}
+
+  int quantiser() const { return quantiser_; }
+
+  // A picture went out.
+  void on_picture(size_t bytes, bool keyframe) {
+    if (keyframe) gop_bits_ = gop_pictures_ = 0;
+    const double bits = static_cast<double>(bytes) * 8;
+    gop_bits_ += bits;
+    gop_pictures_ += 1;
+    above_ = std::max(0.0, above_ + bits - cap_ / fps_);
+  }
+
+  // The quantiser for the next picture, which is to be a keyframe or not; where it differs from quantiser(), the picture
+  // must be a keyframe. Taken over when asked.
+  bool move(bool keyframe) {
+    if (cap_ == 0 || gop_pictures_ == 0) return false;
+    const bool burst = above_ > cap_;
+    if (!keyframe && !burst) return false;
+    const double rate = gop_bits_ / gop_pictures_ * fps_;
+    int next = quantiser_;
+    if (rate > cap_ || burst) {
+      next +=
+          std::clamp(static_cast<int>(std::ceil(kStepsPerHalving * std::log2(rate / cap_))), burst ? 3 : 1, kMaxStep);
+    } else {
+      // One step less would still fit, with some room.
+      const int room = static_cast<int>(std::floor(kStepsPerHalving * std::log2(cap_ * kRoom / rate)));
+      if (room > 0) next -= std::min(room, kMaxStep);
+    }
+    next = std::clamp(next, wanted_, std::max(wanted_, kCoarsest));
+    if (burst) above_ = 0;
+    if (next == quantiser_) return false;
+    quantiser_ = next;
+    return true;
+  }
+
+ private:
+  static constexpr double kStepsPerHalving = 6;
+  static constexpr double kRoom = 0.85;
+  static constexpr int kMaxStep = 8;
+  static constexpr int kCoarsest = 46;
+
+  int wanted_;
+  int quantiser_;
+  double cap_;
+  double fps_;
+  double gop_bits_ = 0, gop_pictures_ = 0;
+  double above_ = 0;  // bits gone out above the cap and not yet made up for
+};
+
+}  // namespace vigie::codec
