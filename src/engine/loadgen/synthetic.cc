@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "loadgen/clip.h"
 #include "loadgen/stamp.h"
-#include "rtp/bit_writer.h"
+#include "base/bit_writer.h"
 
 namespace vigie::loadgen {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 constexpr unsigned kFrameNumBits = 8;
 
 std::vector<uint8_t> h264_sps(uint32_t width, uint32_t height) {
-  rtp::BitWriter w;
+  BitWriter w;
   w.bits(66, 8);  // constrained baseline: no B pictures
   w.bits(0xc0, 8);
   w.bits(40, 8);  // level 4.0
@@ -43,7 +43,7 @@ std::vector<uint8_t> h264_sps(uint32_t width, uint32_t height) {
 }
 
 std::vector<uint8_t> h264_pps() {
-  rtp::BitWriter w;
+  BitWriter w;
   w.ue(0);
   w.ue(0);
   w.bits(0, 2);
@@ -65,7 +65,7 @@ struct Share {
 };
 
 std::vector<uint8_t> h264_slice_start(bool key, uint32_t frame_num, const SyntheticOptions& options, Share share) {
-  rtp::BitWriter w;
+  BitWriter w;
   w.ue((options.width + 15) / 16 * ((options.height + 15) / 16 * share.index / share.count));  // first macroblock
   w.ue(key ? 7 : 5);
   w.ue(0);
@@ -78,7 +78,7 @@ std::vector<uint8_t> h264_slice_start(bool key, uint32_t frame_num, const Synthe
   return w.nal({static_cast<uint8_t>(key ? 0x65 : 0x41)});
 }
 
-void h265_profile(rtp::BitWriter& w) {
+void h265_profile(BitWriter& w) {
   w.bits(1, 8);  // Main
   w.bits(0x60000000, 32);
   w.bits(0x9, 4);  // progressive, frame only
@@ -87,7 +87,7 @@ void h265_profile(rtp::BitWriter& w) {
 }
 
 std::vector<uint8_t> h265_vps() {
-  rtp::BitWriter w;
+  BitWriter w;
   w.bits(0, 4);
   w.bits(3, 2);
   w.bits(0, 6);
@@ -107,7 +107,7 @@ std::vector<uint8_t> h265_vps() {
 }
 
 std::vector<uint8_t> h265_sps(uint32_t width, uint32_t height) {
-  rtp::BitWriter w;
+  BitWriter w;
   w.bits(0, 4);
   w.bits(0, 3);
   w.bits(1, 1);
@@ -147,7 +147,7 @@ std::vector<uint8_t> h265_sps(uint32_t width, uint32_t height) {
 }
 
 std::vector<uint8_t> h265_pps() {
-  rtp::BitWriter w;
+  BitWriter w;
   w.ue(0);
   w.ue(0);
   w.bits(0, 7);
@@ -167,7 +167,7 @@ std::vector<uint8_t> h265_pps() {
 }
 
 std::vector<uint8_t> h265_slice_start(bool key, uint32_t order, const SyntheticOptions& options, Share share) {
-  rtp::BitWriter w;
+  BitWriter w;
   w.bits(share.index == 0, 1);
   if (key) w.bits(0, 1);
   w.ue(0);

@@ -2,7 +2,7 @@
 // values are what ffprobe says of the same streams.
 #include <gtest/gtest.h>
 
-#include "rtp/bit_writer.h"
+#include "base/bit_writer.h"
 #include "rtp/h264_sps.h"
 #include "rtp/h265_sps.h"
 #include "rtp_support.h"

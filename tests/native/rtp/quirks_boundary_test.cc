@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "quirks_support.h"
-#include "rtp/bit_writer.h"
+#include "base/bit_writer.h"
 
 namespace vigie::rtp {
 namespace {

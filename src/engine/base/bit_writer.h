@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace vigie::rtp {
+namespace vigie {
 
 class BitWriter {
  public:
@@ -46,4 +46,4 @@ class BitWriter {
   unsigned used_ = 0;
 };
 
-}  // namespace vigie::rtp
+}  // namespace vigie
