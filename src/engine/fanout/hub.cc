@@ -52,30 +52,21 @@ void Hub::publish(PublishedUnit unit) {
 
 void Hub::empty_log(Task done) {
   assert(on_home());
-  // Shared by the posted steps: the last shard to finish sends `done` home.
-  struct Pending {
-    std::atomic<size_t> left;
-    Task done;
-  };
-  auto pending = std::make_shared<Pending>();
-  pending->left = 1;
-  pending->done = std::move(done);
-  auto step = [self = shared_from_this(), pending](size_t i) {
+  const Draining draining(static_cast<void*>(this), [executor = shards_[home_shard_].executor,
+                                                        done = std::make_shared<Task>(std::move(done))](void*) mutable {
+    if (*done) executor->post(std::move(*done));
+  });
+  auto step = [self = shared_from_this()](size_t i, const Draining& pending) {
     Feed& feed = *self->feeds_[i];
     feed.log.drop_all();
-    feed.for_each([](Subscriber& s) { s.on_log_emptied(); });
-    if (pending->left.fetch_sub(1) == 1 && pending->done) {
-      self->shards_[self->home_shard_].executor->post(std::move(pending->done));
-    }
+    feed.for_each([&](Subscriber& s) { s.on_log_emptied(pending); });
   };
   // Every shard, for one that has just lost its last subscriber still has its log, and may get another before it
   // clears.
   for (size_t i = 0; i < shards_.size(); ++i) {
-    if (i == home_shard_) continue;
-    pending->left.fetch_add(1);
-    shards_[i].executor->post([step, i] { step(i); });
+    if (i != home_shard_) shards_[i].executor->post([step, i, draining] { step(i, draining); });
   }
-  step(home_shard_);
+  step(home_shard_, draining);
 }
 
 void Hub::close(Error reason) {

@@ -19,6 +19,10 @@ enum class Start : uint8_t {
   next_keyframe,  // nothing older than now: waits for the next keyframe
 };
 
+// Held by whoever still has older units on their way; the change is acknowledged when the last copy is gone, which may
+// be on any shard.
+using Draining = std::shared_ptr<void>;
+
 // The consumer's side. All calls come on the shard that subscribed; none may destroy its Subscription from inside
 // on_unit (post it instead).
 class Subscriber {
@@ -26,8 +30,9 @@ class Subscriber {
   virtual ~Subscriber() = default;
   // At least one new unit stands at or after the cursor. Called once per appended unit; must return soon.
   virtual void on_unit() = 0;
-  // Every older unit was taken out of the log (mask or policy change): drop what is queued, go on at a keyframe.
-  virtual void on_log_emptied() = 0;
+  // Every older unit was taken out of the log (mask or policy change): drop what is queued, go on at a keyframe. Who
+  // cannot take back at once what it has passed on keeps a copy of `draining` until nothing older can arrive any more.
+  virtual void on_log_emptied(const Draining& draining) = 0;
   // No further unit will ever come.
   virtual void on_hub_closed(const Error& reason) = 0;
   // True when this consumer sends the derived form: the hub then builds it once at publication.

@@ -45,7 +45,7 @@ void UnitQueue::drop_queued(DropReason reason) {
   bytes_ = 0;
 }
 
-void UnitQueue::on_log_emptied() {
+void UnitQueue::on_log_emptied(const fanout::Draining& /*draining*/) {
   if (subscription_) subscription_->wait_for_keyframe();
   const std::lock_guard lock(waitable_.mutex());
   drop_queued(DropReason::log_evicted);

@@ -42,7 +42,7 @@ class UnitQueue final : public fanout::Subscriber, public std::enable_shared_fro
   void attach(const std::shared_ptr<fanout::Hub>& hub, size_t shard_index, fanout::Start start);
   void detach();
   void on_unit() override;
-  void on_log_emptied() override;
+  void on_log_emptied(const fanout::Draining& draining) override;
   void on_hub_closed(const Error& reason) override;
   bool wants_derived() const override { return false; }
 

@@ -63,6 +63,8 @@ class Delivery {
   virtual size_t kept_bytes() const = 0;
   // Gives up the rest of a kept unit, after the packet that is half written. Returns how many packets will not be sent.
   virtual uint32_t truncate() = 0;
+  // Bytes that the kernel has taken since the beginning; 0 where that says nothing (datagrams).
+  virtual uint64_t taken_bytes() const = 0;
   // Bytes in the kernel that the viewer has not acknowledged, and how old the oldest is beside `newest`.
   virtual size_t kernel_bytes() const = 0;
   virtual Nanos kernel_age(MonoTime newest) const = 0;

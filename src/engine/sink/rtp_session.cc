@@ -29,6 +29,7 @@ RtpSession::RtpSession(SessionHost& host, net::EventLoop& loop, StreamProvider& 
 
 RtpSession::~RtpSession() {
   loop_.cancel_timer(right_end_timer_);
+  loop_.cancel_timer(drain_timer_);
   finish("closed", 0, false);
 }
 
@@ -260,17 +261,35 @@ void RtpSession::count_log_drops() {
   }
 }
 
-void RtpSession::on_log_emptied() {
+void RtpSession::on_log_emptied(const fanout::Draining& draining) {
   if (over_) return;
-  // Whatever of the older pictures has not been acknowledged could still leave: only a reset takes it back.
-  if (!udp_ && (delivery_->kept_bytes() > 0 || delivery_->kernel_bytes() > 0) && units_sent_ > 0) {
-    return cut(make_error(Code::withheld, setup_.stream.key.text(),
-                          "the privacy decision changed while older pictures were still queued for this viewer"));
-  }
-  if (udp_) {
-    if (const uint32_t lost = udp_->truncate(); lost > 0) drop_kept_unit(DropReason::waiting_keyframe, lost);
-  }
+  if (const uint32_t lost = delivery_->truncate(); lost > 0) drop_kept_unit(DropReason::waiting_keyframe, lost);
   dropped_[static_cast<size_t>(DropReason::waiting_keyframe)] += subscription_->wait_for_keyframe();
+  if (!udp_ && units_sent_ > 0) drain(draining);
+}
+
+// The kernel is a queue too. A viewer that reads has what lies in it within a round trip; from one that does not, only a
+// reset takes it back.
+void RtpSession::drain(const fanout::Draining& draining) {
+  drains_to_ = delivery_->taken_bytes() + delivery_->kept_bytes();
+  drains_until_ = loop_.now() + kDrainLimit;
+  draining_ = draining;
+  check_drained();
+}
+
+void RtpSession::check_drained() {
+  loop_.cancel_timer(drain_timer_);
+  drain_timer_ = {};
+  if (over_ || !draining_) return draining_.reset();
+  const uint64_t taken = delivery_->taken_bytes();
+  const uint64_t waiting = delivery_->kernel_bytes();
+  if (taken >= drains_to_ && taken - std::min(taken, waiting) >= drains_to_) return draining_.reset();
+  if (loop_.now() >= drains_until_) {
+    cut(make_error(Code::withheld, setup_.stream.key.text(),
+                   "the privacy decision changed while older pictures were still queued for this viewer"));
+    return draining_.reset();
+  }
+  drain_timer_ = loop_.add_timer_after(kDrainCheck, [this] { check_drained(); });
 }
 
 void RtpSession::on_hub_closed(const Error& reason) { cut(reason); }

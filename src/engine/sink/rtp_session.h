@@ -51,6 +51,9 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
  public:
   // Kept units smaller than this are finished when their viewer lags; of larger ones only the packet begun.
   static constexpr size_t kFinishBytes = size_t{64} << 10;
+  // How long a viewer may take to receive what was older than an emptied log, before its connection is reset.
+  static constexpr Nanos kDrainLimit = std::chrono::milliseconds(60);
+  static constexpr Nanos kDrainCheck = std::chrono::milliseconds(2);
   static constexpr Nanos kReportInterval = std::chrono::seconds(4);
 
   // `limits` is read whenever it matters, so it may change between calls.
@@ -93,7 +96,7 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
 
   // fanout::Subscriber
   void on_unit() override;
-  void on_log_emptied() override;
+  void on_log_emptied(const fanout::Draining& draining) override;
   void on_hub_closed(const Error& reason) override;
   bool wants_derived() const override { return true; }
 
@@ -105,6 +108,8 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
   void begin_flow(const fanout::LogEntry& entry);
   void begin_catch_up(const fanout::LogEntry& entry);
   void jump(DropReason reason, uint64_t passed);
+  void drain(const fanout::Draining& draining);
+  void check_drained();
   void drop_kept_unit(DropReason reason, uint32_t packets);
   void drop_refused_unit();
   void note_drops(DropReason reason, uint64_t units);
@@ -150,6 +155,11 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
   MonoTime last_life_{};
   MonoTime played_at_{};
   net::TimerId right_end_timer_;
+  // While older pictures are on their way after the log was emptied: up to which of the transport's bytes, and until when.
+  fanout::Draining draining_;
+  uint64_t drains_to_ = 0;
+  MonoTime drains_until_{};
+  net::TimerId drain_timer_;
   std::optional<WallTime> right_ends_;
 
   uint64_t jumps_ = 0;

@@ -39,7 +39,7 @@ class TcpDelivery final : public Delivery {
   uint32_t truncate() override;
   size_t kernel_bytes() const override { return stream_->unsent_bytes(); }
   Nanos kernel_age(MonoTime newest) const override;
-  uint64_t bytes_written() const { return written_; }
+  uint64_t taken_bytes() const override { return written_; }
 
  private:
   net::IoState write_train(const rtp::Train& train);

@@ -54,6 +54,7 @@ class UdpDelivery final : public Delivery, private net::FdHandler {
   size_t kept_bytes() const override;
   uint32_t truncate() override;
   // The kernel hands datagrams on at once; what a full device queue holds is a matter of milliseconds.
+  uint64_t taken_bytes() const override { return 0; }
   size_t kernel_bytes() const override { return 0; }
   Nanos kernel_age(MonoTime) const override { return Nanos{0}; }
   // Packets that were left out because the kernel refused them.

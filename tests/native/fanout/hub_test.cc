@@ -72,7 +72,7 @@ struct Viewer : Subscriber {
     ++woken;
     if (taking) take();
   }
-  void on_log_emptied() override { ++emptied; }
+  void on_log_emptied(const Draining& /*draining*/) override { ++emptied; }
   void on_hub_closed(const Error& reason) override { closed = reason.what; }
   bool wants_derived() const override { return derived_wanted; }
   void take() {

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include "rtp/rtcp.h"
+#include "sink/rtp_session.h"
 #include "sink_support.h"
 
 namespace vigie::sink {
@@ -286,8 +287,11 @@ TEST_F(Delivery, AnEmptiedLogResetsThoseThatStillHoldOlderPictures) {
   }));
   bool done = false;
   hub_->empty_log([&] { done = true; });
-  ASSERT_TRUE(until([&] { return done; }));
   turn();
+  EXPECT_EQ(server_->counters().sessions_open, 2u) << "a moment to receive what is on its way";
+  EXPECT_FALSE(done);
+  clock_.advance(RtpSession::kDrainLimit);
+  ASSERT_TRUE(until([&] { return done; }));
   EXPECT_EQ(server_->counters().sessions_open, 1u);
   stuck.receive();
   EXPECT_TRUE(stuck.ended());

@@ -150,7 +150,7 @@ TEST_F(Shards, QuickChangesOfTheOnlyViewer) {
         subscription->advance();
       }
     }
-    void on_log_emptied() override {}
+    void on_log_emptied(const fanout::Draining& /*draining*/) override {}
     void on_hub_closed(const Error&) override {}
     bool wants_derived() const override { return true; }
     std::unique_ptr<fanout::Subscription> subscription;
