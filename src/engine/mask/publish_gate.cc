@@ -5,38 +5,49 @@
 namespace vigie::mask {
 namespace {
 
-Ref<const Provenance> make_provenance(PrivacyState state, uint64_t policy_revision, std::string reason) {
+// Why a decision cannot stand as it is; empty when it can.
+std::string_view missing_part(const PrivacyDecision& decision) {
+  switch (decision.state) {
+    case PrivacyState::clear_by_decision:
+      return decision.reason.empty() ? "the policy says clear but gives no reason" : "";
+    case PrivacyState::masked:
+      return decision.mask_revision == 0 && decision.version_revision == 0
+                 ? "the policy says masked but names no mask revision"
+                 : "";
+    case PrivacyState::covered: return decision.reason.empty() ? "the policy says covered but gives no reason" : "";
+    case PrivacyState::withheld: break;
+  }
+  return "";
+}
+
+Ref<const Provenance> make_provenance(const PrivacyDecision& decision) {
   auto provenance = make_ref<Provenance>();
-  provenance->state = state;
-  provenance->policy_revision = policy_revision;
-  provenance->reason = std::move(reason);
+  provenance->state = decision.state;
+  provenance->policy_revision = decision.policy_revision;
+  provenance->mask_revision = decision.mask_revision;
+  provenance->version_revision = decision.version_revision;
+  provenance->reason = decision.reason;
   return provenance;
 }
 
 }  // namespace
 
 PublishGate::PublishGate()
-    : provenance_(make_provenance(PrivacyState::withheld, 0, "")),
-      why_withheld_("no policy decision has been taken for this camera") {}
+    : provenance_(make_provenance({})), why_withheld_("no policy decision has been taken for this camera") {}
 
 bool PublishGate::decide(const PrivacyDecision& decision) {
-  PrivacyState state = PrivacyState::withheld;
-  switch (decision.state) {
-    case PrivacyState::clear_by_decision:
-      if (decision.reason.empty()) {
-        why_withheld_ = "the policy says clear but gives no reason";
-      } else {
-        state = PrivacyState::clear_by_decision;
-      }
-      break;
-    case PrivacyState::masked:
-    case PrivacyState::covered: why_withheld_ = "the policy wants masks, and no lane here can draw them"; break;
-    case PrivacyState::withheld:
-      why_withheld_ = decision.reason.empty() ? "the policy has no privacy decision for this camera" : decision.reason;
-      break;
+  PrivacyDecision next = decision;
+  if (const std::string_view missing = missing_part(decision); !missing.empty()) {
+    why_withheld_ = missing;
+    next = {.state = PrivacyState::withheld, .policy_revision = decision.policy_revision, .reason = why_withheld_};
+  } else if (decision.state == PrivacyState::withheld) {
+    why_withheld_ = decision.reason.empty() ? "the policy has no privacy decision for this camera" : decision.reason;
   }
-  const bool changed = state != provenance_->state;
-  provenance_ = make_provenance(state, decision.policy_revision, decision.reason);
+  // The words that say why something is withheld or clear change nothing of the picture.
+  const bool changed = !next.same_picture(decision_);
+  decision_ = std::move(next);
+  provenance_ = make_provenance(decision_);
+  if (changed) ++epoch_;
   return changed;
 }
 
@@ -46,6 +57,41 @@ PublishedUnit PublishGate::publish_clear(Ref<const AccessUnit> unit) {
     return {};
   }
   return PublishedUnit(std::move(unit), provenance_);
+}
+
+// A masked decision also lets out a covered picture (in doubt the lane covers), never the other way round.
+bool PublishGate::accepts(const Provenance& filled_as, uint64_t epoch) {
+  if (epoch != epoch_) {
+    ++stale_units_;
+    return false;
+  }
+  const bool fits = provenance_->state == filled_as.state ||
+                    (provenance_->state == PrivacyState::masked && filled_as.state == PrivacyState::covered);
+  const bool masked = filled_as.state == PrivacyState::masked || filled_as.state == PrivacyState::covered;
+  if (!fits || !masked || filled_as.mask_revision != provenance_->mask_revision ||
+      filled_as.version_revision != provenance_->version_revision) {
+    ++withheld_units_;
+    return false;
+  }
+  return true;
+}
+
+PublishedUnit PublishGate::publish_masked(const MaskedUnit& unit) {
+  if (!accepts(*unit.provenance(), unit.epoch())) return {};
+  return PublishedUnit(unit.unit(), unit.provenance());
+}
+
+PublishedFrame PublishGate::publish_clear(Ref<const Frame> frame, uint64_t epoch) {
+  if (provenance_->state != PrivacyState::clear_by_decision || epoch != epoch_) {
+    ++stale_units_;
+    return {};
+  }
+  return PublishedFrame(std::move(frame), provenance_);
+}
+
+PublishedFrame PublishGate::publish_masked(const LaneFrame& frame) {
+  if (!accepts(*frame.provenance, frame.epoch)) return {};
+  return PublishedFrame(frame.filled.frame(), frame.provenance);
 }
 
 Status PublishGate::may_publish() const {

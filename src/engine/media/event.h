@@ -20,6 +20,7 @@ enum class EventKind : uint8_t {
   policy_applied = 8,
   listener_state = 9,
   engine_warning = 10,  // watchdog, limits
+  privacy_state = 11,   // what is shown of a stream changed (text: "masked -> covered: …"); state: the new one
 };
 std::string_view event_kind_name(EventKind kind);
 

@@ -45,6 +45,7 @@ std::string_view event_kind_name(EventKind kind) {
     case EventKind::policy_applied: return "policy_applied";
     case EventKind::listener_state: return "listener_state";
     case EventKind::engine_warning: return "engine_warning";
+    case EventKind::privacy_state: return "privacy_state";
   }
   return "unknown";
 }

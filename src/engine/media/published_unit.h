@@ -26,8 +26,9 @@ std::string_view privacy_state_name(PrivacyState state);
 struct Provenance : RefCounted<Provenance> {
   PrivacyState state = PrivacyState::withheld;
   uint64_t policy_revision = 0;
-  uint64_t mask_revision = 0;  // 0 = no mask set
-  std::string reason;          // "clear, because …" as the policy has it
+  uint64_t mask_revision = 0;     // of the camera's own mask set; 0 = none
+  uint64_t version_revision = 0;  // of the extra set of "camera@version"; 0 = none
+  std::string reason;             // clear: why it may be, as the policy has it; covered: why it is
 };
 
 // An access unit that passed the gate. A cheap value (two references).

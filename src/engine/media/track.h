@@ -9,11 +9,13 @@
 
 namespace vigie {
 
-// A camera's stream by name, e.g. {"place-armes-01", "main"}; text form "place-armes-01/main".
+// A camera's stream by name, e.g. {"place-armes-01", "main"}; text form "place-armes-01/main". `version` names a
+// published form with further masks ("place-armes-01@police/main"); empty: the camera's own.
 struct StreamKey {
   std::string camera;
   std::string stream;
-  std::string text() const { return camera + "/" + stream; }
+  std::string version;
+  std::string text() const { return (version.empty() ? camera : camera + "@" + version) + "/" + stream; }
   friend auto operator<=>(const StreamKey&, const StreamKey&) = default;
 };
 

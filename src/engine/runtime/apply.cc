@@ -21,16 +21,6 @@ const policy::ListenerPolicy* find_listener(const policy::PolicySnapshot& snapsh
   return found == snapshot.listeners.end() ? nullptr : &*found;
 }
 
-mask::PrivacyDecision decision_of(const policy::CameraPolicy& camera, uint64_t revision) {
-  switch (camera.privacy) {
-    case policy::Privacy::clear: return {PrivacyState::clear_by_decision, revision, camera.privacy_reason};
-    case policy::Privacy::masked:
-    case policy::Privacy::masked_at_source: return {PrivacyState::masked, revision, camera.privacy_reason};
-    case policy::Privacy::withheld: break;
-  }
-  return {PrivacyState::withheld, revision, camera.privacy_reason};
-}
-
 }  // namespace
 
 Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64_t> expect_revision) {
@@ -154,11 +144,13 @@ void Engine::Impl::add_stream(const policy::CameraPolicy& camera, const policy::
                                                                           .loop = shards_->shard(home),
                                                                           .sources = *source_shards_[home],
                                                                           .events = events_,
+                                                                          .workers = *workers_,
+                                                                          .frames = frames_,
                                                                           .shards = shards,
                                                                           .packet_bytes = next.limits.packet_bytes},
                                                      key, stream);
     // Decided before it starts: the very first unit meets the decision.
-    pipeline->decide(decision_of(camera, next.revision), {});
+    pipeline->decide(camera, next.revision, {});
     pipeline->start();
     pipelines_[key] = std::move(pipeline);
   });
@@ -180,11 +172,9 @@ void Engine::Impl::set_privacy(const policy::CameraPolicy& camera, uint64_t revi
     const auto found = pipelines_.find({camera.name, stream.name});
     if (found == pipelines_.end()) continue;
     emptied.add();
-    on_home_blocking(*found->second,
-                     [&] { found->second->decide(decision_of(camera, revision), [&] { emptied.done(); }); });
+    on_home_blocking(*found->second, [&] { found->second->decide(camera, revision, [&] { emptied.done(); }); });
   }
-  const mask::PrivacyDecision decision = decision_of(camera, revision);
-  if (decision.state != PrivacyState::clear_by_decision) {
+  if (camera.privacy == policy::Privacy::withheld) {
     for_each_subscription([&](const std::string& name, UnitQueue& queue) {
       if (name == camera.name) queue.end(make_error(Code::withheld, name, "the policy no longer lets it be shown"));
     });

@@ -1,5 +1,7 @@
 #include "runtime/engine.h"
 
+#include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "runtime/engine_impl.h"
@@ -21,10 +23,19 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(const EngineOptions& op
   if (options.event_capacity < 1) {
     return make_error(Code::invalid_argument, "event_capacity", "0 was given; at least 1 is needed");
   }
+  if (options.codec_workers > kMaxShards) {
+    return make_error(Code::invalid_argument, "codec_workers",
+                      std::to_string(options.codec_workers) + " was given; 0 to 256 are possible");
+  }
   std::unique_ptr<Impl> impl(new Impl(options));
   auto shards = net::ShardPool::make({.shards = options.shards, .cpus = options.cpus});
   if (!shards.ok()) return std::move(shards).error();
   impl->shards_ = std::move(shards).value();
+  const size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  auto workers = WorkerPool::make(
+      {.name = "vigie-codec", .threads = options.codec_workers == 0 ? processors : options.codec_workers});
+  if (!workers.ok()) return std::move(workers).error();
+  impl->workers_ = std::move(workers).value();
   impl->tls_helpers_ = std::make_unique<net::HelperPool>(net::HelperPoolOptions{.name = "vigie-tls", .threads = 2});
   impl->resolver_ = std::make_unique<net::Resolver>();
   std::vector<net::EventLoop*> loops;
@@ -66,9 +77,9 @@ void Engine::Impl::on_home_blocking(StreamPipeline& pipeline, std::function<void
 Status Engine::Impl::push(const PushedUnit& unit) {
   auto pipeline = viewing_->find(unit.camera, unit.stream);
   if (!pipeline.ok()) return std::move(pipeline).error();
-  const auto& port = (*pipeline)->push_port();
+  const auto& port = pipeline->pipeline->push_port();
   if (!port) {
-    return make_error(Code::invalid_argument, (*pipeline)->key().text(),
+    return make_error(Code::invalid_argument, pipeline->pipeline->key().text(),
                       "this stream is not pushed; its url must be push:");
   }
   return port->push({.codec = unit.codec,
@@ -86,7 +97,7 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
   }
   auto found = viewing_->find(options.camera, options.stream);
   if (!found.ok()) return std::move(found).error();
-  const std::shared_ptr<StreamPipeline> pipeline = std::move(found).value();
+  const std::shared_ptr<StreamPipeline> pipeline = found->pipeline;
   auto queue = std::make_shared<UnitQueue>(options.queue);
   auto hold = std::make_shared<std::shared_ptr<PipelineHold>>();
   queue->on_close = [pipeline, hold, weak = std::weak_ptr<UnitQueue>(queue)] {
@@ -98,7 +109,9 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
   };
   Status status;
   const bool ran = pipeline->loop().run_blocking([&] {
-    status = pipeline->may_publish();
+    const std::shared_ptr<Outlet> outlet = pipeline->outlet(found->version);
+    status = outlet ? outlet->may_publish()
+                    : Status(make_error(Code::not_found, options.camera, "the camera has no such version"));
     if (!status.ok()) return;
     // Known before it is fed: apply() and close() end every subscription they find, and must find this one.
     const std::lock_guard lock(subscriptions_mutex_);
@@ -108,8 +121,8 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
     }
     std::erase_if(subscriptions_, [](const Subscribed& subscribed) { return subscribed.queue.expired(); });
     subscriptions_.push_back({pipeline->key().camera, queue});
-    *hold = std::make_shared<PipelineHold>(pipeline);
-    queue->attach(pipeline->hub(), pipeline->home_shard(), options.start);
+    *hold = std::make_shared<PipelineHold>(pipeline, outlet);
+    queue->attach(outlet->hub(), pipeline->home_shard(), options.start);
   });
   if (!ran) return make_error(Code::closed, "engine", "the engine was closed");
   if (!status.ok()) return std::move(status).error();
@@ -139,6 +152,8 @@ void Engine::Impl::close() {
   for_each_subscription([](const std::string&, UnitQueue& queue) { queue.close(); });
   while (!pipelines_.empty()) remove_stream(pipelines_.begin()->first, reason);
   stopping_.wait_blocking(kStopLimit);
+  // Lanes post their results to the shards, so their workers end while these are there.
+  if (workers_) workers_->stop();
   if (viewing_) viewing_->publish(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr));
   events_.close();
   // Sources' shared parts hold timers and sockets of their loop: they go on its thread.

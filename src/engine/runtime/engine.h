@@ -19,6 +19,7 @@ struct EngineOptions {
   size_t shards = 1;      // I/O threads, 1 to 256
   std::vector<int> cpus;  // shard i is pinned to cpus[i % size]; empty: not pinned
   size_t event_capacity = 4096;
+  size_t codec_workers = 0;  // threads that mask pictures, 0 to 256; 0: one for every processor
 };
 
 struct PushedUnit {

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/worker_pool.h"
+#include "codec/frame_pool.h"
 #include "net/helper_pool.h"
 #include "net/resolver.h"
 #include "net/shard_pool.h"
@@ -72,6 +74,8 @@ class Engine::Impl {
   bool own_process() const { return ::getpid() == pid_; }
 
  private:
+  static constexpr size_t kCachedFrameBytes = size_t{64} << 20;
+
   explicit Impl(const EngineOptions& options);
 
   // --- apply.cc
@@ -92,7 +96,9 @@ class Engine::Impl {
   const EngineOptions options_;
   const Clock& clock_;
   EventQueue events_;
+  codec::FramePool frames_{kCachedFrameBytes};
   std::unique_ptr<net::ShardPool> shards_;
+  std::unique_ptr<WorkerPool> workers_;  // of lanes
   std::unique_ptr<net::HelperPool> tls_helpers_;
   std::unique_ptr<net::Resolver> resolver_;
   std::vector<std::unique_ptr<source::SourceShard>> source_shards_;

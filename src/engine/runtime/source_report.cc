@@ -83,7 +83,7 @@ Result<std::string> Engine::Impl::source_report(const std::string& camera, const
   const auto pipeline = viewing_->find(camera, stream);
   if (!pipeline.ok()) return pipeline.error();
   SourceReport report;
-  if (!(*pipeline)->loop().run_blocking([&] { report = (*pipeline)->source_report(); })) {
+  if (!pipeline->pipeline->loop().run_blocking([&] { report = pipeline->pipeline->source_report(); })) {
     return make_error(Code::closed, "engine", "the engine was closed");
   }
   Json out{{"camera", report.stats.key.camera},
@@ -115,7 +115,7 @@ Status Engine::Impl::record_source(const std::string& camera, const std::string&
   const auto pipeline = viewing_->find(camera, stream);
   if (!pipeline.ok()) return pipeline.error();
   Status status;
-  if (!(*pipeline)->loop().run_blocking([&] { status = (*pipeline)->start_tape(max_bytes); })) {
+  if (!pipeline->pipeline->loop().run_blocking([&] { status = pipeline->pipeline->start_tape(max_bytes); })) {
     return make_error(Code::closed, "engine", "the engine was closed");
   }
   return status;

@@ -16,10 +16,43 @@ double seconds(Nanos duration) { return std::chrono::duration<double>(duration).
 double milliseconds(Nanos duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 Json unix_seconds(WallTime time) { return time == WallTime{} ? Json(nullptr) : Json(seconds(time.time_since_epoch())); }
 
+Json version_json(const OutletStats& version) {
+  return {{"privacy", privacy_state_name(version.privacy)},
+          {"privacy_reason", version.privacy_reason},
+          {"mask_revision", version.mask_revision},
+          {"version_revision", version.version_revision},
+          {"published_units", version.hub.units},
+          {"published_fps", version.rates.units_per_second},
+          {"published_bitrate_bps", version.rates.bits_per_second},
+          {"withheld_units", version.withheld_units},
+          {"stale_units", version.stale_units},
+          {"viewers", version.hub.subscribers}};
+}
+
+Json lane_json(const mask::LaneStats& lane) {
+  const mask::LaneCounters& counters = lane.counters;
+  return {{"awake", lane.awake},
+          {"encoder", lane.encoder.empty() ? Json(nullptr) : Json(lane.encoder)},
+          {"units", counters.units_in},
+          {"pictures", counters.pictures},
+          {"coded_units", counters.coded_units},
+          {"damaged_units", counters.damaged_units},
+          {"decoder_faults", counters.decoder_faults},
+          {"thinned_pictures", counters.thinned_pictures},
+          {"skipped_units", counters.skipped_units},
+          {"waiting_units", lane.waiting_units},
+          {"raw_gop_bytes", lane.raw_gop_bytes},
+          {"decode_s", seconds(counters.decode_time)},
+          {"mask_s", seconds(counters.mask_time)},
+          {"encode_s", seconds(counters.encode_time)}};
+}
+
 Json stream_json(const StreamStats& stream) {
   Json out{{"state", source::stream_state_name(stream.state)},
            {"fault", stream.fault},
-           {"privacy", privacy_state_name(stream.privacy)},
+           {"privacy", privacy_state_name(stream.own.privacy)},
+           {"privacy_reason", stream.own.privacy_reason},
+           {"mask_revision", stream.own.mask_revision},
            {"codec", stream.codec ? Json(codec_name(*stream.codec)) : Json(nullptr)},
            {"width", stream.width},
            {"height", stream.height},
@@ -37,11 +70,16 @@ Json stream_json(const StreamStats& stream) {
            {"damaged_units", stream.source.damaged_units},
            {"connects", stream.source.connects},
            {"failures", stream.source.failures},
-           {"published_units", stream.hub.units},
-           {"withheld_units", stream.withheld_units},
-           {"viewers", stream.hub.subscribers},
-           {"log_units", stream.hub.log_units},
-           {"log_bytes", stream.hub.log_bytes}};
+           {"published_units", stream.own.hub.units},
+           {"published_fps", stream.own.rates.units_per_second},
+           {"published_bitrate_bps", stream.own.rates.bits_per_second},
+           {"withheld_units", stream.own.withheld_units},
+           {"stale_units", stream.own.stale_units},
+           {"viewers", stream.own.hub.subscribers},
+           {"log_units", stream.own.hub.log_units},
+           {"log_bytes", stream.own.hub.log_bytes}};
+  for (const OutletStats& version : stream.versions) out["versions"][version.version] = version_json(version);
+  if (stream.lane) out["lane"] = lane_json(*stream.lane);
   out["quirks"] = stream.quirks.ids();
   out["newest_unit_age_ms"] = stream.newest_unit_age ? Json(milliseconds(*stream.newest_unit_age)) : Json(nullptr);
   out["camera_clock_error_ms"] =

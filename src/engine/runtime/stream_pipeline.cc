@@ -1,7 +1,10 @@
 #include "runtime/stream_pipeline.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "mask/pixel_lane.h"
+#include "runtime/privacy.h"
 #include "sink/rtp_feed.h"
 
 namespace vigie::runtime {
@@ -23,16 +26,22 @@ StreamPipeline::Picture StreamPipeline::picture() const {
 
 StreamPipeline::StreamPipeline(const Home& home, StreamKey key, const policy::StreamPolicy& policy)
     : key_(std::move(key)),
+      home_(home),
       loop_(home.loop),
       events_(home.events),
       supervisor_(std::make_unique<source::StreamSupervisor>(home.sources, key_, policy,
                                                              static_cast<source::SourceObserver&>(*this))),
       push_port_(supervisor_->push_port()),
-      lane_(std::make_unique<mask::ClearLane>(gate_, static_cast<mask::LaneOutput&>(*this))),
-      hub_(fanout::Hub::make(home.shards, home.shard_index, {.bytes = policy.log_bytes},
-                             std::make_unique<sink::RtpFeed>(home.packet_bytes))) {}
+      log_bytes_(policy.log_bytes),
+      own_(make_outlet("")) {}
 
 StreamPipeline::~StreamPipeline() = default;
+
+std::shared_ptr<Outlet> StreamPipeline::make_outlet(const std::string& version) {
+  return std::make_shared<Outlet>(StreamKey{key_.camera, key_.stream, version}, next_outlet_++, loop_,
+                                  fanout::Hub::make(home_.shards, home_.shard_index, {.bytes = log_bytes_},
+                                                    std::make_unique<sink::RtpFeed>(home_.packet_bytes)));
+}
 
 // ---- The life of an access unit ---------------------------------------------------------------------------------
 
@@ -46,80 +55,205 @@ void StreamPipeline::on_track(const TrackInfo& track) {
   const bool news = !track_ || track_->codec != track.codec || track_->parameter_sets->width != sets.width ||
                     track_->parameter_sets->height != sets.height;
   track_ = track;
-  picture_.store(packed_picture(track.codec, sets.width, sets.height), std::memory_order_relaxed);
+  update_picture();
   if (news) {
     std::string text(codec_name(track.codec));
     if (sets.width != 0) text += " " + std::to_string(sets.width) + "x" + std::to_string(sets.height);
-    emit(EventKind::stream_track, "", 0, std::move(text));
+    emit(key_, EventKind::stream_track, "", 0, std::move(text));
   }
-  if (servable()) answer_waiters(*track_);
+  answer_if_servable(*own_);
 }
 
 // 3. A complete access unit has come in: its last packet was read a moment ago. It is counted as what arrived, by its
-//    arrival, and given to the lane that stands between this source and everybody.
+//    arrival. A camera that may be shown as it is: the gate passes the unit on, byte for byte. Every other form is made
+//    by the lane, on a codec worker; a camera that is withheld has neither, and its units end in the gate.
 void StreamPipeline::on_unit(Ref<const AccessUnit> unit) {
   rate_.add(unit->last_arrival, unit->payload.size());
   newest_unit_ = unit->last_arrival;
   newest_clock_quality_ = unit->clock_quality;
-  lane_->push(std::move(unit));
+  if (lane_) lane_->push(unit);
+  if (!own_->needs_lane()) own_->publish(own_->gate().publish_clear(std::move(unit)));
 }
 
-// 4. The lane asked the publish gate, and the gate let the unit out (else this is never called: a withheld camera's
-//    units end in the gate). The hub numbers it, builds its RTP train once, and every subscriber is told: RTSP sessions
-//    send it with one call each, embedding hosts find it in their queue.
-void StreamPipeline::on_published(PublishedUnit unit) { hub_->publish(std::move(unit)); }
+// 4. The lane has decoded the unit, filled its private places and coded what was left, and is back on this shard. The
+//    gate lets it out only if it was filled under the decision that is in force now.
+void StreamPipeline::on_lane_unit(uint32_t version, const mask::MaskedUnit& unit) {
+  Outlet* outlet = outlet_of(version);
+  if (!outlet) return;
+  PublishedUnit published = outlet->gate().publish_masked(unit);
+  if (!published) return;
+  const Ref<const ParameterSets>& sets = published.unit().parameter_sets;
+  if (!outlet->track() || outlet->track()->parameter_sets != sets) {
+    outlet->set_track(
+        {.codec = published.unit().codec, .parameter_sets = sets, .declared_fps = track_ ? track_->declared_fps : 0});
+  }
+  outlet->publish(std::move(published));
+  answer_if_servable(*outlet);
+}
+
+// 5. The outlet's hub numbers what the gate let out (Outlet::publish), builds its RTP train once, and every subscriber is
+//    told: RTSP sessions send it with one call each, embedding hosts find it in their queue. Frames go to taps.
+void StreamPipeline::on_lane_frame(uint32_t version, const mask::LaneFrame& frame) {
+  if (Outlet* outlet = outlet_of(version)) outlet->publish(outlet->gate().publish_masked(frame));
+}
+
+void StreamPipeline::on_clear_frame(uint32_t version, uint64_t epoch, Ref<const Frame> frame) {
+  if (Outlet* outlet = outlet_of(version)) outlet->publish(outlet->gate().publish_clear(std::move(frame), epoch));
+}
 
 // ---- What decides about it --------------------------------------------------------------------------------------
 
-void StreamPipeline::decide(const mask::PrivacyDecision& decision, Task done) {
-  if (!gate_.decide(decision)) {
-    if (done) done();
-    return;
+void StreamPipeline::decide(const policy::CameraPolicy& camera, uint64_t policy_revision, Task done) {
+  // Everybody who must forget something holds it; the last one lets `done` run.
+  const fanout::Draining draining(static_cast<void*>(this),
+                                  [&loop = loop_, pending = std::make_shared<Task>(std::move(done))](void*) {
+                                    if (*pending) loop.post(std::move(*pending));
+                                  });
+  for (auto at = versions_.begin(); at != versions_.end();) {
+    const std::shared_ptr<Outlet> outlet = *at;
+    const bool kept = std::ranges::any_of(camera.versions,
+                                          [&](const auto& version) { return version.name == outlet->key().version; });
+    if (kept) {
+      ++at;
+      continue;
+    }
+    at = versions_.erase(at);
+    if (lane_) lane_->forget(outlet->id());
+    outlet->close(make_error(Code::not_found, outlet->key().text(), "the version was removed"));
   }
-  if (const Status allowed = may_publish(); !allowed.ok()) answer_waiters(allowed.error());
-  // The gate lets nothing of the former state out any more; what it let out before must leave the logs as well.
-  hub_->empty_log(std::move(done));
+  decide(*own_, privacy_decision(camera, nullptr, policy_revision), draining);
+  for (const policy::MaskVersionPolicy& version : camera.versions) {
+    std::shared_ptr<Outlet> found = outlet(version.name);
+    if (!found) found = versions_.emplace_back(make_outlet(version.name));
+    decide(*found, privacy_decision(camera, &version, policy_revision), draining);
+  }
+  keep_lane_if_needed();
+  update_picture();
 }
 
-bool StreamPipeline::servable() const {
-  return track_ && track_->parameter_sets && track_->parameter_sets->complete() &&
-         supervisor_->state() == source::StreamState::playing;
+void StreamPipeline::decide(Outlet& outlet, std::shared_ptr<const mask::PrivacyDecision> decision,
+                            const fanout::Draining& draining) {
+  const bool changed = outlet.decide(std::move(decision));
+  if (!changed) return;
+  // The gate lets nothing of the former decision out any more; what it let out before must leave the logs as well, and
+  // whatever of it is on its way to viewers.
+  outlet.hub()->empty_log([draining] {});
+  update_lane(outlet);
+  answer_if_servable(outlet);
 }
 
-Status StreamPipeline::may_publish() const {
-  if (stopped_) return make_error(Code::not_found, key_.text(), "the stream was removed");
-  Status status = gate_.may_publish();
-  if (!status.ok()) status.error().where = key_.text();
-  return status;
+// Tells the lane what the outlet wants of it; makes the lane where there is none yet, so that it keeps the current GOP.
+void StreamPipeline::update_lane(Outlet& outlet) {
+  const bool frames = outlet.wants_frames();
+  if (!lane_) {
+    if (stopped_ || (!outlet.needs_lane() && !frames)) return;
+    lane_ = std::make_shared<mask::PixelLane>(loop_, home_.workers, loop_.clock(), home_.frames,
+                                              static_cast<mask::LaneObserver&>(*this));
+  }
+  const bool units = outlet.needs_lane() && (outlet.holds > 0 || outlet.linger_timer);
+  lane_->order(outlet.id(),
+               {.decision = outlet.decision(), .epoch = outlet.gate().epoch(), .units = units, .frames = frames});
 }
 
-void StreamPipeline::when_ready(Nanos timeout, TrackReady ready) {
-  if (Status allowed = may_publish(); !allowed.ok()) return ready(std::move(allowed).error());
-  if (servable()) return ready(*track_);
-  const auto waiter = waiters_.insert(waiters_.end(), Waiter{std::move(ready), {}});
-  waiter->timer = loop_.add_timer_after(timeout, [this, waiter] {
-    TrackReady late = std::move(waiter->ready);
-    waiters_.erase(waiter);
-    late(make_error(Code::no_first_picture, key_.text(),
-                    "the camera has no picture at present" + (fault_ ? " (" + fault_->text() + ")" : std::string())));
+void StreamPipeline::keep_lane_if_needed() {
+  const auto needs = [](const Outlet& outlet) { return outlet.needs_lane() || outlet.wants_frames(); };
+  const bool needed = needs(*own_) || std::ranges::any_of(versions_, [&](const auto& o) { return needs(*o); });
+  if (needed || !lane_) return;
+  lane_->stop();
+  lane_.reset();
+}
+
+const TrackInfo* StreamPipeline::servable(const Outlet& outlet) const {
+  if (!supervisor_ || supervisor_->state() != source::StreamState::playing) return nullptr;
+  if (outlet.needs_lane()) return outlet.track() ? &*outlet.track() : nullptr;
+  return track_ && track_->parameter_sets && track_->parameter_sets->complete() ? &*track_ : nullptr;
+}
+
+void StreamPipeline::answer_if_servable(Outlet& outlet) {
+  if (!outlet.may_publish().ok()) return;
+  if (const TrackInfo* track = servable(outlet)) outlet.answer(TrackInfo(*track));
+}
+
+void StreamPipeline::when_ready(Outlet& outlet, Nanos timeout, TrackReady ready) {
+  if (Status allowed = outlet.may_publish(); !allowed.ok()) return ready(std::move(allowed).error());
+  if (const TrackInfo* track = servable(outlet)) return ready(TrackInfo(*track));
+  const auto late = [this, key = outlet.key().text()] {
+    return make_error(Code::no_first_picture, key,
+                      "the camera has no picture at present" + (fault_ ? " (" + fault_->text() + ")" : std::string()));
+  };
+  outlet.wait_for_track(timeout, late, std::move(ready));
+}
+
+std::shared_ptr<Outlet> StreamPipeline::outlet(std::string_view version) const {
+  if (version.empty()) return own_;
+  const auto found =
+      std::ranges::find_if(versions_, [&](const auto& outlet) { return outlet->key().version == version; });
+  return found == versions_.end() ? nullptr : *found;
+}
+
+Outlet* StreamPipeline::outlet_of(uint32_t id) const {
+  if (own_->id() == id) return own_.get();
+  const auto found = std::ranges::find_if(versions_, [&](const auto& outlet) { return outlet->id() == id; });
+  return found == versions_.end() ? nullptr : found->get();
+}
+
+void StreamPipeline::acquire(Outlet& outlet) {
+  if (!supervisor_) return;
+  supervisor_->acquire();
+  if (outlet.holds++ > 0) return;
+  if (outlet.linger_timer) {
+    loop_.cancel_timer(std::exchange(outlet.linger_timer, {}));
+  } else {
+    update_lane(outlet);
+  }
+}
+
+void StreamPipeline::release(Outlet& outlet) {
+  if (!supervisor_) return;
+  supervisor_->release();
+  if (outlet.holds == 0 || --outlet.holds > 0 || !outlet.needs_lane() || outlet.closed()) return;
+  outlet.linger_timer = loop_.add_timer_after(kLaneLinger, [this, &outlet] {
+    outlet.linger_timer = {};
+    rest(outlet);
   });
 }
 
-void StreamPipeline::answer_waiters(const Result<TrackInfo>& answer) {
-  std::list<Waiter> waiters = std::move(waiters_);
-  waiters_.clear();
-  for (Waiter& waiter : waiters) {
-    loop_.cancel_timer(waiter.timer);
-    waiter.ready(answer);
-  }
+// Nobody has wanted it for a while. Its log ends here: whoever comes next begins at a picture of his own time.
+void StreamPipeline::rest(Outlet& outlet) {
+  update_lane(outlet);
+  if (outlet.needs_lane()) outlet.hub()->empty_log({});
 }
 
-void StreamPipeline::acquire() {
-  if (supervisor_) supervisor_->acquire();
+Status StreamPipeline::add_frames(const std::shared_ptr<Outlet>& outlet, const std::shared_ptr<FrameQueue>& queue) {
+  Status allowed = outlet->may_publish();
+  if (!allowed.ok() || !supervisor_) return allowed;
+  supervisor_->acquire();
+  outlet->add_frames(queue);
+  update_lane(*outlet);
+  return {};
 }
 
-void StreamPipeline::release() {
+void StreamPipeline::remove_frames(Outlet& outlet, const FrameQueue* queue) {
   if (supervisor_) supervisor_->release();
+  outlet.remove_frames(queue);
+  if (!outlet.wants_frames() && lane_) update_lane(outlet);
+  keep_lane_if_needed();
+}
+
+Status StreamPipeline::push_pose(const mask::Pose& pose) {
+  Status taken = pose_check_.push(pose);
+  if (taken.ok() && lane_) lane_->push_pose(pose);
+  return taken;
+}
+
+void StreamPipeline::distrust_pose(mask::PoseDoubt doubt) {
+  pose_check_.invalidate(doubt);
+  if (lane_) lane_->distrust_pose(doubt);
+}
+
+void StreamPipeline::trust_pose() {
+  pose_check_.confirm();
+  if (lane_) lane_->trust_pose();
 }
 
 void StreamPipeline::stop(const Error& reason, Task done) {
@@ -127,9 +261,10 @@ void StreamPipeline::stop(const Error& reason, Task done) {
     if (done) done();
     return;
   }
-  gate_.decide({PrivacyState::withheld, 0, "the stream was removed"});
-  answer_waiters(reason);
-  hub_->close(reason);
+  if (lane_) lane_->stop();
+  lane_.reset();
+  own_->close(reason);
+  for (const auto& version : versions_) version->close(reason);
   // The supervisor belongs to this shard's loop, so it goes here; posted, because it calls us from inside itself.
   supervisor_->stop([self = shared_from_this(), done = std::move(done)]() mutable {
     net::EventLoop& loop = self->loop_;
@@ -146,34 +281,73 @@ void StreamPipeline::on_state(source::StreamState from, source::StreamState to, 
                               std::string_view reason) {
   if (fault) fault_ = *fault;
   if (to == source::StreamState::playing) fault_.reset();
-  if (from == source::StreamState::playing) lane_->on_discontinuity();
+  if (from == source::StreamState::playing && lane_) lane_->on_discontinuity();
   std::string text(stream_state_name(from));
   text.append(" -> ").append(stream_state_name(to));
   if (!reason.empty()) text.append(": ").append(reason);
-  emit(EventKind::stream_state, std::string(stream_state_name(to)), fault ? static_cast<uint16_t>(fault->code) : 0,
-       std::move(text));
+  emit(key_, EventKind::stream_state, std::string(stream_state_name(to)),
+       fault ? static_cast<uint16_t>(fault->code) : 0, std::move(text));
   // The supervisor tells the new state before it is in it, so ask again from the loop.
   if (to == source::StreamState::playing) {
     loop_.post([self = shared_from_this()] {
-      if (!self->stopped_ && self->servable()) self->answer_waiters(*self->track_);
+      if (self->stopped_) return;
+      self->answer_if_servable(*self->own_);
+      for (const auto& version : self->versions_) self->answer_if_servable(*version);
     });
   }
 }
 
 void StreamPipeline::on_fault(const Error& fault) {
-  emit(EventKind::stream_fault, "", static_cast<uint16_t>(fault.code), fault.text());
+  emit(key_, EventKind::stream_fault, "", static_cast<uint16_t>(fault.code), fault.text());
 }
 
-void StreamPipeline::emit(EventKind kind, std::string state, uint16_t code, std::string text) {
+void StreamPipeline::on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, const std::string& reason) {
+  Outlet* outlet = outlet_of(version);
+  if (!outlet || epoch != outlet->gate().epoch()) return;
+  std::string text(privacy_state_name(state));
+  if (!reason.empty()) text.append(": ").append(reason);
+  outlet->note_shown(state, reason);
+  emit(outlet->key(), EventKind::privacy_state, std::string(privacy_state_name(state)), 0, std::move(text));
+}
+
+// What viewers of the camera's own form get: a lane's pictures are H.264 of even size.
+void StreamPipeline::update_picture() {
+  if (!track_) return;
+  const uint32_t width = track_->parameter_sets->width, height = track_->parameter_sets->height;
+  picture_.store(own_->needs_lane() ? packed_picture(Codec::h264, width & ~1U, height & ~1U)
+                                    : packed_picture(track_->codec, width, height),
+                 std::memory_order_relaxed);
+}
+
+void StreamPipeline::emit(const StreamKey& key, EventKind kind, std::string state, uint16_t code, std::string text) {
   events_.push({.seq = 0,
                 .at = {},
                 .kind = kind,
-                .object = key_.text(),
+                .object = key.text(),
                 .state = std::move(state),
                 .code = code,
                 .text = std::move(text),
                 .merged = 0});
 }
+
+namespace {
+
+OutletStats outlet_stats(const Outlet& outlet, MonoTime now) {
+  OutletStats out;
+  out.version = outlet.key().version;
+  out.privacy = outlet.shown();
+  out.privacy_reason = outlet.shown_reason().empty() ? outlet.gate().provenance()->reason : outlet.shown_reason();
+  out.mask_revision = outlet.gate().provenance()->mask_revision;
+  out.version_revision = outlet.gate().provenance()->version_revision;
+  out.withheld_units = outlet.gate().withheld_units();
+  out.stale_units = outlet.gate().stale_units();
+  out.rates = outlet.rates(now);
+  out.hub = outlet.hub()->counters();
+  out.holds = outlet.holds;
+  return out;
+}
+
+}  // namespace
 
 StreamStats StreamPipeline::stats() const {
   StreamStats out;
@@ -188,10 +362,10 @@ StreamStats StreamPipeline::stats() const {
     out.state = source::StreamState::stopped;
   }
   if (fault_) out.fault = fault_->text();
-  out.privacy = gate_.state();
-  out.withheld_units = gate_.withheld_units();
+  out.own = outlet_stats(*own_, loop_.now());
+  for (const auto& version : versions_) out.versions.push_back(outlet_stats(*version, loop_.now()));
+  if (lane_) out.lane = lane_->stats();
   out.rates = rate_.rates(loop_.now());
-  out.hub = hub_->counters();
   if (track_) {
     out.codec = track_->codec;
     out.width = track_->parameter_sets->width;

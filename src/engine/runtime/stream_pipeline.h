@@ -1,61 +1,35 @@
 #pragma once
-// One stream from its source to its hub. stream_pipeline.cc reads from top to bottom as the life of an access unit.
+// One stream from its source to its hubs. stream_pipeline.cc reads from top to bottom as the life of an access unit.
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "fanout/hub.h"
+#include "base/worker_pool.h"
+#include "codec/frame_pool.h"
 #include "mask/lane.h"
-#include "mask/publish_gate.h"
 #include "media/event.h"
 #include "media/track.h"
 #include "net/event_loop.h"
 #include "policy/snapshot.h"
 #include "runtime/event_queue.h"
+#include "runtime/outlet.h"
 #include "runtime/rate_meter.h"
+#include "runtime/stream_stats.h"
 #include "source/source.h"
 #include "source/supervisor.h"
 
 namespace vigie::runtime {
 
-// A stream's figures, copied out by value.
-struct StreamStats {
-  StreamKey key;
-  source::StreamState state = source::StreamState::idle;
-  std::string fault;  // the newest one's text, empty while playing
-  PrivacyState privacy = PrivacyState::withheld;
-  source::SourceCounters source;
-  QuirkSet quirks;  // deviations the device has shown
-  RateMeter::Rates rates;
-  uint64_t withheld_units = 0;
-  fanout::HubCounters hub;
-  uint32_t holds = 0;
-  std::optional<Codec> codec;
-  uint32_t width = 0, height = 0;
-  std::optional<Nanos> newest_unit_age;
-  std::optional<Nanos> camera_clock_error;
-  ClockQuality clock_quality = ClockQuality::none;  // of the newest unit
-};
-
-// What a stream's device has shown of itself: for whoever looks after the camera.
-struct SourceReport {
-  StreamStats stats;
-  std::optional<TrackInfo> track;
-  std::optional<source::ReceiverFacts> receiver;
-  std::vector<source::DialogueLine> dialogue;
-  std::vector<source::TapedPacket> packets;
-};
-
 // Ownership: shared; everything that needs the home shard's loop is let go by stop(), so the rest may die anywhere.
 // Thread: home shard, except what says otherwise.
 class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>,
                              private source::SourceObserver,
-                             private mask::LaneOutput {
+                             private mask::LaneObserver {
  public:
   // What a pipeline is given by the engine; all of it outlives every pipeline.
   struct Home {
@@ -63,33 +37,49 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
     net::EventLoop& loop;
     source::SourceShard& sources;
     EventQueue& events;
+    WorkerPool& workers;
+    codec::FramePool& frames;
     std::vector<fanout::ShardRef> shards;  // all of the engine's
     uint32_t packet_bytes;
   };
+  // After its last viewer a masked form stays ready so long: decoder and encoder are slow to wake.
+  static constexpr Nanos kLaneLinger = 3s;
 
   StreamPipeline(const Home& home, StreamKey key, const policy::StreamPolicy& policy);
   ~StreamPipeline() override;
 
   void start();
-  // Ends the hub (every viewer is cut with `reason`), then the source, politely and in bounded time; then `done`.
+  // Ends the hubs (every viewer is cut with `reason`), then the source, politely and in bounded time; then `done`.
   void stop(const Error& reason, Task done);
-  // Takes the policy's decision about private places. When `done` runs, no unit of the former state is in any log.
-  void decide(const mask::PrivacyDecision& decision, Task done);
+  // Takes the policy's decisions about private places, for the camera's own form and for each version, which come and go
+  // with it. When `done` runs, no unit of a former decision is in any log or on its way to anybody.
+  void decide(const policy::CameraPolicy& camera, uint64_t policy_revision, Task done);
   void update(const policy::StreamPolicy& policy) { supervisor_->update(policy); }
 
-  // Wants the stream until release(): a stream pulled on demand starts, and stays a while after the last release.
-  void acquire();
-  void release();
+  // The form of this name (empty: the camera's own); null when there is none.
+  std::shared_ptr<Outlet> outlet(std::string_view version) const;
+  // Wants the stream in this form until release(): a stream pulled on demand starts, a lane wakes, and both stay a while
+  // after the last release.
+  void acquire(Outlet& outlet);
+  void release(Outlet& outlet);
   // Calls `ready` once, with the track as soon as a viewer can be served, else with why not (withheld at once;
   // no_first_picture or the source's fault after `timeout`). Maybe from inside this call.
-  using TrackReady = std::function<void(Result<TrackInfo>)>;
-  void when_ready(Nanos timeout, TrackReady ready);
-  // ok when the policy's decision lets pictures out; else withheld, and why.
-  Status may_publish() const;
+  using TrackReady = Outlet::TrackReady;
+  void when_ready(Outlet& outlet, Nanos timeout, TrackReady ready);
+  // Gives decoded frames to `queue` until remove_frames(). Errors: withheld.
+  Status add_frames(const std::shared_ptr<Outlet>& outlet, const std::shared_ptr<FrameQueue>& queue);
+  void remove_frames(Outlet& outlet, const FrameQueue* queue);
+  // ok when the policy's decision about the camera's own form lets pictures out; else withheld, and why.
+  Status may_publish() const { return own_->may_publish(); }
   StreamStats stats() const;
   SourceReport source_report() const;
   // As StreamSupervisor::start_tape; the packets come with source_report(). Errors: withheld.
   Status start_tape(size_t max_bytes);
+
+  // Of a camera that turns. Without a lane nobody needs it. Errors: invalid_argument, as PoseHistory::push.
+  Status push_pose(const mask::Pose& pose);
+  void distrust_pose(mask::PoseDoubt doubt);
+  void trust_pose();
 
   // Thread: any.
   struct Picture {
@@ -98,46 +88,54 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   };
   Picture picture() const;
   const StreamKey& key() const { return key_; }
-  const std::shared_ptr<fanout::Hub>& hub() const { return hub_; }
   net::EventLoop& loop() const { return loop_; }
-  size_t home_shard() const { return hub_->home_shard(); }
+  size_t home_shard() const { return own_->hub()->home_shard(); }
   // Where a host pushes to; null for other kinds.
   const std::shared_ptr<source::PushPort>& push_port() const { return push_port_; }
 
  private:
-  struct Waiter {
-    TrackReady ready;
-    net::TimerId timer;
-  };
-
   // The life of an access unit, in order.
   void on_track(const TrackInfo& track) override;
   void on_unit(Ref<const AccessUnit> unit) override;
-  void on_published(PublishedUnit unit) override;
+  void on_lane_unit(uint32_t version, const mask::MaskedUnit& unit) override;
+  void on_lane_frame(uint32_t version, const mask::LaneFrame& frame) override;
+  void on_clear_frame(uint32_t version, uint64_t epoch, Ref<const Frame> frame) override;
   // What happens around it.
+  void on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, const std::string& reason) override;
   void on_state(source::StreamState from, source::StreamState to, const Error* fault, std::string_view reason) override;
   void on_fault(const Error& fault) override;
 
-  bool servable() const;
-  void answer_waiters(const Result<TrackInfo>& answer);
-  void emit(EventKind kind, std::string state, uint16_t code, std::string text);
+  std::shared_ptr<Outlet> make_outlet(const std::string& version);
+  Outlet* outlet_of(uint32_t id) const;
+  void decide(Outlet& outlet, std::shared_ptr<const mask::PrivacyDecision> decision, const fanout::Draining& draining);
+  void update_lane(Outlet& outlet);
+  void keep_lane_if_needed();
+  void rest(Outlet& outlet);
+  // The track of an outlet that a viewer can be served from now.
+  const TrackInfo* servable(const Outlet& outlet) const;
+  void answer_if_servable(Outlet& outlet);
+  void update_picture();
+  void emit(const StreamKey& key, EventKind kind, std::string state, uint16_t code, std::string text);
 
   const StreamKey key_;
+  const Home home_;
   net::EventLoop& loop_;
   EventQueue& events_;
   std::unique_ptr<source::StreamSupervisor> supervisor_;
   std::shared_ptr<source::PushPort> push_port_;
-  mask::PublishGate gate_;
-  std::unique_ptr<mask::Lane> lane_;
-  std::shared_ptr<fanout::Hub> hub_;
+  const size_t log_bytes_;
+  uint32_t next_outlet_ = 0;
+  const std::shared_ptr<Outlet> own_;
+  std::vector<std::shared_ptr<Outlet>> versions_;
+  std::shared_ptr<mask::Lane> lane_;  // null: no form needs one
 
-  std::optional<TrackInfo> track_;
+  std::optional<TrackInfo> track_;    // the source's
   std::atomic<uint64_t> picture_{0};  // what picture() says, for other threads: codec + 1, width, height
-  std::list<Waiter> waiters_;
   RateMeter rate_;
   MonoTime newest_unit_{};
   ClockQuality newest_clock_quality_ = ClockQuality::none;
   std::optional<Error> fault_;
+  mask::PoseHistory pose_check_;  // what a pose is checked with where it comes in
   bool stopped_ = false;
 };
 

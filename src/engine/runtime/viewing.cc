@@ -6,13 +6,29 @@
 namespace vigie::runtime {
 namespace {
 
-// "/camera" or "/camera/stream"; a final slash is allowed.
+// "camera" or "camera@version".
+StreamKey split_name(std::string_view name, std::string_view stream) {
+  const size_t at = name.find('@');
+  if (at == std::string_view::npos) return {std::string(name), std::string(stream), ""};
+  return {std::string(name.substr(0, at)), std::string(stream), std::string(name.substr(at + 1))};
+}
+
+// "/camera" or "/camera/stream", each with or without "@version"; a final slash is allowed.
 StreamKey split_path(std::string_view path) {
   while (!path.empty() && path.front() == '/') path.remove_prefix(1);
   while (!path.empty() && path.back() == '/') path.remove_suffix(1);
   const size_t slash = path.find('/');
-  if (slash == std::string_view::npos) return {std::string(path), ""};
-  return {std::string(path.substr(0, slash)), std::string(path.substr(slash + 1))};
+  if (slash == std::string_view::npos) return split_name(path, "");
+  return split_name(path.substr(0, slash), path.substr(slash + 1));
+}
+
+std::string form_name(const policy::CameraPolicy& camera, std::string_view version) {
+  return version.empty() ? camera.name : camera.name + "@" + std::string(version);
+}
+
+bool has_version(const policy::CameraPolicy& camera, std::string_view version) {
+  return version.empty() ||
+         std::ranges::find(camera.versions, version, &policy::MaskVersionPolicy::name) != camera.versions.end();
 }
 
 Status privacy_allows(const policy::CameraPolicy& camera) {
@@ -21,8 +37,7 @@ Status privacy_allows(const policy::CameraPolicy& camera) {
       if (!camera.privacy_reason.empty()) return {};
       return make_error(Code::withheld, camera.name, "the policy says clear but gives no reason");
     case policy::Privacy::masked:
-    case policy::Privacy::masked_at_source:
-      return make_error(Code::withheld, camera.name, "this camera needs masks, and none can be drawn yet");
+    case policy::Privacy::masked_at_source: return {};
     case policy::Privacy::withheld: break;
   }
   return make_error(Code::withheld, camera.name, "nobody has decided yet what may be seen of it");
@@ -46,13 +61,17 @@ Ref<const Directory> Viewing::directory() const {
   return directory_;
 }
 
-Result<std::shared_ptr<StreamPipeline>> Viewing::find(std::string_view camera, std::string_view stream) const {
+Result<Viewing::Found> Viewing::find(std::string_view camera, std::string_view stream) const {
   const Ref<const Directory> directory = this->directory();
-  const Directory::Camera* found = directory->camera(camera);
+  const StreamKey asked = split_name(camera, stream);
+  const Directory::Camera* found = directory->camera(asked.camera);
   if (!found) return make_error(Code::not_found, std::string(camera), "no camera has this name");
+  if (!has_version(*found->policy, asked.version)) {
+    return make_error(Code::not_found, std::string(camera), "the camera has no such version");
+  }
   for (size_t i = 0; i < found->streams.size(); ++i) {
     if (!stream.empty() && found->policy->streams[i].name != stream) continue;
-    if (found->streams[i]) return found->streams[i];
+    if (found->streams[i]) return Found{found->streams[i], asked.version};
     return make_error(Code::not_found, std::string(camera), "the stream is being replaced; ask again");
   }
   return make_error(Code::not_found, std::string(camera) + "/" + std::string(stream), "the camera has no such stream");
@@ -78,12 +97,13 @@ Result<const policy::AgentPolicy*> Viewing::asking(const Directory& directory, c
   return &who;
 }
 
-Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& request,
-                        const Directory::Camera& camera) const {
+Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& request, const Directory::Camera& camera,
+                        std::string_view version) const {
   const Result<const policy::AgentPolicy*> who = asking(directory, request);
   if (!who.ok()) return who.error();
-  if (*who && !(*who)->may_see(camera.policy->name)) {
-    return make_error(Code::not_authorized, request.agent, "the agent has no right to " + camera.policy->name);
+  if (*who && !(*who)->may_see(camera.policy->name, version)) {
+    return make_error(Code::not_authorized, request.agent,
+                      "the agent has no right to " + form_name(*camera.policy, version));
   }
   return privacy_allows(*camera.policy);
 }
@@ -124,29 +144,38 @@ void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply)
   const StreamKey asked = split_path(request.path);
   const Directory::Camera* camera = directory->camera(asked.camera);
   if (!camera) return reply(make_error(Code::not_found, asked.camera, "no camera has this name"));
-  if (Status status = allowed(*directory, request, *camera); !status.ok()) return reply(std::move(status).error());
-  auto pipeline = find(asked.camera, asked.stream);
-  if (!pipeline.ok()) return reply(std::move(pipeline).error());
+  if (!has_version(*camera->policy, asked.version)) {
+    return reply(make_error(Code::not_found, asked.text(), "the camera has no such version"));
+  }
+  if (Status status = allowed(*directory, request, *camera, asked.version); !status.ok()) {
+    return reply(std::move(status).error());
+  }
+  auto found = find(asked.camera, asked.stream);
+  if (!found.ok()) return reply(std::move(found).error());
+  const std::shared_ptr<StreamPipeline> pipeline = std::move(found->pipeline);
 
   // To the stream's home shard and back; the hold is taken there, so that a stream pulled on demand begins.
   net::EventLoop& caller = *loops_[request.shard_index];
-  net::EventLoop& home = (*pipeline)->loop();
-  auto on_home = [stream = *pipeline, &caller, timeout, ends = right_ends(request, (*pipeline)->key()),
+  net::EventLoop& home = pipeline->loop();
+  auto on_home = [pipeline, version = asked.version, &caller, timeout, ends = right_ends(request, pipeline->key()),
                   reply = std::move(reply)]() mutable {
-    auto hold = std::make_shared<PipelineHold>(stream);
-    stream->when_ready(timeout, [stream, hold = std::move(hold), &caller, ends,
-                                 reply = std::move(reply)](Result<TrackInfo> track) mutable {
-      auto answer = [stream = std::move(stream), hold = std::move(hold), ends, reply = std::move(reply),
+    const std::shared_ptr<Outlet> outlet = pipeline->outlet(version);
+    const Error gone = make_error(Code::not_found, pipeline->key().text(), "the version was removed");
+    auto hold = outlet ? std::make_shared<PipelineHold>(pipeline, outlet) : nullptr;
+    auto ready = [outlet, hold, &caller, ends, reply = std::move(reply)](Result<TrackInfo> track) mutable {
+      auto answer = [outlet = std::move(outlet), hold = std::move(hold), ends, reply = std::move(reply),
                      track = std::move(track)]() mutable {
         if (!track.ok()) return reply(std::move(track).error());
-        reply(sink::OpenedStream{stream->key(), *track, stream->hub(), std::move(hold), ends});
+        reply(sink::OpenedStream{outlet->key(), *track, outlet->hub(), std::move(hold), ends});
       };
       if (caller.in_loop_thread()) {
         answer();
       } else {
         caller.post(std::move(answer));
       }
-    });
+    };
+    if (!outlet) return ready(gone);
+    pipeline->when_ready(*outlet, timeout, std::move(ready));
   };
   if (home.in_loop_thread()) {
     on_home();
@@ -159,7 +188,10 @@ Status Viewing::still_allowed(const sink::ViewRequest& request, const StreamKey&
   const Ref<const Directory> directory = this->directory();
   const Directory::Camera* camera = directory->camera(key.camera);
   if (!camera) return make_error(Code::not_found, key.camera, "the camera was removed");
-  return allowed(*directory, request, *camera);
+  if (!has_version(*camera->policy, key.version)) {
+    return make_error(Code::not_found, key.text(), "the version was removed");
+  }
+  return allowed(*directory, request, *camera, key.version);
 }
 
 std::optional<WallTime> Viewing::right_ends(const sink::ViewRequest& request, const StreamKey& /*key*/) {

@@ -21,8 +21,13 @@ class Viewing final : public sink::StreamProvider {
   void publish(Ref<const Directory> directory);
   Ref<const Directory> directory() const;
 
-  // The pipeline behind a camera and stream name (empty: the first), for embedding. Errors: not_found, withheld.
-  Result<std::shared_ptr<StreamPipeline>> find(std::string_view camera, std::string_view stream) const;
+  // The pipeline behind a camera's name, with or without "@version", and a stream's (empty: the first), for embedding.
+  // `version`: the form that was named, empty for the camera's own. Errors: not_found.
+  struct Found {
+    std::shared_ptr<StreamPipeline> pipeline;
+    std::string version;
+  };
+  Result<Found> find(std::string_view camera, std::string_view stream) const;
 
   void open(const sink::ViewRequest& request, Nanos timeout, Reply reply) override;
   Status still_allowed(const sink::ViewRequest& request, const StreamKey& key) override;
@@ -35,7 +40,8 @@ class Viewing final : public sink::StreamProvider {
  private:
   // The agent behind a request; null on an open listener. Errors: not_authorized, whatever the camera would be.
   Result<const policy::AgentPolicy*> asking(const Directory& directory, const sink::ViewRequest& request) const;
-  Status allowed(const Directory& directory, const sink::ViewRequest& request, const Directory::Camera& camera) const;
+  Status allowed(const Directory& directory, const sink::ViewRequest& request, const Directory::Camera& camera,
+                 std::string_view version) const;
 
   const Clock& clock_;
   EventQueue& events_;
@@ -44,20 +50,22 @@ class Viewing final : public sink::StreamProvider {
   Ref<const Directory> directory_;
 };
 
-// Keeps a stream wanted while it lives. May die on any thread.
+// Keeps a stream wanted in one of its forms while it lives. May die on any thread.
 class PipelineHold final : public sink::StreamHold {
  public:
   // Thread: the pipeline's home shard.
-  explicit PipelineHold(std::shared_ptr<StreamPipeline> pipeline) : pipeline_(std::move(pipeline)) {
-    pipeline_->acquire();
+  PipelineHold(std::shared_ptr<StreamPipeline> pipeline, std::shared_ptr<Outlet> outlet)
+      : pipeline_(std::move(pipeline)), outlet_(std::move(outlet)) {
+    pipeline_->acquire(*outlet_);
   }
   ~PipelineHold() override {
     net::EventLoop& loop = pipeline_->loop();
-    loop.post([pipeline = std::move(pipeline_)] { pipeline->release(); });
+    loop.post([pipeline = std::move(pipeline_), outlet = std::move(outlet_)] { pipeline->release(*outlet); });
   }
 
  private:
   std::shared_ptr<StreamPipeline> pipeline_;
+  std::shared_ptr<Outlet> outlet_;
 };
 
 }  // namespace vigie::runtime

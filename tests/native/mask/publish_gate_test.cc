@@ -5,8 +5,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "mask/lane.h"
-
 namespace vigie::mask {
 namespace {
 
@@ -40,8 +38,8 @@ TEST(PublishGate, OnlyClearWithAReasonPasses) {
       {"withheld, reason given", {PrivacyState::withheld, 3, "prefect's order is missing"}, false},
       {"clear without a reason", {PrivacyState::clear_by_decision, 3, ""}, false},
       {"clear", {PrivacyState::clear_by_decision, 3, "open water, no dwelling in view"}, true},
-      {"masked, and nobody here can mask", {PrivacyState::masked, 3, "dwellings"}, false},
-      {"covered", {PrivacyState::covered, 3, "x"}, false},
+      {"masked without a revision", {PrivacyState::masked, 3, "dwellings"}, false},
+      {"covered without a reason", {PrivacyState::covered, 3, ""}, false},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -62,6 +60,51 @@ TEST(PublishGate, OnlyClearWithAReasonPasses) {
   }
 }
 
+TEST(PublishGate, MaskedAndCoveredLetNothingPassAsItCame) {
+  for (const PrivacyDecision& decision :
+       {PrivacyDecision{PrivacyState::masked, 3, "", 5}, PrivacyDecision{PrivacyState::covered, 3, "no mask set"}}) {
+    PublishGate gate;
+    EXPECT_TRUE(gate.decide(decision));
+    EXPECT_TRUE(gate.may_publish().ok()) << "a lane may";
+    EXPECT_FALSE(gate.publish_clear(make_unit()));
+    EXPECT_FALSE(gate.publish_clear(make_ref<Frame>(), gate.epoch()));
+    EXPECT_EQ(gate.state(), decision.state);
+  }
+}
+
+TEST(PublishGate, EveryChangeOfWhatMayBeSeenIsANewEpoch) {
+  const auto square = [](double side) {
+    policy::MaskRegion region;
+    region.points = {{0, 0}, {side, 0}, {side, side}};
+    return region;
+  };
+  PrivacyDecision masks{PrivacyState::masked, 1, "", 5, 0, {square(0.5)}};
+  PublishGate gate;
+  EXPECT_TRUE(gate.decide(masks));
+  uint64_t epoch = gate.epoch();
+  const auto changes = [&](const char* what, bool expected) {
+    EXPECT_EQ(gate.decide(masks), expected) << what;
+    EXPECT_EQ(gate.epoch() != epoch, expected) << what;
+    epoch = gate.epoch();
+  };
+  masks.policy_revision = 2;
+  masks.reason = masks.title = "other words";
+  changes("words alone", false);
+  masks.regions = {square(0.6)};
+  changes("an area, even if nobody counted the revision up", true);
+  masks.mask_revision = 6;
+  changes("the mask set's revision", true);
+  masks.version_revision = 1;
+  changes("the version's", true);
+  masks.dome.emplace();
+  changes("it turns", true);
+  masks.state = PrivacyState::covered;
+  masks.reason = "lens dirty";
+  changes("covered", true);
+  masks.reason = "lens covered";
+  changes("the card's reason", true);
+}
+
 TEST(PublishGate, SaysWhenOlderUnitsMustGo) {
   PublishGate gate;
   const PrivacyDecision clear{PrivacyState::clear_by_decision, 1, "harbour"};
@@ -77,28 +120,6 @@ TEST(PublishedUnit, CannotBeMadeElsewhere) {
   static_assert(!std::is_constructible_v<PublishedUnit, Ref<const AccessUnit>, Ref<const Provenance>>);
   static_assert(!std::is_constructible_v<PublishedUnit, Ref<const AccessUnit>>);
   EXPECT_FALSE(PublishedUnit());
-}
-
-TEST(ClearLane, PassesOnInOrderAndStopsWithTheDecision) {
-  struct Output : LaneOutput {
-    std::vector<PublishedUnit> units;
-    void on_published(PublishedUnit unit) override { units.push_back(std::move(unit)); }
-  } output;
-  PublishGate gate;
-  ClearLane lane(gate, output);
-  lane.push(make_unit());
-  EXPECT_TRUE(output.units.empty());
-  gate.decide({PrivacyState::clear_by_decision, 1, "square, no dwelling"});
-  const auto a = make_unit();
-  const auto b = make_unit();
-  lane.push(a);
-  lane.push(b);
-  ASSERT_EQ(output.units.size(), 2U);
-  EXPECT_EQ(output.units[0].ref().get(), a.get());
-  EXPECT_EQ(output.units[1].ref().get(), b.get());
-  gate.decide({PrivacyState::withheld, 2, "under review"});
-  lane.push(make_unit());
-  EXPECT_EQ(output.units.size(), 2U);
 }
 
 }  // namespace
