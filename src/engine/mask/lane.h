@@ -46,6 +46,7 @@ struct LaneCounters {
   uint64_t decoder_faults = 0;    // the decoder refused or flagged a unit
   uint64_t thinned_pictures = 0;  // decoded and not shown, because the lane was late
   uint64_t skipped_units = 0;     // not even decoded, because it was much too late
+  uint64_t decoded_pixels = 0, coded_pixels = 0;
   Nanos decode_time{}, mask_time{}, encode_time{};
 };
 

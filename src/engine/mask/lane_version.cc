@@ -18,7 +18,7 @@ constexpr Ticks90k kLongestGop = 10 * kSecond;
 constexpr uint32_t kLeastBitsPerSecond = 256'000;
 constexpr size_t kCardLines = 4;
 
-// Where a source's own rate says nothing (MJPEG) or is not known yet: 4 Mbit/s at 1080p25.
+// 4 Mbit/s at 1080p25.
 uint32_t usual_bits_per_second(const FrameFormat& format, double fps) {
   const double bits = 4e6 * (double{1.0} * format.width * format.height / (1920.0 * 1080.0)) * (fps / 25.0);
   return std::max(kLeastBitsPerSecond, static_cast<uint32_t>(bits));
@@ -58,19 +58,22 @@ Ref<const Provenance> make_provenance(const PrivacyDecision& decision, PrivacySt
 }  // namespace
 
 void SourceRate::add(const AccessUnit& unit) {
-  const Ticks90k past = began_ ? unit.pts - *began_ : Ticks90k{0};
-  if (!began_ || past < Ticks90k{0}) {
+  if (!began_ || unit.pts < *began_) {
     began_ = unit.pts;
     units_ = bytes_ = 0;
-  } else if (units_ >= 2 && past.count() > 0) {
-    units_per_second_ =
-        std::clamp(static_cast<double>(units_) * 90000.0 / static_cast<double>(past.count()), 1.0, 120.0);
+    return;
   }
   ++units_;
   bytes_ += unit.payload.size();
-  if (past < 2 * kSecond) return;
-  const double bits = static_cast<double>(bytes_) * 8.0 * 90000.0 / static_cast<double>(past.count());
-  bits_per_second_ = static_cast<uint32_t>(std::min(bits, 1e9));
+  const auto past = static_cast<double>((unit.pts - *began_).count()) / 90000.0;  // seconds
+  if (past <= 0) return;
+  // Of the first few units alone, then of whole windows: what one window's jitter does is gone with the next.
+  if (!measured_ || past >= kWindow) {
+    units_per_second_ = std::clamp(static_cast<double>(units_) / past, kSlowest, kFastest);
+  }
+  if (past < kWindow) return;
+  bits_per_second_ = static_cast<uint32_t>(std::min(static_cast<double>(bytes_) * 8.0 / past, 1e9));
+  measured_ = true;
   began_ = unit.pts;
   units_ = bytes_ = 0;
 }
@@ -182,10 +185,12 @@ bool LaneVersion::idr_due(const AccessUnit& unit) const {
 Status LaneVersion::fit_encoder(const FilledFrame& picture, const AccessUnit& unit, Turn& turn) {
   const FrameFormat& format = picture.frame()->format;
   const double fps = turn.rate.units_per_second();
-  const uint32_t measured = unit.codec == Codec::mjpeg ? 0 : turn.rate.bits_per_second();
-  const bool other_rate = measured != 0 && (measured > encoder_bps_ * 3ULL / 2 || measured * 3ULL / 2 < encoder_bps_);
+  // Never more than the source, once it is known what that is (0: not yet). MJPEG says nothing of what H.264 needs.
+  const uint32_t measured =
+      unit.codec == Codec::mjpeg ? usual_bits_per_second(format, fps) : turn.rate.bits_per_second();
+  const uint32_t cap = measured != 0 ? std::max(measured, kLeastBitsPerSecond) : 0;
+  const bool other_rate = cap != 0 && (cap > encoder_bps_ * 3ULL / 2 || cap * 3ULL / 2 < encoder_bps_);
   if (encoder_ && encoder_->format() == format && !(other_rate && idr_due(unit))) return {};
-  const uint32_t cap = measured != 0 ? std::max(measured, kLeastBitsPerSecond) : usual_bits_per_second(format, fps);
   codec::EncoderOptions options;
   options.format = format;
   options.fps = fps;
@@ -219,6 +224,7 @@ Status LaneVersion::code(const FilledFrame& picture, const AccessUnit& unit, Tur
   }
   force_idr_ = false;
   ++turn.coded;
+  turn.coded_pixels += uint64_t{picture.frame()->format.width} * picture.frame()->format.height;
   turn.results.on_lane_unit(id_, std::move(coded).value());
   return {};
 }

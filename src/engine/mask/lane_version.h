@@ -35,13 +35,17 @@ class LaneResults {
 class SourceRate {
  public:
   void add(const AccessUnit& unit);
-  // Access units a second; 25 until two have come. Bits a second; 0 until a second has been seen.
+  // Access units a second; 25 until two have come. Bits a second; 0 until two seconds have been seen.
   double units_per_second() const { return units_per_second_; }
   uint32_t bits_per_second() const { return bits_per_second_; }
 
  private:
+  static constexpr double kWindow = 2;                   // seconds
+  static constexpr double kSlowest = 1, kFastest = 120;  // units a second
+
   std::optional<Ticks90k> began_;
-  uint64_t units_ = 0, bytes_ = 0;
+  uint64_t units_ = 0, bytes_ = 0;  // since
+  bool measured_ = false;           // a whole window
   double units_per_second_ = 25;
   uint32_t bits_per_second_ = 0;
 };
@@ -54,6 +58,7 @@ struct Turn {
   LaneResults& results;
   Nanos mask_time{}, encode_time{};
   uint64_t coded = 0;  // units
+  uint64_t coded_pixels = 0;
 };
 
 // Thread: the lane's worker.
@@ -91,7 +96,7 @@ class LaneVersion {
   LaneOrder order_;
   std::optional<MaskShape> shape_;
   std::unique_ptr<MaskedEncoder> encoder_;
-  uint32_t encoder_bps_ = 0;  // the source's when the encoder was made
+  uint32_t encoder_bps_ = 0;  // its cap; 0: none
   bool force_idr_ = true;
   std::optional<Ticks90k> last_idr_;
   bool last_was_idr_ = false;

@@ -59,6 +59,7 @@ void LaneWork::take(const Ref<const AccessUnit>& unit, bool show, LaneResults& r
   counters_.mask_time += turn.mask_time;
   counters_.encode_time += turn.encode_time;
   counters_.coded_units += turn.coded;
+  counters_.coded_pixels += turn.coded_pixels;
 }
 
 // M-4: decoders hide damage, so what is known to be missing decides, not what the decoder says. From there on nothing
@@ -122,6 +123,7 @@ void LaneWork::on_picture(const codec::DecodedPicture& picture) {
   corrupt_ = corrupt_ || picture.corrupt;
   if (corrupt_ || broken_ || !unit) return;
   ++counters_.pictures;
+  counters_.decoded_pixels += uint64_t{picture.format.width} * picture.format.height;
   if (!show_) return;
   const MonoTime began = clock_.now_mono();
   for (auto& [id, version] : versions_) version.show(picture, *unit, poses_, *turn_);

@@ -151,21 +151,42 @@ bool PixelLane::run_piece() {
   if (message.step) message.step(work_);
   if (message.unit) work_.take(message.unit, message.show, outbox);
   bool more = false;
+  LaneCounters counters = work_.counters();
   {
     const std::lock_guard lock(mutex_);
-    LaneCounters counters = work_.counters();
     counters.thinned_pictures = stats_.counters.thinned_pictures;
     counters.skipped_units = stats_.counters.skipped_units;
     stats_.counters = counters;
     stats_.encoder = work_.encoder();
     more = !inbox_.empty();
   }
+  if (options_.budget) tell_budget(counters);
   if (!outbox.empty()) {
     home_.post([self = shared_from_this(), outbox = std::move(outbox)] {
       if (self->observer_) outbox.deliver(*self->observer_);
     });
   }
   return more;
+}
+
+void PixelLane::tell_budget(const LaneCounters& counters) {
+  const MonoTime now = clock_.now_mono();
+  const auto seconds = std::chrono::duration<double>(now - told_at_).count();
+  if (seconds < 1) return;
+  const auto busy = [](const LaneCounters& c) {
+    return std::chrono::duration<double>(c.decode_time + c.mask_time + c.encode_time).count();
+  };
+  // The first window begins with the lane's waking, when it decodes what has piled up: that is no measure.
+  const bool whole_window = told_at_ != MonoTime{} && seconds < 3;
+  if (whole_window) {
+    options_.budget->measured(
+        options_.budget_id, (busy(counters) - busy(told_)) / seconds,
+        counters.thinned_pictures != told_.thinned_pictures || counters.skipped_units != told_.skipped_units,
+        static_cast<double>(counters.decoded_pixels - told_.decoded_pixels) / seconds,
+        static_cast<double>(counters.coded_pixels - told_.coded_pixels) / seconds);
+  }
+  told_ = counters;
+  told_at_ = now;
 }
 
 // The next message, after what must be given up has been. False when there is none.

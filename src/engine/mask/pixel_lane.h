@@ -18,12 +18,15 @@
 #include "base/executor.h"
 #include "base/worker_pool.h"
 #include "mask/lane.h"
+#include "mask/lane_budget.h"
 #include "mask/lane_work.h"
 #include "mask/raw_gop.h"
 
 namespace vigie::mask {
 
 struct PixelLaneOptions {
+  LaneBudget* budget = nullptr;  // told about once a second what the lane costs; outlives it
+  uint64_t budget_id = 0;
   RawGopLimits raw_gop;
   LaneLimits limits;
   size_t inbox_units = 512;
@@ -76,6 +79,7 @@ class PixelLane final : public Lane, public WorkerJob, public std::enable_shared
   bool take_message(Message& message);
   void skip_to_newest_keyframe(bool always);  // the lock is held
   bool thins_out(Ticks90k at, Nanos late) const;
+  void tell_budget(const LaneCounters& counters);
 
   Executor& home_;
   WorkerPool& workers_;
@@ -87,6 +91,8 @@ class PixelLane final : public Lane, public WorkerJob, public std::enable_shared
   bool awake_ = false;
 
   LaneWork work_;  // the worker's, one thread at a time
+  LaneCounters told_;
+  MonoTime told_at_{};
   std::atomic<int64_t> due_ns_{0};
   mutable std::mutex mutex_;  // of what follows
   std::optional<Ticks90k> shown_last_, taken_last_;

@@ -146,6 +146,7 @@ void Engine::Impl::add_stream(const policy::CameraPolicy& camera, const policy::
                                                                           .events = events_,
                                                                           .workers = *workers_,
                                                                           .frames = frames_,
+                                                                          .budget = *budget_,
                                                                           .shards = shards,
                                                                           .packet_bytes = next.limits.packet_bytes},
                                                      key, stream);

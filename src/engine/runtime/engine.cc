@@ -36,6 +36,8 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(const EngineOptions& op
       {.name = "vigie-codec", .threads = options.codec_workers == 0 ? processors : options.codec_workers});
   if (!workers.ok()) return std::move(workers).error();
   impl->workers_ = std::move(workers).value();
+  // More workers than processors divide what is there.
+  impl->budget_.emplace(static_cast<double>(std::min(impl->workers_->threads(), processors)));
   impl->tls_helpers_ = std::make_unique<net::HelperPool>(net::HelperPoolOptions{.name = "vigie-tls", .threads = 2});
   impl->resolver_ = std::make_unique<net::Resolver>();
   std::vector<net::EventLoop*> loops;
@@ -113,6 +115,11 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
     status = outlet ? outlet->may_publish()
                     : Status(make_error(Code::not_found, options.camera, "the camera has no such version"));
     if (!status.ok()) return;
+    auto taken = PipelineHold::take(pipeline, outlet);
+    if (!taken.ok()) {
+      status = std::move(taken).error();
+      return;
+    }
     // Known before it is fed: apply() and close() end every subscription they find, and must find this one.
     const std::lock_guard lock(subscriptions_mutex_);
     if (closed_) {
@@ -121,7 +128,7 @@ Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOption
     }
     std::erase_if(subscriptions_, [](const Subscribed& subscribed) { return subscribed.queue.expired(); });
     subscriptions_.push_back({pipeline->key().camera, queue});
-    *hold = std::make_shared<PipelineHold>(pipeline, outlet);
+    *hold = std::move(taken).value();
     queue->attach(outlet->hub(), pipeline->home_shard(), options.start);
   });
   if (!ran) return make_error(Code::closed, "engine", "the engine was closed");

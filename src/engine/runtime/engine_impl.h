@@ -15,6 +15,7 @@
 
 #include "base/worker_pool.h"
 #include "codec/frame_pool.h"
+#include "mask/lane_budget.h"
 #include "net/helper_pool.h"
 #include "net/resolver.h"
 #include "net/shard_pool.h"
@@ -97,6 +98,7 @@ class Engine::Impl {
   const Clock& clock_;
   EventQueue events_;
   codec::FramePool frames_{kCachedFrameBytes};
+  std::optional<mask::LaneBudget> budget_;
   std::unique_ptr<net::ShardPool> shards_;
   std::unique_ptr<WorkerPool> workers_;  // of lanes
   std::unique_ptr<net::HelperPool> tls_helpers_;

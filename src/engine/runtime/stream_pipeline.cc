@@ -71,7 +71,11 @@ void StreamPipeline::on_unit(Ref<const AccessUnit> unit) {
   rate_.add(unit->last_arrival, unit->payload.size());
   newest_unit_ = unit->last_arrival;
   newest_clock_quality_ = unit->clock_quality;
-  if (lane_) lane_->push(unit);
+  if (pose_wait_) {
+    pose_wait_->push(unit);
+  } else if (lane_) {
+    lane_->push(unit);
+  }
   if (!own_->needs_lane()) own_->publish(own_->gate().publish_clear(std::move(unit)));
 }
 
@@ -128,16 +132,30 @@ void StreamPipeline::decide(const policy::CameraPolicy& camera, uint64_t policy_
     decide(*found, privacy_decision(camera, &version, policy_revision), draining);
   }
   keep_lane_if_needed();
+  wait_for_poses(camera.dome.has_value());
   update_picture();
+}
+
+void StreamPipeline::wait_for_poses(bool turns) {
+  if (turns == (pose_wait_ != nullptr)) return;
+  if (pose_wait_) pose_wait_->flush();
+  pose_wait_.reset();
+  if (!turns) return;
+  pose_wait_ = std::make_unique<PoseWait>(loop_, [this](const Ref<const AccessUnit>& unit) {
+    if (lane_) lane_->push(unit);
+  });
 }
 
 void StreamPipeline::decide(Outlet& outlet, std::shared_ptr<const mask::PrivacyDecision> decision,
                             const fanout::Draining& draining) {
-  const bool changed = outlet.decide(std::move(decision));
-  if (!changed) return;
+  const bool was_masked = outlet.gate().state() == PrivacyState::masked;
+  if (!outlet.decide(std::move(decision))) return;
   // The gate lets nothing of the former decision out any more; what it let out before must leave the logs as well, and
   // whatever of it is on its way to viewers.
   outlet.hub()->empty_log([draining] {});
+  if (!was_masked && outlet.gate().state() == PrivacyState::masked && (outlet.holds > 0 || outlet.wants_frames())) {
+    home_.budget.count_in(budget_id(), pixels_per_second(), true);
+  }
   update_lane(outlet);
   answer_if_servable(outlet);
 }
@@ -147,8 +165,11 @@ void StreamPipeline::update_lane(Outlet& outlet) {
   const bool frames = outlet.wants_frames();
   if (!lane_) {
     if (stopped_ || (!outlet.needs_lane() && !frames)) return;
+    mask::PixelLaneOptions options;
+    options.budget = &home_.budget;
+    options.budget_id = budget_id();
     lane_ = std::make_shared<mask::PixelLane>(loop_, home_.workers, loop_.clock(), home_.frames,
-                                              static_cast<mask::LaneObserver&>(*this));
+                                              static_cast<mask::LaneObserver&>(*this), options);
   }
   const bool units = outlet.needs_lane() && (outlet.holds > 0 || outlet.linger_timer);
   lane_->order(outlet.id(),
@@ -197,15 +218,39 @@ Outlet* StreamPipeline::outlet_of(uint32_t id) const {
   return found == versions_.end() ? nullptr : found->get();
 }
 
-void StreamPipeline::acquire(Outlet& outlet) {
-  if (!supervisor_) return;
-  supervisor_->acquire();
-  if (outlet.holds++ > 0) return;
-  if (outlet.linger_timer) {
-    loop_.cancel_timer(std::exchange(outlet.linger_timer, {}));
-  } else {
-    update_lane(outlet);
+// Whether the lane has anything to do, for any form.
+bool StreamPipeline::lane_wanted() const {
+  const auto wants = [](const Outlet& outlet) {
+    return outlet.wants_frames() || (outlet.needs_lane() && (outlet.holds > 0 || outlet.linger_timer));
+  };
+  return wants(*own_) || std::ranges::any_of(versions_, [&](const auto& version) { return wants(*version); });
+}
+
+// Of a stream that has not shown itself yet: those of an ordinary one.
+double StreamPipeline::pixels_per_second() const {
+  constexpr double kOrdinary = 1920.0 * 1080 * 25, kOrdinaryFps = 25;
+  if (!track_ || track_->parameter_sets->width == 0) return kOrdinary;
+  const double fps = rate_.rates(loop_.now()).units_per_second;
+  return static_cast<double>(track_->parameter_sets->width) * track_->parameter_sets->height *
+         (fps > 0 ? fps : kOrdinaryFps);
+}
+
+Status StreamPipeline::acquire(Outlet& outlet) {
+  if (!supervisor_) return {};
+  const bool wakes = outlet.holds == 0 && !outlet.linger_timer;
+  // A card costs nothing.
+  if (wakes && outlet.gate().state() == PrivacyState::masked) {
+    Status fits = home_.budget.reserve(budget_id(), pixels_per_second(), !lane_wanted());
+    if (!fits.ok()) {
+      fits.error().where = outlet.key().text();
+      return fits;
+    }
   }
+  supervisor_->acquire();
+  ++outlet.holds;
+  loop_.cancel_timer(std::exchange(outlet.linger_timer, {}));
+  if (wakes) update_lane(outlet);
+  return {};
 }
 
 void StreamPipeline::release(Outlet& outlet) {
@@ -221,12 +266,17 @@ void StreamPipeline::release(Outlet& outlet) {
 // Nobody has wanted it for a while. Its log ends here: whoever comes next begins at a picture of his own time.
 void StreamPipeline::rest(Outlet& outlet) {
   update_lane(outlet);
+  if (!lane_wanted()) home_.budget.release(budget_id());
   if (outlet.needs_lane()) outlet.hub()->empty_log({});
 }
 
 Status StreamPipeline::add_frames(const std::shared_ptr<Outlet>& outlet, const std::shared_ptr<FrameQueue>& queue) {
   Status allowed = outlet->may_publish();
   if (!allowed.ok() || !supervisor_) return allowed;
+  if (!lane_wanted()) {
+    allowed = home_.budget.reserve(budget_id(), pixels_per_second(), true);
+    if (!allowed.ok()) return allowed;
+  }
   supervisor_->acquire();
   outlet->add_frames(queue);
   update_lane(*outlet);
@@ -237,12 +287,15 @@ void StreamPipeline::remove_frames(Outlet& outlet, const FrameQueue* queue) {
   if (supervisor_) supervisor_->release();
   outlet.remove_frames(queue);
   if (!outlet.wants_frames() && lane_) update_lane(outlet);
+  if (!lane_wanted()) home_.budget.release(budget_id());
   keep_lane_if_needed();
 }
 
 Status StreamPipeline::push_pose(const mask::Pose& pose) {
   Status taken = pose_check_.push(pose);
-  if (taken.ok() && lane_) lane_->push_pose(pose);
+  if (!taken.ok()) return taken;
+  if (lane_) lane_->push_pose(pose);
+  if (pose_wait_) pose_wait_->on_pose(pose.at);
   return taken;
 }
 
@@ -261,6 +314,8 @@ void StreamPipeline::stop(const Error& reason, Task done) {
     if (done) done();
     return;
   }
+  pose_wait_.reset();
+  home_.budget.release(budget_id());
   if (lane_) lane_->stop();
   lane_.reset();
   own_->close(reason);
@@ -281,7 +336,10 @@ void StreamPipeline::on_state(source::StreamState from, source::StreamState to, 
                               std::string_view reason) {
   if (fault) fault_ = *fault;
   if (to == source::StreamState::playing) fault_.reset();
-  if (from == source::StreamState::playing && lane_) lane_->on_discontinuity();
+  if (from == source::StreamState::playing && lane_) {
+    if (pose_wait_) pose_wait_->flush();
+    lane_->on_discontinuity();
+  }
   std::string text(stream_state_name(from));
   text.append(" -> ").append(stream_state_name(to));
   if (!reason.empty()) text.append(": ").append(reason);

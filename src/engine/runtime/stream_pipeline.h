@@ -12,12 +12,14 @@
 #include "base/worker_pool.h"
 #include "codec/frame_pool.h"
 #include "mask/lane.h"
+#include "mask/lane_budget.h"
 #include "media/event.h"
 #include "media/track.h"
 #include "net/event_loop.h"
 #include "policy/snapshot.h"
 #include "runtime/event_queue.h"
 #include "runtime/outlet.h"
+#include "runtime/pose_wait.h"
 #include "runtime/rate_meter.h"
 #include "runtime/stream_stats.h"
 #include "source/source.h"
@@ -39,6 +41,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
     EventQueue& events;
     WorkerPool& workers;
     codec::FramePool& frames;
+    mask::LaneBudget& budget;
     std::vector<fanout::ShardRef> shards;  // all of the engine's
     uint32_t packet_bytes;
   };
@@ -59,14 +62,15 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   // The form of this name (empty: the camera's own); null when there is none.
   std::shared_ptr<Outlet> outlet(std::string_view version) const;
   // Wants the stream in this form until release(): a stream pulled on demand starts, a lane wakes, and both stay a while
-  // after the last release.
-  void acquire(Outlet& outlet);
+  // after the last release. Errors: admission_refused where a lane would have to wake for which the codec workers have no
+  // time; nothing is to be released then.
+  Status acquire(Outlet& outlet);
   void release(Outlet& outlet);
   // Calls `ready` once, with the track as soon as a viewer can be served, else with why not (withheld at once;
   // no_first_picture or the source's fault after `timeout`). Maybe from inside this call.
   using TrackReady = Outlet::TrackReady;
   void when_ready(Outlet& outlet, Nanos timeout, TrackReady ready);
-  // Gives decoded frames to `queue` until remove_frames(). Errors: withheld.
+  // Gives decoded frames to `queue` until remove_frames(). Errors: withheld, admission_refused.
   Status add_frames(const std::shared_ptr<Outlet>& outlet, const std::shared_ptr<FrameQueue>& queue);
   void remove_frames(Outlet& outlet, const FrameQueue* queue);
   // ok when the policy's decision about the camera's own form lets pictures out; else withheld, and why.
@@ -109,7 +113,11 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   Outlet* outlet_of(uint32_t id) const;
   void decide(Outlet& outlet, std::shared_ptr<const mask::PrivacyDecision> decision, const fanout::Draining& draining);
   void update_lane(Outlet& outlet);
+  bool lane_wanted() const;
+  double pixels_per_second() const;
+  uint64_t budget_id() const { return reinterpret_cast<uintptr_t>(this); }
   void keep_lane_if_needed();
+  void wait_for_poses(bool turns);
   void rest(Outlet& outlet);
   // The track of an outlet that a viewer can be served from now.
   const TrackInfo* servable(const Outlet& outlet) const;
@@ -127,7 +135,8 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   uint32_t next_outlet_ = 0;
   const std::shared_ptr<Outlet> own_;
   std::vector<std::shared_ptr<Outlet>> versions_;
-  std::shared_ptr<mask::Lane> lane_;  // null: no form needs one
+  std::shared_ptr<mask::Lane> lane_;     // null: no form needs one
+  std::unique_ptr<PoseWait> pose_wait_;  // in front of the lane, where the camera turns
 
   std::optional<TrackInfo> track_;    // the source's
   std::atomic<uint64_t> picture_{0};  // what picture() says, for other threads: codec + 1, width, height

@@ -160,9 +160,11 @@ void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply)
   auto on_home = [pipeline, version = asked.version, &caller, timeout, ends = right_ends(request, pipeline->key()),
                   reply = std::move(reply)]() mutable {
     const std::shared_ptr<Outlet> outlet = pipeline->outlet(version);
-    const Error gone = make_error(Code::not_found, pipeline->key().text(), "the version was removed");
-    auto hold = outlet ? std::make_shared<PipelineHold>(pipeline, outlet) : nullptr;
-    auto ready = [outlet, hold, &caller, ends, reply = std::move(reply)](Result<TrackInfo> track) mutable {
+    Result<std::shared_ptr<PipelineHold>> hold =
+        outlet ? PipelineHold::take(pipeline, outlet)
+               : make_error(Code::not_found, pipeline->key().text(), "the version was removed");
+    auto ready = [outlet, hold = hold.ok() ? *hold : nullptr, &caller, ends,
+                  reply = std::move(reply)](Result<TrackInfo> track) mutable {
       auto answer = [outlet = std::move(outlet), hold = std::move(hold), ends, reply = std::move(reply),
                      track = std::move(track)]() mutable {
         if (!track.ok()) return reply(std::move(track).error());
@@ -174,7 +176,7 @@ void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply)
         caller.post(std::move(answer));
       }
     };
-    if (!outlet) return ready(gone);
+    if (!hold.ok()) return ready(std::move(hold).error());
     pipeline->when_ready(*outlet, timeout, std::move(ready));
   };
   if (home.in_loop_thread()) {

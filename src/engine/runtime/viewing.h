@@ -53,10 +53,11 @@ class Viewing final : public sink::StreamProvider {
 // Keeps a stream wanted in one of its forms while it lives. May die on any thread.
 class PipelineHold final : public sink::StreamHold {
  public:
-  // Thread: the pipeline's home shard.
-  PipelineHold(std::shared_ptr<StreamPipeline> pipeline, std::shared_ptr<Outlet> outlet)
-      : pipeline_(std::move(pipeline)), outlet_(std::move(outlet)) {
-    pipeline_->acquire(*outlet_);
+  // Errors: as StreamPipeline::acquire. Thread: the pipeline's home shard.
+  static Result<std::shared_ptr<PipelineHold>> take(const std::shared_ptr<StreamPipeline>& pipeline,
+                                                    const std::shared_ptr<Outlet>& outlet) {
+    if (Status acquired = pipeline->acquire(*outlet); !acquired.ok()) return std::move(acquired).error();
+    return std::shared_ptr<PipelineHold>(new PipelineHold(pipeline, outlet));
   }
   ~PipelineHold() override {
     net::EventLoop& loop = pipeline_->loop();
@@ -64,6 +65,9 @@ class PipelineHold final : public sink::StreamHold {
   }
 
  private:
+  PipelineHold(std::shared_ptr<StreamPipeline> pipeline, std::shared_ptr<Outlet> outlet)
+      : pipeline_(std::move(pipeline)), outlet_(std::move(outlet)) {}
+
   std::shared_ptr<StreamPipeline> pipeline_;
   std::shared_ptr<Outlet> outlet_;
 };
