@@ -328,6 +328,8 @@ TEST_F(LaneWorkTest, TheGateTakesOnlyWhatItsDecisionFilled) {
   EXPECT_FALSE(gate.publish_masked(results.units[0][1])) << "filled under the former masks";
   EXPECT_EQ(gate.stale_units(), 1u);
   EXPECT_FALSE(gate.decide(masked({region(0, 0, 1, 1)}, 4))) << "the same masks: nothing to purge";
+  ASSERT_TRUE(gate.decide(masked({region(0, 0, 1, 0.9)}, 3))) << "somebody forgot to count up";
+  EXPECT_FALSE(gate.publish_masked(results.units[0][1])) << "the number fits, the decision does not";
   gate.decide({});
   EXPECT_FALSE(gate.publish_masked(results.units[0][1]));
 }
