@@ -1,9 +1,12 @@
 """`vigie sim`: simulated cameras from the command line."""
 
+import json
 import shlex
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +70,12 @@ def sim(
     ] = None,
     random_quirks: Annotated[int, typer.Option(min=0, help="So many more for each camera, drawn by the seed.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same quirks.")] = 1,
+    dome: Annotated[
+        bool,
+        typer.Option(
+            "--dome", help="One camera that turns, at /dome; what it reports of its pose goes to stdout as JSON lines."
+        ),
+    ] = False,
     list_quirks: Annotated[
         bool, typer.Option("--list-quirks", help="Say which quirks there are, and what the cameras do.")
     ] = False,
@@ -78,6 +87,8 @@ def sim(
 ) -> None:
     """Runs simulated RTSP cameras, paced and out of phase as real ones are, with faults on demand."""
     console = Console(stderr=True)
+    if dome:
+        raise typer.Exit(_run_dome(host, port, size, fps, seed, seconds, console))
     if list_quirks:
         raise typer.Exit(subprocess.run([_native.find_program("vigie-sim"), "--list-quirks"], check=False).returncode)
     with tempfile.TemporaryDirectory(prefix="vigie-sim-") as folder:
@@ -114,14 +125,55 @@ def sim(
             _native.stop(process)
 
 
+def _run_dome(host: str, port: int, size: str, fps: float, seed: int, seconds: float, console: Console) -> int:
+    """A dome on air, with its private places unhidden: a simulated camera, not an exit."""
+    from vigie.engine import Engine
+    from vigie.sim.dome import Dome
+    from vigie.sim.dome_camera import DomeCamera, listening_port, report_line
+
+    width, height = (int(side) for side in size.split("x"))
+    where = f"[{host}]" if ":" in host else host
+    policy = {
+        "revision": 1,
+        "listeners": [{"name": "sim", "listen": f"{where}:{port}", "access": "open", "trusted": True}],
+        "cameras": [
+            {
+                "name": "dome",
+                "privacy": "clear",
+                "privacy_reason": "a simulated scene",
+                "streams": [{"name": "main", "kind": "push", "url": "push:"}],
+            }
+        ],
+    }
+    with Engine() as engine:
+        engine.apply(json.dumps(policy))
+        camera = DomeCamera(
+            engine,
+            "dome",
+            Dome(seed, [[(-8, -28), (8, -28), (8, -12), (-8, -12)]], width=width, height=height),
+            fps=fps,
+            on_report=lambda report, at_ns: print(report_line(report, at_ns), flush=True),
+        )
+        camera.start()
+        listening = listening_port(engine, "sim")
+        print(json.dumps({"event": "ready", "port": listening}), flush=True)
+        console.print(f"rtsp://{where}:{listening}/dome", highlight=False, markup=False)
+        try:
+            time.sleep(seconds if seconds > 0 else threading.TIMEOUT_MAX)
+        except KeyboardInterrupt:
+            pass
+        camera.stop()
+    if camera.error is not None:
+        console.print(str(camera.error), highlight=False, markup=False)
+    return 0 if camera.error is None else 1
+
+
 def _codec(name: CodecName | None) -> Codec | None:
     return None if name is None else name.value
 
 
 def _follow(process: subprocess.Popen[str], console: Console, cameras: int, host: str) -> int:
     """Passes the program's lines on and says where the cameras are."""
-    import json
-
     try:
         for line in process.stdout or []:
             print(line, end="", flush=True)

@@ -150,6 +150,7 @@ void LaneVersion::show(const codec::DecodedPicture& picture, const AccessUnit& u
                                                  .codec = unit.codec,
                                                  .interlaced = picture.interlaced,
                                                  .capture_time = unit.capture_time,
+                                                 .capture_time_known = unit.clock_quality == ClockQuality::reported,
                                                  .arrival = unit.arrival_wall},
                                                 &poses);
   turn.mask_time += turn.clock.now_mono() - began;

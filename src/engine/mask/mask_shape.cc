@@ -71,6 +71,12 @@ MaskShape::Answer MaskShape::look(const PictureSituation& picture, const PoseHis
       answer.reason = "no pose of this camera is known";
       return answer;
     }
+    // A pose says where the dome looked at its time: of use only to a picture whose time is known.
+    if (!picture.capture_time_known) {
+      answer.whole_picture = true;
+      answer.reason = "the time of the pictures is not known";
+      return answer;
+    }
     const PoseEstimate pose = poses->at(picture.capture_time, *dome_);
     if (pose.whole_picture) {
       answer.whole_picture = true;

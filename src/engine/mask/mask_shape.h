@@ -22,6 +22,7 @@ struct PictureSituation {
   Codec codec = Codec::h264;  // of the source: its block size widens every region (M-7)
   bool interlaced = false;
   WallTime capture_time{};  // for the pose
+  bool capture_time_known = true;
   WallTime arrival{};       // for the regions' dates: our own clock
 };
 

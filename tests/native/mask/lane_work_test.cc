@@ -317,6 +317,24 @@ TEST_F(LaneWorkTest, ADomeWithoutAPoseIsCovered) {
   EXPECT_EQ(looked_at(0).leaking_pictures, 0u);
 }
 
+TEST_F(LaneWorkTest, ADomesPictureWithoutATimeIsCovered) {
+  PrivacyDecision decision = masked({private_region()});
+  decision.dome.emplace();
+  decision.regions[0].space = policy::MaskSpace::world;
+  decision.regions[0].points = {{-5, -5}, {5, -5}, {5, 5}, {-5, 5}};
+  order(0, decision);
+  for (const ClockQuality quality : {ClockQuality::reported, ClockQuality::none, ClockQuality::suspect}) {
+    auto unit = camera.next();
+    unit->clock_quality = quality;
+    ASSERT_TRUE(work.push_pose({0, 0, 60, unit->capture_time, PoseState::idle}).ok());
+    work.take(unit, true, results);
+    ASSERT_FALSE(results.units[0].empty());
+    EXPECT_EQ(results.units[0].back().provenance()->state,
+              quality == ClockQuality::reported ? PrivacyState::masked : PrivacyState::covered)
+        << clock_quality_name(quality);
+  }
+}
+
 TEST_F(LaneWorkTest, TheGateTakesOnlyWhatItsDecisionFilled) {
   PublishGate gate;
   ASSERT_TRUE(gate.decide(masked({private_region()}, 3)));
