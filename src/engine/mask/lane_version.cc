@@ -83,6 +83,7 @@ void LaneVersion::set(LaneOrder order) {
   if (!order.units) sleep();
   if (order.units && !order_.units) force_idr_ = true;
   order_ = std::move(order);
+  card_frame_at_.reset();  // whoever has just come to take frames has not seen the card
   if (!other) return;
   shape_.reset();
   if (order_.decision->state == PrivacyState::masked) shape_.emplace(*order_.decision);

@@ -152,6 +152,7 @@ void Engine::Impl::add_stream(const policy::CameraPolicy& camera, const policy::
                                                      key, stream);
     // Decided before it starts: the very first unit meets the decision.
     pipeline->decide(camera, next.revision, {});
+    tell_doubt(*pipeline);
     pipeline->start();
     pipelines_[key] = std::move(pipeline);
   });

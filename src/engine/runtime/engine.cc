@@ -157,6 +157,7 @@ void Engine::Impl::close() {
   const Error reason = make_error(Code::closed, "engine", "the engine was closed");
   if (server_) server_->close_blocking();
   for_each_subscription([](const std::string&, UnitQueue& queue) { queue.close(); });
+  taps_->end(reason);
   while (!pipelines_.empty()) remove_stream(pipelines_.begin()->first, reason);
   stopping_.wait_blocking(kStopLimit);
   // Lanes post their results to the shards, so their workers end while these are there.
@@ -201,6 +202,34 @@ Status Engine::push_access_unit(const PushedUnit& unit) {
 Result<std::shared_ptr<UnitQueue>> Engine::subscribe(const SubscribeOptions& options) {
   if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
   return impl_->subscribe(options);
+}
+
+Result<std::shared_ptr<FrameTap>> Engine::tap_frames(const TapOptions& options) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
+  return impl_->tap_frames(options);
+}
+
+Result<Snapshot> Engine::snapshot(const std::string& camera, const std::string& stream, WaitLimit timeout) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
+  return impl_->snapshot(camera, stream, timeout);
+}
+
+Status Engine::push_pose(const std::string& camera, const mask::Pose& pose) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return usable;
+  return impl_->push_pose(camera, pose);
+}
+
+Status Engine::distrust_pose(const std::string& camera, mask::PoseDoubt doubt) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return usable;
+  if (doubt == mask::PoseDoubt::none) {
+    return make_error(Code::invalid_argument, "doubt", "a doubt has a reason; trust_pose() ends it");
+  }
+  return impl_->set_doubt(camera, doubt);
+}
+
+Status Engine::trust_pose(const std::string& camera) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return usable;
+  return impl_->set_doubt(camera, mask::PoseDoubt::none);
 }
 
 Result<Event> Engine::next_event_blocking(WaitLimit limit) {

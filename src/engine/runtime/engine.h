@@ -9,8 +9,11 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "mask/pose_history.h"
 #include "media/event.h"
 #include "runtime/api.h"
+#include "runtime/frame_tap.h"
+#include "runtime/snapshot.h"
 #include "runtime/unit_queue.h"
 
 namespace vigie::runtime {
@@ -63,6 +66,21 @@ class VIGIE_API Engine {
   // Subscribes to published units; the subscription ends with close() or with the last copy of what is returned.
   // Errors: not_found, withheld.
   Result<std::shared_ptr<UnitQueue>> subscribe(const SubscribeOptions& options);
+  // Taps the decoded frames of a stream, masked as its units are; the tap ends with close() or with the last copy of what
+  // is returned. A stream pulled on demand starts, and so does the decoder where nobody else needs it.
+  // Errors: invalid_argument (width, fps, queue), not_found, withheld.
+  Result<std::shared_ptr<FrameTap>> tap_frames(const TapOptions& options);
+  // The newest picture that may be shown, as a still; a covered one is a card and no error. Decodes and encodes for this
+  // one picture, on the caller's thread as far as the encoding goes. `stream` empty: the camera's first.
+  // Errors: timed_out (no picture in that time), not_found, withheld, invalid_argument (a negative time).
+  Result<Snapshot> snapshot(const std::string& camera, const std::string& stream, WaitLimit timeout);
+  // Where a dome looked, for all streams of the camera. Errors: not_found; invalid_argument, as PoseHistory::push.
+  Status push_pose(const std::string& camera, const mask::Pose& pose);
+  // The dome's poses are not to be believed: everything is hidden until trust_pose(), streams that come later included.
+  // Errors: not_found.
+  Status distrust_pose(const std::string& camera, mask::PoseDoubt doubt);
+  // A calibration check has passed: poses pushed from now on count. Errors: not_found.
+  Status trust_pose(const std::string& camera);
   // The next event. Errors: timed_out, closed.
   Result<Event> next_event_blocking(WaitLimit limit);
   // Polls readable while an event waits. Owned by the engine.
@@ -75,7 +93,7 @@ class VIGIE_API Engine {
   // What one stream's device has shown of itself (`stream` empty: the camera's first), as JSON text; its layout is in
   // docs/statistics.md. Holds no credential. Errors: not_found.
   Result<std::string> source_report(const std::string& camera, const std::string& stream);
-  // Ends in this order: listeners and viewers, embedding subscriptions, sources (TEARDOWN, about a second at most),
+  // Ends in this order: listeners and viewers, embedding subscriptions and taps, sources (TEARDOWN, about a second at most),
   // event queue, threads. Units and frames a host still holds stay valid. Idempotent.
   Status close();
 

@@ -23,6 +23,8 @@
 #include "runtime/directory.h"
 #include "runtime/engine.h"
 #include "runtime/event_queue.h"
+#include "runtime/frame_tap.h"
+#include "runtime/snapshot.h"
 #include "runtime/stream_pipeline.h"
 #include "runtime/viewing.h"
 #include "sink/rtsp_server.h"
@@ -67,6 +69,11 @@ class Engine::Impl {
   Result<uint64_t> apply(std::string_view json, std::optional<uint64_t> expect_revision);
   Status push(const PushedUnit& unit);
   Result<std::shared_ptr<UnitQueue>> subscribe(const SubscribeOptions& options);
+  Result<std::shared_ptr<FrameTap>> tap_frames(const TapOptions& options);
+  Result<Snapshot> snapshot(const std::string& camera, const std::string& stream, WaitLimit timeout);
+  Status push_pose(const std::string& camera, const mask::Pose& pose);
+  // `none`: the poses are to be believed again.
+  Status set_doubt(const std::string& camera, mask::PoseDoubt doubt);
   Result<std::string> stats();
   Status record_source(const std::string& camera, const std::string& stream, size_t max_bytes);
   Result<std::string> source_report(const std::string& camera, const std::string& stream);
@@ -87,6 +94,14 @@ class Engine::Impl {
   void remove_stream(const StreamKey& key, const Error& reason);
   void set_privacy(const policy::CameraPolicy& camera, uint64_t revision);
   void put_in_force(const Ref<const policy::PolicySnapshot>& snapshot);
+
+  // --- taps.cc
+  Result<std::shared_ptr<FrameTap>> open_tap(const Viewing::Found& found, const TapOptions& options);
+  // --- poses.cc
+  // Runs `step` for each stream on its home shard; the first error counts, and the others are run all the same.
+  Status for_each_stream_of(const std::string& camera, const std::function<Status(StreamPipeline&)>& step);
+  // Thread: the pipeline's home shard.
+  void tell_doubt(StreamPipeline& pipeline);
 
   void on_home_blocking(StreamPipeline& pipeline, std::function<void()> step);
   // Calls `step` for every live subscription.
@@ -118,6 +133,10 @@ class Engine::Impl {
     std::weak_ptr<UnitQueue> queue;
   };
   std::vector<Subscribed> subscriptions_;
+  const std::shared_ptr<TapLedger> taps_ = std::make_shared<TapLedger>();
+
+  std::mutex doubts_mutex_;
+  std::map<std::string, mask::PoseDoubt> doubts_;  // camera -> why its poses are not to be believed
   std::atomic<bool> closed_{false};
 };
 

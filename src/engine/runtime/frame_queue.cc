@@ -36,6 +36,7 @@ void FrameQueue::drop_queued() {
   const std::lock_guard lock(waitable_.mutex());
   stats_.dropped += frames_.size();
   frames_.clear();
+  ++generation_;
   waitable_.set_ready(ended_.has_value());
 }
 
@@ -45,18 +46,24 @@ void FrameQueue::end(const Error& reason) {
   ended_ = reason;
   stats_.dropped += frames_.size();
   frames_.clear();
+  ++generation_;
   waitable_.set_ready(true);
 }
 
-Result<PublishedFrame> FrameQueue::next_blocking(WaitLimit limit) {
+Result<QueuedFrame> FrameQueue::next_blocking(WaitLimit limit) {
   std::unique_lock lock(waitable_.mutex());
   if (!waitable_.wait_blocking(lock, limit)) return make_error(Code::timed_out, "tap", "no frame");
   if (frames_.empty()) return *ended_;
-  PublishedFrame frame = std::move(frames_.front());
+  QueuedFrame taken{std::move(frames_.front()), generation_};
   frames_.pop_front();
   ++stats_.taken;
   waitable_.set_ready(!frames_.empty() || ended_);
-  return frame;
+  return taken;
+}
+
+bool FrameQueue::in_force(uint64_t generation) const {
+  const std::lock_guard lock(waitable_.mutex());
+  return generation == generation_;
 }
 
 void FrameQueue::close() {

@@ -25,6 +25,11 @@ struct FrameQueueStats {
   uint64_t thinned = 0;  // beyond the rate it asked for
 };
 
+struct QueuedFrame {
+  PublishedFrame frame;
+  uint64_t generation = 0;  // grows whenever what was queued or taken before may no longer be shown
+};
+
 // Ownership: shared by the host's handle and the outlet that feeds it.
 class FrameQueue {
  public:
@@ -39,7 +44,9 @@ class FrameQueue {
 
   // --- the host's side. Thread: any.
   // Errors: timed_out; closed or the reason once nothing more will come.
-  Result<PublishedFrame> next_blocking(WaitLimit limit);
+  Result<QueuedFrame> next_blocking(WaitLimit limit);
+  // Whether a frame of that generation may still be handed out.
+  bool in_force(uint64_t generation) const;
   int fd() const { return waitable_.fd(); }
   // Ends it from the host's side; runs `on_close` once.
   void close();
@@ -55,6 +62,7 @@ class FrameQueue {
   std::deque<PublishedFrame> frames_;  // from here on under waitable_'s lock
   std::optional<Ticks90k> next_due_;
   std::optional<Error> ended_;
+  uint64_t generation_ = 0;
   bool closed_by_host_ = false;
   FrameQueueStats stats_;
 };

@@ -136,6 +136,15 @@ Json server_json(const sink::ServerCounters& server) {
           {"accept_pauses", server.accept_pauses}};
 }
 
+Json taps_json(const TapTotals& taps) {
+  return {{"open", taps.open},
+          {"frames_leased", taps.frames_leased},
+          {"frames_offered", taps.frames.offered},
+          {"frames_taken", taps.frames.taken},
+          {"frames_dropped", taps.frames.dropped},
+          {"frames_thinned", taps.frames.thinned}};
+}
+
 Json subscription_json(const std::string& camera, const UnitQueueStats& queue) {
   Json dropped = Json::object();
   for (size_t i = 0; i < queue.dropped.size(); ++i) {
@@ -215,6 +224,7 @@ Result<std::string> Engine::Impl::stats() {
   for_each_subscription([&](const std::string& camera, UnitQueue& queue) {
     subscriptions.push_back(subscription_json(camera, queue.stats()));
   });
+  out["taps"] = taps_json(taps_->totals());
   // Names come from a validated policy, peers from the kernel; a stray byte must still not throw.
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -170,10 +170,25 @@ void StreamPipeline::update_lane(Outlet& outlet) {
     options.budget_id = budget_id();
     lane_ = std::make_shared<mask::PixelLane>(loop_, home_.workers, loop_.clock(), home_.frames,
                                               static_cast<mask::LaneObserver&>(*this), options);
+    if (pose_doubt_ != mask::PoseDoubt::none) lane_->distrust_pose(pose_doubt_);
+    if (!own_->needs_lane()) give_lane_the_log();
   }
   const bool units = outlet.needs_lane() && (outlet.holds > 0 || outlet.linger_timer);
   lane_->order(outlet.id(),
                {.decision = outlet.decision(), .epoch = outlet.gate().epoch(), .units = units, .frames = frames});
+}
+
+// Of a camera that is passed on untouched the current group of pictures is in the log: the first tap begins at the newest
+// picture, not at the next keyframe.
+void StreamPipeline::give_lane_the_log() {
+  struct Reader final : fanout::Subscriber {
+    void on_unit() override {}
+    void on_log_emptied(const fanout::Draining& /*draining*/) override {}
+    void on_hub_closed(const Error& /*reason*/) override {}
+    bool wants_derived() const override { return false; }
+  } reader;
+  const auto cursor = own_->hub()->subscribe(home_shard(), reader, fanout::Start::last_keyframe);
+  for (; const fanout::LogEntry* entry = cursor->peek(); cursor->advance()) lane_->push(entry->unit.ref());
 }
 
 void StreamPipeline::keep_lane_if_needed() {
@@ -286,7 +301,7 @@ Status StreamPipeline::add_frames(const std::shared_ptr<Outlet>& outlet, const s
 void StreamPipeline::remove_frames(Outlet& outlet, const FrameQueue* queue) {
   if (supervisor_) supervisor_->release();
   outlet.remove_frames(queue);
-  if (!outlet.wants_frames() && lane_) update_lane(outlet);
+  if (!outlet.wants_frames() && lane_ && !outlet.closed()) update_lane(outlet);
   if (!lane_wanted()) home_.budget.release(budget_id());
   keep_lane_if_needed();
 }
@@ -294,6 +309,7 @@ void StreamPipeline::remove_frames(Outlet& outlet, const FrameQueue* queue) {
 Status StreamPipeline::push_pose(const mask::Pose& pose) {
   Status taken = pose_check_.push(pose);
   if (!taken.ok()) return taken;
+  if (pose.state == mask::PoseState::unknown) pose_doubt_ = mask::PoseDoubt::unknown;
   if (lane_) lane_->push_pose(pose);
   if (pose_wait_) pose_wait_->on_pose(pose.at);
   return taken;
@@ -301,11 +317,13 @@ Status StreamPipeline::push_pose(const mask::Pose& pose) {
 
 void StreamPipeline::distrust_pose(mask::PoseDoubt doubt) {
   pose_check_.invalidate(doubt);
+  pose_doubt_ = doubt;
   if (lane_) lane_->distrust_pose(doubt);
 }
 
 void StreamPipeline::trust_pose() {
   pose_check_.confirm();
+  pose_doubt_ = mask::PoseDoubt::none;
   if (lane_) lane_->trust_pose();
 }
 

@@ -84,6 +84,10 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   Status push_pose(const mask::Pose& pose);
   void distrust_pose(mask::PoseDoubt doubt);
   void trust_pose();
+  // The camera's clock less ours by its sender reports; none before any.
+  std::optional<Nanos> camera_clock_error() const {
+    return supervisor_ ? supervisor_->camera_clock_error() : std::nullopt;
+  }
 
   // Thread: any.
   struct Picture {
@@ -119,6 +123,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   void keep_lane_if_needed();
   void wait_for_poses(bool turns);
   void rest(Outlet& outlet);
+  void give_lane_the_log();
   // The track of an outlet that a viewer can be served from now.
   const TrackInfo* servable(const Outlet& outlet) const;
   void answer_if_servable(Outlet& outlet);
@@ -144,7 +149,8 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   MonoTime newest_unit_{};
   ClockQuality newest_clock_quality_ = ClockQuality::none;
   std::optional<Error> fault_;
-  mask::PoseHistory pose_check_;  // what a pose is checked with where it comes in
+  mask::PoseHistory pose_check_;                        // what a pose is checked with where it comes in
+  mask::PoseDoubt pose_doubt_ = mask::PoseDoubt::none;  // for lanes that are yet to come
   bool stopped_ = false;
 };
 
