@@ -1,6 +1,6 @@
 /* vigie: the C interface of the video stream engine.
  *
- *   vigie_engine_create -> vigie_engine_apply (policy snapshot, JSON) -> push / subscribe / events / stats
+ *   vigie_engine_create -> vigie_engine_apply (policy snapshot, JSON) -> push / subscribe / tap / events / stats
  *                       -> vigie_engine_close -> vigie_engine_free
  *
  * Errors: every call that can fail returns 0 (VIGIE_OK) or a code of enum vigie_code, and fills `error` when that is
@@ -35,6 +35,9 @@ extern "C" {
 typedef struct vigie_engine vigie_engine;
 typedef struct vigie_subscription vigie_subscription;
 typedef struct vigie_unit vigie_unit;
+typedef struct vigie_tap vigie_tap;
+typedef struct vigie_frame vigie_frame;
+typedef struct vigie_snapshot vigie_snapshot;
 typedef struct vigie_event vigie_event;
 
 /* What failed, in words: `where` names the object or field, `text` says what was found, why, what would be right. */
@@ -59,6 +62,8 @@ typedef struct vigie_engine_options {
   const int32_t* cpus; /* shard i is pinned to cpus[i % cpu_count]; NULL: not pinned; read during create only */
   uint32_t cpu_count;
   uint32_t event_capacity; /* events kept for a host that does not pull; default 4096 */
+  uint32_t codec_workers;  /* threads that mask pictures, 0..256; default 0: one for every processor */
+  uint32_t reserved;
 } vigie_engine_options;
 VIGIE_EXPORT void vigie_engine_options_init(vigie_engine_options* options);
 
@@ -66,8 +71,8 @@ VIGIE_EXPORT void vigie_engine_options_init(vigie_engine_options* options);
  * `options` may be NULL. */
 VIGIE_EXPORT uint32_t vigie_engine_create(uint32_t abi_version, const vigie_engine_options* options,
                                           vigie_engine** engine, vigie_error* error);
-/* Stops everything: sources, sessions, subscriptions (their next() answers VIGIE_ERROR_CLOSED). Units already taken
- * stay valid. A second call does nothing. */
+/* Stops everything: sources, sessions, subscriptions and taps (their next() answers VIGIE_ERROR_CLOSED). Units and frames
+ * already taken stay valid. A second call does nothing. */
 VIGIE_EXPORT uint32_t vigie_engine_close(vigie_engine* engine, vigie_error* error);
 /* Closes if need be and frees the handle; NULL is allowed. Other handles stay valid. */
 VIGIE_EXPORT void vigie_engine_free(vigie_engine* engine);
@@ -185,6 +190,131 @@ VIGIE_EXPORT uint32_t vigie_unit_get_nal(const vigie_unit* unit, uint32_t index,
                                          vigie_error* error);
 /* Gives the lease back; any thread, also after the engine was closed. NULL is allowed. */
 VIGIE_EXPORT void vigie_unit_release(vigie_unit* unit);
+
+/* ---- decoded pictures out ---------------------------------------------------------------------------------------- */
+
+typedef struct vigie_tap_options {
+  uint32_t struct_size;
+  uint32_t width; /* of the frames in pixels, rounded to even; 0, or more than there are: as the camera sends them */
+  const char* camera;
+  const char* stream; /* NULL: the camera's first */
+  double fps;         /* frames a second at most, 0..1000; 0: all */
+  uint32_t
+      queue_frames; /* frames kept for a host that is slow, 1..64; a new one takes the oldest one's place; default 2 */
+  uint32_t reserved;
+} vigie_tap_options;
+VIGIE_EXPORT void vigie_tap_options_init(vigie_tap_options* options);
+
+/* Taps the decoded frames of a stream, masked as its units are. A stream pulled on demand starts; pictures are decoded,
+ * not coded, where nobody else wants them. A camera without a privacy decision answers VIGIE_ERROR_WITHHELD. */
+VIGIE_EXPORT uint32_t vigie_engine_tap(vigie_engine* engine, const vigie_tap_options* options, vigie_tap** tap,
+                                       vigie_error* error);
+/* The next frame, waiting as vigie_subscription_next does; scaled on this thread. The frame is a lease: release it.
+ * At most VIGIE_TAP_LEASES frames of a tap can be held: then VIGIE_ERROR_LIMIT_EXCEEDED. */
+#define VIGIE_TAP_LEASES 8u
+VIGIE_EXPORT uint32_t vigie_tap_next(vigie_tap* tap, int32_t timeout_ms, vigie_frame** frame, vigie_error* error);
+/* A descriptor that polls readable while next() would not wait; owned by the tap. */
+VIGIE_EXPORT int vigie_tap_fd(vigie_tap* tap);
+/* Ends it; a next() that waits in another thread answers VIGIE_ERROR_CLOSED. */
+VIGIE_EXPORT void vigie_tap_close(vigie_tap* tap);
+/* Closes if need be and frees; no call may be running in it. Its frames stay valid. NULL is allowed. */
+VIGIE_EXPORT void vigie_tap_free(vigie_tap* tap);
+
+typedef struct vigie_tap_stats {
+  uint32_t struct_size;
+  uint32_t frames_leased;  /* held now */
+  uint64_t frames_offered; /* that the rate let through: taken, dropped, or waiting */
+  uint64_t frames_taken;
+  uint64_t frames_dropped; /* the host was slow, or the masks changed before they were taken */
+  uint64_t frames_thinned; /* beyond the rate asked for */
+} vigie_tap_stats;
+VIGIE_EXPORT void vigie_tap_stats_init(vigie_tap_stats* stats);
+VIGIE_EXPORT uint32_t vigie_tap_get_stats(const vigie_tap* tap, vigie_tap_stats* stats, vigie_error* error);
+
+/* 8 bits a sample, 4:2:0: plane 0 is Y (height rows of width), 1 is U and 2 is V (height/2 rows of width/2). */
+typedef struct vigie_frame_info {
+  uint32_t struct_size;
+  uint32_t privacy;         /* enum vigie_privacy */
+  const uint8_t* planes[3]; /* first rows; valid until release; read-only */
+  uint32_t strides[3];      /* bytes from row to row */
+  uint32_t width, height;   /* pixels, both even */
+  uint32_t clock_quality;   /* enum vigie_clock_quality */
+  int64_t pts_90k;
+  int64_t capture_time_ns;  /* since 1970 UTC: the camera's clock, or arrival when clock_quality is NONE */
+  int64_t arrival_time_ns;  /* since 1970 UTC; of a card (covered) all times are of the picture since which it stands */
+  uint64_t policy_revision; /* of the decision that let it out */
+  uint64_t mask_revision;   /* 0: no mask set */
+  uint64_t version_revision;                                /* of the further set of "camera@version"; 0: none */
+  uint32_t sar_width, sar_height;                           /* shape of a sample; 0: not said */
+  uint8_t full_range;                                       /* samples use 0..255 */
+  uint8_t colour_primaries, colour_transfer, colour_matrix; /* code points of H.264 E.2.1; 2: not said */
+  uint32_t reserved;
+  const char* privacy_reason; /* why it is covered or clear; valid until release */
+} vigie_frame_info;
+VIGIE_EXPORT void vigie_frame_info_init(vigie_frame_info* info);
+VIGIE_EXPORT uint32_t vigie_frame_get_info(const vigie_frame* frame, vigie_frame_info* info, vigie_error* error);
+/* Gives the lease back; any thread, also after tap and engine were closed. NULL is allowed. */
+VIGIE_EXPORT void vigie_frame_release(vigie_frame* frame);
+
+/* The newest picture that may be shown, as JPEG; waits up to `timeout_ms` (0 or more) for it. A covered camera gives its
+ * card, with privacy COVERED. `stream` NULL: the camera's first. Release it. VIGIE_ERROR_TIMED_OUT: no picture came. */
+VIGIE_EXPORT uint32_t vigie_engine_snapshot(vigie_engine* engine, const char* camera, const char* stream,
+                                            int32_t timeout_ms, vigie_snapshot** snapshot, vigie_error* error);
+
+/* No bound can be told for a capture time. */
+#define VIGIE_NO_BOUND (-1)
+
+typedef struct vigie_snapshot_info {
+  uint32_t struct_size;
+  uint32_t privacy;    /* enum vigie_privacy */
+  const uint8_t* data; /* a JFIF image; valid until release; read-only */
+  size_t size;
+  int64_t capture_time_ns; /* as of a frame */
+  int64_t arrival_time_ns;
+  int64_t
+      error_bound_ns; /* capture_time_ns is off by no more, by this machine's clock, as far as docs/embedding.md says;
+                             VIGIE_NO_BOUND where only who pushed the picture knows */
+  uint64_t policy_revision;
+  uint64_t mask_revision;
+  uint64_t version_revision;
+  uint32_t width, height; /* pixels */
+  uint32_t clock_quality; /* enum vigie_clock_quality */
+  uint32_t reserved;
+  const char* privacy_reason; /* why it is covered or clear; valid until release */
+} vigie_snapshot_info;
+VIGIE_EXPORT void vigie_snapshot_info_init(vigie_snapshot_info* info);
+VIGIE_EXPORT uint32_t vigie_snapshot_get_info(const vigie_snapshot* snapshot, vigie_snapshot_info* info,
+                                              vigie_error* error);
+VIGIE_EXPORT void vigie_snapshot_release(vigie_snapshot* snapshot);
+
+/* ---- where domes look -------------------------------------------------------------------------------------------- */
+
+/* One report of a dome, for all streams of the camera. Degrees; pan to the right and tilt up, in the dome's own axes. */
+typedef struct vigie_pose {
+  uint32_t struct_size;
+  uint32_t moving; /* 0: it stands still; also 1 when that is not known */
+  const char* camera;
+  double pan_deg, tilt_deg;
+  double hfov_deg; /* field of view of the whole width of the picture */
+  int64_t
+      at_ns; /* since 1970 UTC, by the clock that stamps the pictures: when it was there; not before the last one's */
+} vigie_pose;
+VIGIE_EXPORT void vigie_pose_init(vigie_pose* pose);
+VIGIE_EXPORT uint32_t vigie_engine_push_pose(vigie_engine* engine, const vigie_pose* pose, vigie_error* error);
+
+enum vigie_pose_doubt {
+  VIGIE_DOUBT_UNKNOWN = 1, /* it does not know where it looks */
+  VIGIE_DOUBT_REBOOT = 2,
+  VIGIE_DOUBT_HOMING = 3,
+  VIGIE_DOUBT_E_FLIP = 4,
+  VIGIE_DOUBT_DIGITAL_ZOOM = 5,
+  VIGIE_DOUBT_BOUNDS_CHANGED = 6
+};
+/* The dome's poses are not to be believed (enum vigie_pose_doubt says why): world masks hide the whole picture until
+ * vigie_engine_trust_pose, which says that a calibration check has passed: poses pushed after it count. */
+VIGIE_EXPORT uint32_t vigie_engine_distrust_pose(vigie_engine* engine, const char* camera, uint32_t doubt,
+                                                 vigie_error* error);
+VIGIE_EXPORT uint32_t vigie_engine_trust_pose(vigie_engine* engine, const char* camera, vigie_error* error);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 

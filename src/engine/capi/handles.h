@@ -28,6 +28,19 @@ struct vigie_unit {
   vigie::runtime::QueuedUnit unit;
 };
 
+struct vigie_tap {
+  std::shared_ptr<vigie::runtime::FrameTap> tap;
+  pid_t pid;
+};
+
+struct vigie_frame {
+  vigie::runtime::FrameLease lease;
+};
+
+struct vigie_snapshot {
+  vigie::runtime::Snapshot snapshot;
+};
+
 struct vigie_event {
   vigie::Event event;
   std::string kind;
