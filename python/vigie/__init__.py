@@ -13,11 +13,22 @@ from typing import TYPE_CHECKING, Any
 from vigie.errors import Error
 
 if TYPE_CHECKING:
-    from vigie.engine import Engine, Event, Subscription, Unit
+    from vigie.engine import Engine, Event, FrameLease, FrameTap, Snapshot, Subscription, Unit
 
-__all__ = ["Engine", "Error", "Event", "Subscription", "Unit", "cmake_dir", "include_dir"]
+__all__ = [
+    "Engine",
+    "Error",
+    "Event",
+    "FrameLease",
+    "FrameTap",
+    "Snapshot",
+    "Subscription",
+    "Unit",
+    "cmake_dir",
+    "include_dir",
+]
 
-_FROM_ENGINE = frozenset({"Engine", "Event", "Subscription", "Unit"})
+_FROM_ENGINE = frozenset({"Engine", "Event", "FrameLease", "FrameTap", "Snapshot", "Subscription", "Unit"})
 
 
 def __getattr__(name: str) -> Any:

@@ -6,13 +6,16 @@
             for unit in units:            # or: async for unit in units
                 with unit:
                     decoder.feed(memoryview(unit))
+        with engine.tap_frames("place-armes-01", width=640, fps=5) as frames:
+            for frame in frames:          # decoded, and masked
+                with frame:
+                    detector.look(frame.rgb())
 
 Thread: every method may be called from any thread, and the GIL is released wherever one waits. For asyncio, iterate
 with `async for` (one at a time on each subscription, and on an engine's events), or watch `fileno()`. After `fork()`
 the child must not use an engine of its parent: it gets WrongProcessError.
 """
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -21,12 +24,15 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from vigie import _core, _views
+from vigie._aio import readable
 from vigie._views import Unit
 from vigie.errors import ClosedError, InvalidArgumentError
+from vigie.taps import FrameLease, FrameTap, Snapshot
 
-__all__ = ["Engine", "Event", "Subscription", "Unit"]
+__all__ = ["Engine", "Event", "FrameLease", "FrameTap", "Snapshot", "Subscription", "Unit"]
 
 _CODECS = {"H264": 1, "H265": 2, "JPEG": 3}
+_DOUBTS = {"unknown": 1, "reboot": 2, "homing": 3, "e-flip": 4, "digital-zoom": 5, "bounds-changed": 6}
 # Waits inside the core are cut into pieces, so that Ctrl-C reaches the main thread.
 _SLICE_S = 0.2
 
@@ -93,7 +99,7 @@ class Subscription:
             except ClosedError:
                 return
             if unit is None:
-                await _readable(self.fileno())
+                await readable(self.fileno())
             else:
                 yield unit
 
@@ -108,11 +114,13 @@ class Engine:
     """The core in this process: sources in, published pictures out. Several engines may live side by side.
 
     Parameters: `shards`: I/O threads (1 to 256); `cpus`: shard i is pinned to cpus[i % len]; `event_capacity`: events
-    kept for a host that does not pull.
+    kept for a host that does not pull; `codec_workers`: threads that mask pictures (0 to 256; 0: one a processor).
     """
 
-    def __init__(self, *, shards: int = 1, cpus: Sequence[int] = (), event_capacity: int = 4096) -> None:
-        self._native = _core.Engine(shards, list(cpus), event_capacity)
+    def __init__(
+        self, *, shards: int = 1, cpus: Sequence[int] = (), event_capacity: int = 4096, codec_workers: int = 0
+    ) -> None:
+        self._native = _core.Engine(shards, list(cpus), event_capacity, codec_workers)
 
     def apply(self, snapshot: Mapping[str, Any] | str, *, expect_revision: int | None = None) -> int:
         """Puts a whole policy snapshot in force and returns its revision.
@@ -172,6 +180,56 @@ class Engine:
             )
         )
 
+    def tap_frames(
+        self, camera: str, stream: str = "", *, width: int = 0, fps: float = 0.0, queue: int = 2
+    ) -> FrameTap:
+        """Taps the decoded frames of a stream (default: the camera's first), masked as its units are.
+
+        `width`: of the frames in pixels, the shape kept and never enlarged (0: as the camera sends them). `fps`: frames
+        a second at most (0: all). `queue`: frames kept for a host that is slow (1 to 64); a new one takes the oldest
+        one's place. The stream is decoded while a tap is open, and coded only where somebody else wants units.
+
+        Raises: NotFoundError, WithheldError, InvalidArgumentError.
+        """
+        return FrameTap(_views.FrameTap(self._native.capsule(), camera, stream, width, fps, queue))
+
+    def snapshot(self, camera: str, stream: str = "", *, timeout: float = 5.0) -> Snapshot:
+        """The newest picture that may be shown, as JPEG with its facts; waits `timeout` seconds at most for one.
+
+        A covered camera gives its card (`privacy` is "covered"). Each call decodes a group of pictures up to the newest
+        where nobody else keeps the decoder awake: for a picture a second, open a tap.
+
+        Raises: TimedOutError (no picture came), NotFoundError, WithheldError.
+        """
+        return Snapshot(**self._native.snapshot(camera, stream, max(0, round(timeout * 1000))))
+
+    def push_pose(self, camera: str, *, pan: float, tilt: float, hfov: float, at: int, moving: bool) -> None:
+        """Where a dome looked at the time `at` (Unix ns, by the clock that stamps its pictures), for all its streams.
+
+        Degrees: pan to the right and tilt up, in the dome's own axes; `hfov` is the field of view of the whole width.
+        `moving`: also True when that is not known. Times go forward.
+
+        Raises: NotFoundError, InvalidArgumentError (not finite, out of range, or older than the newest report).
+        """
+        self._native.push_pose(camera, pan, tilt, hfov, at, moving)
+
+    def distrust_pose(
+        self,
+        camera: str,
+        doubt: Literal["unknown", "reboot", "homing", "e-flip", "digital-zoom", "bounds-changed"] = "unknown",
+    ) -> None:
+        """The dome's poses are not to be believed: world masks hide the whole picture until `trust_pose`.
+
+        Streams that a later policy brings are in doubt as well. Raises: NotFoundError.
+        """
+        if doubt not in _DOUBTS:
+            raise InvalidArgumentError(f"{doubt!r} was given; {', '.join(_DOUBTS)} exist", "doubt")
+        self._native.distrust_pose(camera, _DOUBTS[doubt])
+
+    def trust_pose(self, camera: str) -> None:
+        """A calibration check has passed: poses pushed from now on count. Raises: NotFoundError."""
+        self._native.trust_pose(camera)
+
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Events as they come; ends when none came for `timeout` seconds (None: never) or the engine was closed."""
         while True:
@@ -202,7 +260,7 @@ class Engine:
             except ClosedError:
                 return
             if found is None:
-                await _readable(self.event_fileno())
+                await readable(self.event_fileno())
             else:
                 yield Event(*found)
 
@@ -233,7 +291,7 @@ class Engine:
     def close(self) -> None:
         """Ends viewers, subscriptions, sources and threads, in that order; within about a second. Idempotent.
 
-        Units already taken stay valid until they are released.
+        Units and frames already taken stay valid until they are given back.
         """
         self._native.close()
 
@@ -244,19 +302,3 @@ class Engine:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-async def _readable(descriptor: int) -> None:
-    """Waits in the running loop until the descriptor polls readable."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def on_readable() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(descriptor, on_readable)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(descriptor)

@@ -26,6 +26,11 @@ ENGINE_EXITS = {
     "apply": "test_the_engine_gives_nothing",
     "push_access_unit": "test_the_engine_gives_nothing",
     "subscribe": "test_the_engine_gives_nothing",
+    "tap_frames": "test_the_engine_gives_nothing",
+    "snapshot": "test_the_engine_gives_nothing",
+    "push_pose": "gives nothing back",
+    "distrust_pose": "gives nothing back",
+    "trust_pose": "gives nothing back",
     "events": "test_the_engine_gives_nothing",
     "next_event": "test_the_engine_gives_nothing",
     "events_async": "the same queue as events",
@@ -301,11 +306,13 @@ def test_the_engine_gives_nothing(world: World, name: str) -> None:
                 assert unit is not None
                 assert MARKER in bytes(unit)
         else:
-            with pytest.raises(errors.WithheldError):
-                engine.subscribe(name, stream)
+            for call in (engine.subscribe, engine.tap_frames, engine.snapshot):
+                with pytest.raises(errors.WithheldError):
+                    call(name, stream)
     for spelling in (name.upper(), f"{name}/main", f"{name}/", f"{name}\0", f" {name}", f"seen/../{name}"):
-        with pytest.raises(errors.Error):
-            engine.subscribe(spelling)
+        for call in (engine.subscribe, engine.tap_frames, engine.snapshot):
+            with pytest.raises(errors.Error):
+                call(spelling)
         if clear:
             engine.record_source(name, stream)
         else:

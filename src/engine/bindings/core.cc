@@ -33,9 +33,11 @@ auto without_gil(Call call) {
   if constexpr (requires { *result; }) return std::move(*result);
 }
 
-std::shared_ptr<Engine> make_engine(size_t shards, std::vector<int> cpus, size_t event_capacity) {
-  auto engine = without_gil(
-      [&] { return Engine::make({.shards = shards, .cpus = std::move(cpus), .event_capacity = event_capacity}); });
+std::shared_ptr<Engine> make_engine(size_t shards, std::vector<int> cpus, size_t event_capacity, size_t codec_workers) {
+  auto engine = without_gil([&] {
+    return Engine::make(
+        {.shards = shards, .cpus = std::move(cpus), .event_capacity = event_capacity, .codec_workers = codec_workers});
+  });
   // An engine that was never closed closes when its last reference goes; other Python threads run on meanwhile.
   Engine* plain = engine.get();
   return {plain, [engine = std::move(engine)](Engine*) mutable {
@@ -84,6 +86,40 @@ py::object next_event(Engine& engine, int64_t timeout_ms) {
                         event->text, event->merged);
 }
 
+// What vigie.Snapshot is made of, by name.
+py::dict snapshot(Engine& engine, const std::string& camera, const std::string& stream, int64_t timeout_ms) {
+  auto taken = [&] {
+    const py::gil_scoped_release release;
+    return engine.snapshot(camera, stream, vigie::runtime::WaitLimit(timeout_ms));
+  }();
+  if (!taken.ok()) raise(taken.error());
+  const vigie::Provenance& provenance = *taken->provenance;
+  py::dict out;
+  out["jpeg"] = py::bytes(reinterpret_cast<const char*>(taken->jpeg.data()), taken->jpeg.size());
+  out["width"] = taken->width;
+  out["height"] = taken->height;
+  out["capture_time_ns"] = taken->capture_time.time_since_epoch().count();
+  out["arrival_time_ns"] = taken->arrival_time.time_since_epoch().count();
+  out["error_bound_ns"] = taken->error_bound ? py::object(py::int_(taken->error_bound->count())) : py::none();
+  out["clock_quality"] = std::string(vigie::clock_quality_name(taken->clock_quality));
+  out["privacy"] = std::string(vigie::privacy_state_name(provenance.state));
+  out["privacy_reason"] = provenance.reason;
+  out["policy_revision"] = provenance.policy_revision;
+  out["mask_revision"] = provenance.mask_revision;
+  out["version_revision"] = provenance.version_revision;
+  return out;
+}
+
+void push_pose(Engine& engine, const std::string& camera, double pan, double tilt, double hfov, int64_t at_ns,
+               bool moving) {
+  const vigie::mask::Pose pose{.pan_deg = pan,
+                               .tilt_deg = tilt,
+                               .hfov_deg = hfov,
+                               .at = vigie::WallTime(vigie::Nanos(at_ns)),
+                               .state = moving ? vigie::mask::PoseState::moving : vigie::mask::PoseState::idle};
+  without_gil([&] { return engine.push_pose(camera, pose); });
+}
+
 py::capsule capsule(const std::shared_ptr<Engine>& engine) {
   return py::capsule(vigie::capi::wrap_engine(engine), "vigie.engine", [](PyObject* object) {
     delete static_cast<vigie_engine*>(PyCapsule_GetPointer(object, "vigie.engine"));
@@ -96,12 +132,21 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The engine's objects; use vigie.Engine.";
   module.def("version", [] { return std::string(vigie_version()); });
   py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine")
-      .def(py::init(&make_engine), py::arg("shards"), py::arg("cpus"), py::arg("event_capacity"))
+      .def(py::init(&make_engine), py::arg("shards"), py::arg("cpus"), py::arg("event_capacity"),
+           py::arg("codec_workers"))
       .def("apply",
            [](Engine& engine, const std::string& json, std::optional<uint64_t> expect_revision) {
              return without_gil([&] { return engine.apply(json, expect_revision); });
            })
       .def("push", &push)
+      .def("snapshot", &snapshot)
+      .def("push_pose", &push_pose)
+      .def("distrust_pose",
+           [](Engine& engine, const std::string& camera, int doubt) {
+             without_gil([&] { return engine.distrust_pose(camera, static_cast<vigie::mask::PoseDoubt>(doubt)); });
+           })
+      .def("trust_pose",
+           [](Engine& engine, const std::string& camera) { without_gil([&] { return engine.trust_pose(camera); }); })
       .def("next_event", &next_event)
       .def("event_fd", &Engine::event_fd)
       .def("stats", [](Engine& engine) { return without_gil([&] { return engine.stats(); }); })

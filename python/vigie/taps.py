@@ -1,0 +1,111 @@
+"""What hosts take of decoded pictures: taps, leases and snapshots. `vigie.Engine` makes them."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+from vigie import _views
+from vigie._aio import readable
+from vigie._views import FrameLease
+from vigie.errors import ClosedError
+
+__all__ = ["FrameLease", "FrameTap", "Snapshot", "TapStats"]
+
+
+class TapStats(NamedTuple):
+    """Frames of one tap. `offered`: that the rate let through; they were taken, dropped, or wait.
+
+    `leased`: held now. `dropped`: the host was slow, or the masks changed before they were taken. `thinned`: beyond the
+    rate that was asked for.
+    """
+
+    leased: int
+    offered: int
+    taken: int
+    dropped: int
+    thinned: int
+
+
+class FrameTap:
+    """Decoded, masked frames of one stream, in order, as leases; iterate it, or call `next`.
+
+    A consumer that does not keep up loses the oldest frames, with a count, and delays nobody. Scaling is done by the
+    thread that calls `next`. At most eight frames of a tap can be held: then `next` raises LimitExceededError.
+    """
+
+    def __init__(self, native: _views.FrameTap) -> None:
+        self._native = native
+
+    def next(self, timeout: float | None = None) -> FrameLease | None:
+        """The next frame; None when `timeout` seconds are over (None: waits for ever, 0: not at all).
+
+        After `Engine.apply` has returned, no frame filled under the masks of before is given out.
+
+        Raises ClosedError after close() of this or of the engine, WithheldError or NotFoundError when policy ended it,
+        LimitExceededError while too many frames are held.
+        """
+        return self._native.next(-1 if timeout is None else max(0, round(timeout * 1000)))
+
+    def stats(self) -> TapStats:
+        """What became of the frames so far; after close() too."""
+        return TapStats(*self._native.stats())
+
+    def fileno(self) -> int:
+        """A descriptor that polls readable while `next(0)` would give something."""
+        return self._native.fileno()
+
+    def close(self) -> None:
+        """Ends the tap; a `next` that waits in another thread raises ClosedError. Frames taken stay valid."""
+        self._native.close()
+
+    def __iter__(self) -> Iterator[FrameLease]:
+        while True:
+            try:
+                frame = self.next()
+            except ClosedError:
+                return
+            if frame is not None:
+                yield frame
+
+    async def __aiter__(self) -> AsyncIterator[FrameLease]:
+        while True:
+            try:
+                frame = self._native.next(0)
+            except ClosedError:
+                return
+            if frame is None:
+                await readable(self.fileno())
+            else:
+                yield frame
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One masked picture as a still, with what can be said for it (L-30).
+
+    `jpeg`: a JFIF image. `capture_time_ns`: Unix time of the picture; with `privacy` "covered" the image is a card, and
+    its times are of the picture since which it stands.
+    `error_bound_ns`: the true instant, by this machine's clock, is no further from `capture_time_ns`, as far as
+    docs/embedding.md says; None where only the host that pushed the picture with its time knows.
+    `clock_quality`: none (the time is that of the arrival), reported, suspect.
+    `privacy`: clear, masked, covered; `privacy_reason`: why it is covered or clear. Revisions: 0 where there is none.
+    """
+
+    jpeg: bytes = field(repr=False)
+    width: int
+    height: int
+    capture_time_ns: int
+    arrival_time_ns: int
+    error_bound_ns: int | None
+    clock_quality: str
+    privacy: str
+    privacy_reason: str
+    policy_revision: int
+    mask_revision: int
+    version_revision: int
