@@ -85,7 +85,10 @@ void PixelLane::update_wakefulness() {
     return;
   }
   const auto units = raw_gop_.units();
-  for (size_t i = 0; i < units.size(); ++i) post_unit(units[i], i + 1 == units.size());
+  for (size_t i = 0; i < units.size(); ++i) {
+    const bool newest = i + 1 == units.size();
+    post_unit(units[i], newest, newest);
+  }
 }
 
 void PixelLane::push_pose(const Pose& pose) {
@@ -118,8 +121,8 @@ void PixelLane::post_step(std::function<void(LaneWork&)> step) {
   post({.unit = {}, .show = false, .queued_at = clock_.now_mono(), .step = std::move(step)});
 }
 
-void PixelLane::post_unit(const Ref<const AccessUnit>& unit, bool show) {
-  post({.unit = unit, .show = show, .queued_at = clock_.now_mono(), .step = {}});
+void PixelLane::post_unit(const Ref<const AccessUnit>& unit, bool show, bool awaited) {
+  post({.unit = unit, .show = show, .queued_at = clock_.now_mono(), .step = {}, .awaited = awaited});
 }
 
 void PixelLane::post(Message message) {
@@ -203,7 +206,7 @@ bool PixelLane::take_message(Message& message) {
   if (!message.unit) return true;
   --waiting_units_;
   const Ticks90k at = message.unit->pts;
-  if (message.show && thins_out(at, now - message.queued_at)) {
+  if (message.show && !message.awaited && thins_out(at, now - message.queued_at)) {
     message.show = false;
     ++stats_.counters.thinned_pictures;
   }

@@ -69,11 +69,12 @@ class PixelLane final : public Lane, public WorkerJob, public std::enable_shared
     bool show = true;
     MonoTime queued_at{};
     std::function<void(LaneWork&)> step;
+    bool awaited = false;  // whoever woke the lane waits for this picture, and another may never come
   };
   class Outbox;
 
   void post_step(std::function<void(LaneWork&)> step);
-  void post_unit(const Ref<const AccessUnit>& unit, bool show);
+  void post_unit(const Ref<const AccessUnit>& unit, bool show, bool awaited = false);
   void post(Message message);
   void update_wakefulness();
   bool take_message(Message& message);

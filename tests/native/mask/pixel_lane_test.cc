@@ -177,6 +177,20 @@ TEST_F(PixelLaneTest, WithTheLastWishItSleepsAndKeepsTheGop) {
   EXPECT_TRUE(seen.units[0].back()->keyframe);
 }
 
+TEST_F(PixelLaneTest, WokenAgainItShowsTheNewestPictureHoweverLate) {
+  order(true);
+  for (int i = 0; i < 5; ++i) lane->push(camera.next());
+  settle();
+  order(false);
+  settle();
+  const auto errand = hold_worker();
+  order(true);
+  clock.advance(200ms);
+  errand->go.set();
+  settle();
+  EXPECT_EQ(shown(), (Numbers{0, 1, 2, 3, 4, 4})) << "no other may ever come";
+}
+
 TEST_F(PixelLaneTest, AReconnectionBeginsAnew) {
   order(true);
   for (int i = 0; i < 5; ++i) lane->push(camera.next());
