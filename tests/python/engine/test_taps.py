@@ -137,6 +137,26 @@ def test_frames_are_masked_and_say_so(masked: vigie.Engine, camera: Camera) -> N
     assert figures["taps"]["frames_taken"] == 1
 
 
+def test_a_version_has_its_own_masks_on_every_exit_of_frames(clip: list[bytes]) -> None:
+    corner = {"revision": 5, "regions": [{"name": "corner", "points": [[0.75, 0.75], [1, 0.75], [1, 1], [0.75, 1]]}]}
+    with vigie.Engine() as engine:
+        engine.apply(policy(masks=masks(), versions=[{"name": "police", "masks": corner}]))
+        with engine.tap_frames("cam") as own, engine.tap_frames("cam@police") as theirs:
+            Camera(engine, clip).push()
+            with take(own) as frame, take(theirs) as other:
+                assert (frame.mask_revision, frame.version_revision) == (1, 0)
+                assert (other.mask_revision, other.version_revision) == (1, 5)
+                assert private_pixels(frame.rgb()) == private_pixels(other.rgb()) == 0
+                differ = np.argwhere(frame.planes[0] != other.planes[0])
+                assert (differ >= (0.75 * HEIGHT - 16, 0.75 * WIDTH - 16)).all(), "the corner, widened by a block"
+                assert len(differ) > 1000
+            del differ
+        still = engine.snapshot("cam@police")
+        assert (still.mask_revision, still.version_revision) == (1, 5)
+        with pytest.raises(errors.NotFoundError):
+            engine.tap_frames("cam@nobody")
+
+
 def test_the_search_finds_what_is_not_masked(clip: list[bytes]) -> None:
     with vigie.Engine() as engine:
         engine.apply(policy(privacy="clear"))
