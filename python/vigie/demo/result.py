@@ -38,6 +38,9 @@ class Result:
     ffmpeg_frames: int = 0
     ffmpeg_errors: list[str] = field(default_factory=list)
     stills: int = 0
+    masked_units: int = 0
+    masked_dropped: int = 0
+    masked_ms: float = 0.0
     server_cpu_cores: float = 0.0
     contact_sheet: str = ""
     complaints: list[str] = field(default_factory=list)
@@ -53,7 +56,8 @@ class Result:
                 self.packets_lost_before_us += stream["lost_packets"]
                 if stream["state"] != "playing":
                     self.complaints.append(f"{name} is {stream['state']}: {stream['fault'] or 'no reason given'}")
-                elif name in shown and stream["units"] != stream["published_units"]:
+                self._take_lane(name, stream.get("lane"))
+                if stream["state"] == "playing" and name in shown and stream["units"] != stream["published_units"]:
                     self.complaints.append(
                         f"{name}: {stream['units']} units came in, {stream['published_units']} went on"
                     )
@@ -73,6 +77,15 @@ class Result:
             self.complaints.append(f"{self.units_dropped} units were dropped: {reasons}")
         if self.packets_lost_before_us:
             self.complaints.append(f"{self.packets_lost_before_us} packets were lost before the engine")
+
+    def _take_lane(self, name: str, lane: Mapping[str, Any] | None) -> None:
+        """What masking cost, and whether it kept up."""
+        if lane is None or lane["coded_units"] == 0:
+            return
+        self.masked_units += lane["coded_units"]
+        self.masked_dropped += lane["thinned_pictures"] + lane["skipped_units"]
+        spent = lane["decode_s"] + lane["mask_s"] + lane["encode_s"]
+        self.masked_ms = max(self.masked_ms, 1000 * spent / lane["coded_units"])
 
     def take_load(self, name: str, load: Mapping[str, Any], reordered: bool = False) -> None:
         """What viewers of ours found. `reordered`: the pictures' times go back and forth by right (B pictures)."""
@@ -120,6 +133,13 @@ class Result:
                 "FFmpeg's viewers",
                 f"{self.ffmpeg_viewers} watched, {self.ffmpeg_frames} pictures decoded, "
                 f"{len(self.ffmpeg_errors)} complaints",
+            )
+        )
+        rows.append(
+            (
+                "masked",
+                f"{self.masked_units} pictures filled and coded anew, {self.masked_ms:.1f} ms each at most, "
+                f"{self.masked_dropped} left out because the machine was busy",
             )
         )
         rows.append(("server's CPU", f"{self.server_cpu_cores:.2f} core"))

@@ -25,13 +25,14 @@ from rich.table import Table
 
 from vigie._native import find_program
 from vigie.cli import show
+from vigie.demo import masks
 from vigie.demo.children import Child, Children
 from vigie.demo.result import Result
 from vigie.demo.scenes import Clip, font_file, make_clip, make_scene
+from vigie.demo.stills import Stills
 from vigie.errors import InvalidArgumentError, NoFirstPictureError, TimedOutError
 from vigie.policy.secret import reference_problem
 
-STILL_SIZE = (480, 270)
 SIM_PASSWORD = "VIGIE_DEMO_SIM_PASSWORD"
 CAMERA_PASSWORD = "VIGIE_DEMO_CAMERA_PASSWORD"
 
@@ -104,13 +105,16 @@ def run_demo(options: DemoOptions) -> int:
         town.write_text(_town_yaml(options, clips, sim_port), encoding="utf-8")
         console.print(f"cameras at rtsp://127.0.0.1:{sim_port}/cam000 …; the town is in {town}", highlight=False)
         server = Server(children, town, environ)
-        server.wait_playing(options.cameras, 30)
+        server.wait_playing(options.cameras + masks.CAMERAS, 30)
+        dome_port = _start_dome(children)
         console.print(f"watch along: ffplay -rtsp_transport tcp rtsp://127.0.0.1:{server.port}/cam000", highlight=False)
-        _watch(options, children, server, work, console, result, any(clip.reordered for clip in clips))
+        stills = Stills(children, work)
+        _choose_stills(stills, options, f"rtsp://127.0.0.1:{server.port}", f"rtsp://127.0.0.1:{dome_port}")
+        _watch(options, children, server, stills, console, result, any(clip.reordered for clip in clips))
         if (code := server.child.stop(10)) != 0:
             result.complaints.append(f"vigie serve ended with {code}: {server.child.last_words()}")
         sim.stop()
-        _contact_sheet(work, options.out, result)
+        _contact_sheet(work, options.out, result, len(stills.names))
     return _report(options, result, console)
 
 
@@ -152,6 +156,36 @@ def _start_sim(children: Children, clips: list[Clip], cameras: int, environ: dic
         raise TimedOutError(f"vigie-sim did not start: {sim.last_words()}", "demo") from None
 
 
+def _start_dome(children: Children) -> int:
+    """The host of the simulated dome; its RTSP port."""
+    ports: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def on_line(line: str) -> None:
+        ports.put(json.loads(line)["port"])
+
+    command = [sys.executable, "-m", "vigie.demo.masks"]
+    dome = children.start("the dome's host", command, on_line=on_line, stdin=True)
+    try:
+        return ports.get(timeout=30)
+    except queue.Empty:
+        raise TimedOutError(f"the dome's host did not start: {dome.last_words()}", "demo") from None
+
+
+def _choose_stills(stills: Stills, options: DemoOptions, url: str, dome_url: str) -> None:
+    """One of every camera and of every form of the masked one; the dome's are taken while it turns."""
+    for name in _clear_names(options):
+        stills.add(name, f"{url}/{name}")
+    for name, caption in masks.VIEWS:
+        stills.add(name, f"{url}/{name}", caption)
+    stills.add_refused(masks.WITHHELD, f"{url}/{masks.WITHHELD}", "withheld: refused")
+    for number in range(1, masks.DOME_STILLS + 1):
+        stills.add(f"dome {number}", f"{dome_url}/dome", f"a dome turns, its mask follows ({number})")
+
+
+def _clear_names(options: DemoOptions) -> list[str]:
+    return [f"cam{number:03}" for number in range(options.cameras)] + (["real"] if options.url else [])
+
+
 def _real_password(options: DemoOptions, url_has_one: bool) -> str | None:
     """The reference to the real camera's password, for the YAML. Raises: InvalidArgumentError for one in clear."""
     given = options.password
@@ -183,6 +217,12 @@ def _town_yaml(options: DemoOptions, clips: list[Clip], sim_port: int) -> str:
             "transport": "udp" if number % 4 == 3 else "tcp",
         }
         objects.append(_camera(f"cam{number:03}", number + 1, clips[number % len(clips)].title, stream))
+    masked_stream = {
+        "url": f"rtsp://127.0.0.1:{sim_port}/cam{min(1, options.cameras - 1):03}",
+        "username": "demo",
+        "password": f"env:{SIM_PASSWORD}",
+    }
+    objects += masks.objects(masked_stream)
     if options.url is not None:
         parts = urlsplit(options.url)
         real: dict[str, Any] = {"url": urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))}
@@ -211,14 +251,14 @@ def _watch(
     options: DemoOptions,
     children: Children,
     server: Server,
-    work: Path,
+    stills: Stills,
     console: Console,
     result: Result,
     reordered: bool,
 ) -> None:
     """Viewers come, the table runs, stills are taken, viewers go."""
     url = f"rtsp://127.0.0.1:{server.port}"
-    names = [f"cam{number:03}" for number in range(options.cameras)] + (["real"] if options.url else [])
+    names = _clear_names(options)
     began, cpu = time.monotonic(), server.child.cpu_seconds()
     end = began + options.seconds
     window = max(2.0, options.seconds - 5)
@@ -230,7 +270,6 @@ def _watch(
         children.start(f"FFmpeg at {name} over {transport}", _ffmpeg_command(f"{url}/{name}", transport, window))
         for name, transport in _ffmpeg_choice(names)
     ]
-    stills = _Stills(children, url, names, work)
     at_work = server.stats or {}
     with _live(console) as live:
         last_line = 0.0
@@ -256,6 +295,7 @@ def _watch(
         result.complaints.append(f"vigie serve ended: {server.child.last_words()}")
     result.take_stats(at_work, names)
     stills.finish(20)
+    result.complaints += stills.complaints
     for load in loads:
         load.wait(20)
         result.take_load(load.name, load.json_result(), reordered)
@@ -298,38 +338,6 @@ def _take_ffmpeg(watcher: Child, result: Result) -> None:
         result.ffmpeg_errors.append(f"{watcher.name}: {line}")
 
 
-class _Stills:
-    """One picture of every camera, each decoded by an FFmpeg viewer of its own; three at a time."""
-
-    def __init__(self, children: Children, url: str, names: list[str], work: Path) -> None:
-        self._children, self._url, self._work = children, url, work
-        self._waiting = list(enumerate(names))
-        self._running: list[Child] = []
-        self._started = 0.0
-
-    def step(self) -> None:
-        """Starts the next ones."""
-        self._running = [child for child in self._running if child.running()]
-        while self._waiting and len(self._running) < 3:
-            index, name = self._waiting.pop(0)
-            width, height = STILL_SIZE
-            scale = f"scale={width}:{height}:force_original_aspect_ratio=decrease"
-            command = [
-                *("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-threads", "1", "-rtsp_transport", "tcp"),
-                *("-i", f"{self._url}/{name}", "-frames:v", "1"),
-                *("-vf", f"select=gte(n\\,10),{scale},pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:color=0x181818"),
-                *("-f", "image2", "-update", "1", str(self._work / f"still-{index:02}.png")),
-            ]
-            self._running.append(self._children.start(f"still of {name}", command))
-
-    def finish(self, timeout_s: float) -> None:
-        """Until all are taken, or the time is over."""
-        deadline = time.monotonic() + timeout_s
-        while (self._waiting or self._running) and time.monotonic() < deadline:
-            self.step()
-            time.sleep(0.05)
-
-
 @contextmanager
 def _live(console: Console) -> Iterator[Live | None]:
     if not console.is_terminal:
@@ -339,14 +347,14 @@ def _live(console: Console) -> Iterator[Live | None]:
         yield live
 
 
-def _contact_sheet(work: Path, out: Path, result: Result) -> None:
+def _contact_sheet(work: Path, out: Path, result: Result, wanted: int) -> None:
     stills = [still for still in sorted(work.glob("still-*.png")) if still.stat().st_size > 0]
     result.stills = len(stills)
     if not stills:
         result.complaints.append("no viewer decoded a picture for the contact sheet")
         return
-    if len(stills) < result.cameras:
-        result.complaints.append(f"pictures of {len(stills)} of {result.cameras} cameras for the contact sheet")
+    if len(stills) < wanted:
+        result.complaints.append(f"{len(stills)} of {wanted} pictures for the contact sheet")
     # Numbered without holes, as the tile filter reads them.
     for index, still in enumerate(stills):
         still.rename(work / f"tile-{index:03}.png")

@@ -1,5 +1,6 @@
 """`vigie sim`: simulated cameras from the command line."""
 
+import contextlib
 import json
 import shlex
 import subprocess
@@ -158,10 +159,8 @@ def _run_dome(host: str, port: int, size: str, fps: float, seed: int, seconds: f
         listening = listening_port(engine, "sim")
         print(json.dumps({"event": "ready", "port": listening}), flush=True)
         console.print(f"rtsp://{where}:{listening}/dome", highlight=False, markup=False)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             time.sleep(seconds if seconds > 0 else threading.TIMEOUT_MAX)
-        except KeyboardInterrupt:
-            pass
         camera.stop()
     if camera.error is not None:
         console.print(str(camera.error), highlight=False, markup=False)

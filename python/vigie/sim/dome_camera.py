@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -60,7 +61,7 @@ class DomeCamera:
     def _push_pictures(self) -> None:
         codec = av.CodecContext.create("libx264", "w")
         codec.width, codec.height, codec.pix_fmt = self._dome.width, self._dome.height, "yuv420p"
-        codec.framerate = round(self._fps * 2)  # a whole number; only rate control looks at it
+        codec.framerate = Fraction(self._fps).limit_denominator(1000)
         codec.gop_size = round(self._fps * GOP_S)
         codec.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "x264-params": "repeat-headers=1"}
         began, began_ns = time.monotonic(), time.time_ns()

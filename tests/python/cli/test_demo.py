@@ -41,8 +41,10 @@ def test_demo_ends_well_and_leaves_real_pictures(tmp_path: Path, vigie_command: 
     assert running.wait_end(200) == 0, running.text()
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary["complaints"] == []
-    assert summary["playing"] == summary["cameras"] == summary["stills"] == 4
-    assert summary["units_in"] == summary["units_published"] > 4 * 25 * 3
+    assert summary["playing"] == summary["cameras"] == 4 + 3
+    assert summary["stills"] == 4 + 4 + 3
+    assert summary["units_published"] > 4 * 25 * 3
+    assert summary["masked_units"] > 0
     assert summary["units_offered"] == summary["units_sent"] + summary["units_waiting"]
     assert summary["units_checked"] > 0
     assert summary["ffmpeg_frames"] > 0
