@@ -16,11 +16,12 @@ class _Still:
     name: str
     url: str
     caption: str
+    after: int = 10  # pictures
     refused: bool = False
 
 
 class Stills:
-    """Takes them a few at a time, in order; the newest frame of each after some ten pictures."""
+    """Takes them a few at a time, in order."""
 
     def __init__(self, children: Children, work: Path) -> None:
         self.complaints: list[str] = []
@@ -30,9 +31,9 @@ class Stills:
         self._waiting: list[tuple[int, _Still]] = []
         self._running: list[tuple[Child, int, _Still]] = []
 
-    def add(self, name: str, url: str, caption: str = "") -> None:
-        """A picture of what a viewer at `url` sees."""
-        self._put(_Still(name, url, caption))
+    def add(self, name: str, url: str, caption: str = "", after: int = 10) -> None:
+        """What a viewer at `url` sees `after` so many pictures."""
+        self._put(_Still(name, url, caption, after))
 
     def add_refused(self, name: str, url: str, caption: str) -> None:
         """A viewer that must be refused; the tile says so."""
@@ -55,7 +56,7 @@ class Stills:
             index, still = self._waiting.pop(0)
             command = [
                 *("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-threads", "1", "-rtsp_transport", "tcp"),
-                *("-i", still.url, "-frames:v", "1", "-vf", self._filter(still.caption)),
+                *("-i", still.url, "-frames:v", "1", "-vf", self._filter(still)),
                 *("-f", "image2", "-update", "1", str(self._path(index))),
             ]
             self._running.append((self._children.start(f"still of {still.name}", command), index, still))
@@ -86,11 +87,11 @@ class Stills:
     def _path(self, index: int) -> Path:
         return self._work / f"still-{index:02}.png"
 
-    def _filter(self, caption: str) -> str:
+    def _filter(self, still: _Still) -> str:
         width, height = SIZE
         scale = f"scale={width}:{height}:force_original_aspect_ratio=decrease"
-        filters = ["select=gte(n\\,10)", scale, f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:color=0x181818"]
-        if text := self._caption(caption):
+        filters = [f"select=gte(n\\,{still.after})", scale, f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:color=0x181818"]
+        if text := self._caption(still.caption):
             filters.append(text)
         return ",".join(filters)
 

@@ -179,7 +179,9 @@ def _choose_stills(stills: Stills, options: DemoOptions, url: str, dome_url: str
         stills.add(name, f"{url}/{name}", caption)
     stills.add_refused(masks.WITHHELD, f"{url}/{masks.WITHHELD}", "withheld: refused")
     for number in range(1, masks.DOME_STILLS + 1):
-        stills.add(f"dome {number}", f"{dome_url}/dome", f"a dome turns, its mask follows ({number})")
+        caption = f"a dome turns, its mask follows ({number})"
+        # It rests 3 s at each of its presets.
+        stills.add(f"dome {number}", f"{dome_url}/dome", caption, after=10 + 45 * (number - 1))
 
 
 def _clear_names(options: DemoOptions) -> list[str]:
