@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from vigie.bench.live import Case, Load, as_json, run_cases
+from vigie.bench.masks_cli import masks
 from vigie.bench.odd import make_odd_table, odd_summary, run_odd
 from vigie.bench.process_figures import cpus_of
 from vigie.bench.servers import OwnEngine, Server, parse_against
@@ -19,6 +20,7 @@ from vigie.errors import InvalidArgumentError
 from vigie.load import Transport
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+app.command()(masks)
 
 _FULL = ["100x1", "100x2", "100x5", "500x1"]
 _QUICK = ["20x1", "20x5"]
