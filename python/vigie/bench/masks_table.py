@@ -13,24 +13,37 @@ def make_cost_table(results: Sequence[ClipResult]) -> Table:
     table = Table(title="Masked streams: the engine with its network, FFmpeg from file to nothing, in one run")
     for name in ("clip", "by"):
         table.add_column(name)
-    for name in ("CPU ms/frame", "streams/core", "ratio", "Mbit/s", "SSIM", "least", "decode", "mask", "encode ms"):
+    for name in (
+        "CPU ms/frame",
+        "alone",
+        "streams/core",
+        "ratio",
+        "Mbit/s",
+        "SSIM",
+        "least",
+        "decode",
+        "mask",
+        "encode ms",
+    ):
         table.add_column(name, justify="right")
     for result in results:
         source = result.source
         middle = sorted(result.runs, key=lambda run: run.cpu_ms)[len(result.runs) // 2]
         parts = [f"{value:.2f}" for value in (middle.decode_ms, middle.mask_ms, middle.encode_ms)]
         style = None if result.valid else "red"
-        row = _row(result, result.cpu_ms, f"{result.ratio:.2f}", result.mbit_per_s, result.likeness)
+        alone, ratio = f"{result.lane_cpu_ms:.2f}", f"{result.ratio:.2f}"
+        row = _row(result, (result.cpu_ms, alone, ratio), result.mbit_per_s, result.likeness)
         table.add_row(f"{source.name}, {source.mbit_per_s:.2f} Mbit/s", "vigie", *row, *parts, style=style)
-        row = _row(result, result.ffmpeg_cpu_ms, "", result.ffmpeg_mbit_per_s, result.ffmpeg_likeness)
+        row = _row(result, (result.ffmpeg_cpu_ms, "", ""), result.ffmpeg_mbit_per_s, result.ffmpeg_likeness)
         table.add_row("", "FFmpeg", *row, "", "", "")
         table.add_section()
     return table
 
 
-def _row(result: ClipResult, cpu_ms: float, ratio: str, mbit: float, likeness: Likeness | None) -> list[str]:
+def _row(result: ClipResult, cost: tuple[float, str, str], mbit: float, likeness: Likeness | None) -> list[str]:
+    cpu_ms, alone, ratio = cost
     alike = (f"{likeness.mean:.4f}", f"{likeness.least:.4f}") if likeness else ("", "")
-    return [f"{cpu_ms:.2f}", f"{result.streams_per_core(cpu_ms):.2f}", ratio, f"{mbit:.2f}", *alike]
+    return [f"{cpu_ms:.2f}", alone, f"{result.streams_per_core(cpu_ms):.2f}", ratio, f"{mbit:.2f}", *alike]
 
 
 def make_growth_table(result: ClipResult) -> Table:

@@ -166,6 +166,7 @@ def test_a_small_run() -> None:
     for side in (found["vigie"], found["ffmpeg"]):
         assert all(side[name] > 0 for name in ("cpu_ms", "streams_per_core", "mbit_per_s"))
         assert 0.5 < side["ssim_least"] <= side["ssim_mean"] < 1
+    assert found["vigie"]["lane_cpu_ms"] > 0
     assert found["ratio"] == pytest.approx(found["ffmpeg"]["cpu_ms"] / found["vigie"]["cpu_ms"])
     for run in (*found["rounds"], *found["growth"]):
         assert run["streams"] == 1

@@ -229,8 +229,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for index, data in enumerate(pictures()):
                 if index == 33:
                     engine.apply(masked_policy(2, 2, 0.5))
-                engine.push_access_unit("cam", data, codec="H264", pts_90k=3600 * index)
-                unit = units.next(20)
+                # Ten a second: at twice that, a lane that waits long for its turn leaves pictures out.
+                engine.push_access_unit("cam", data, codec="H264", pts_90k=9000 * index)
+                unit = units.next(60)
                 assert unit is not None, f"nothing came of picture {index}"
                 with unit:
                     out.write(memoryview(unit))
