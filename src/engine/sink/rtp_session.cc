@@ -173,6 +173,12 @@ void RtpSession::begin_catch_up(const fanout::LogEntry& entry) {
 
 // True when the next unit may follow at once.
 bool RtpSession::send_unit(const fanout::LogEntry& entry) {
+  if (entry.unit.unit().codec != setup_.stream.track.codec) {
+    cut(make_error(Code::connection_lost, setup_.stream.key.text(),
+                   "the stream is " + std::string(codec_name(entry.unit.unit().codec)) +
+                       " now, which is not what this viewer was told; ask again"));
+    return false;
+  }
   Ref<const fanout::Derived> derived = subscription_->derived(entry);
   if (!derived) {  // nothing that RTP can carry
     subscription_->advance();

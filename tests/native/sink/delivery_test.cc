@@ -318,6 +318,19 @@ TEST_F(Delivery, AClosedHubCutsItsViewers) {
   EXPECT_EQ(provider_.holds, 0);
 }
 
+TEST_F(Delivery, AViewerWhoWasToldOfAnotherCodecIsCut) {
+  open_server();
+  provider_.streams.at("/cam").opened.track.codec = Codec::h265;  // when it asked
+  Client viewer = client();
+  ASSERT_EQ(viewer.play_tcp(url("/cam"))->status, 200);
+  publish(1);
+  turn();
+  viewer.receive();
+  EXPECT_TRUE(viewer.was_reset());
+  EXPECT_TRUE(viewer.frames.empty());
+  EXPECT_THAT(provider_.told(EventKind::viewer_closed).at(0), HasSubstr("the stream is H264 now"));
+}
+
 TEST_F(Delivery, ReceiverReportsAreKept) {
   open_server();
   publish(2);
