@@ -158,7 +158,12 @@ VIGIE_EXPORT void vigie_subscription_close(vigie_subscription* subscription);
 /* Closes if need be and frees; no call may be running in it. NULL is allowed. */
 VIGIE_EXPORT void vigie_subscription_free(vigie_subscription* subscription);
 
-enum vigie_privacy { VIGIE_PRIVACY_CLEAR = 1, VIGIE_PRIVACY_MASKED = 2, VIGIE_PRIVACY_COVERED = 3 };
+enum vigie_privacy {
+  VIGIE_PRIVACY_CLEAR = 1,
+  VIGIE_PRIVACY_MASKED = 2,
+  VIGIE_PRIVACY_COVERED = 3,
+  VIGIE_PRIVACY_MASKED_AT_SOURCE = 4
+};
 enum vigie_clock_quality { VIGIE_CLOCK_NONE = 0, VIGIE_CLOCK_REPORTED = 1, VIGIE_CLOCK_SUSPECT = 2 };
 
 typedef struct vigie_unit_info {
@@ -339,6 +344,16 @@ VIGIE_EXPORT uint32_t vigie_engine_next_event(vigie_engine* engine, int32_t time
 VIGIE_EXPORT int vigie_engine_event_fd(vigie_engine* engine);
 VIGIE_EXPORT uint32_t vigie_event_get_info(const vigie_event* event, vigie_event_info* info, vigie_error* error);
 VIGIE_EXPORT void vigie_event_release(vigie_event* event);
+
+/* ---- knocked cameras --------------------------------------------------------------------------------------------- */
+
+/* Size of a still, in bytes. */
+#define VIGIE_SCENE_REFERENCE_BYTES 30612
+/* The still of the view that a stream's masks belong to (`stream` NULL: the camera's first), as learned or as the policy
+ * brought it. `masks.scene_reference` of the policy carries it back, in Base64. It shows nothing of what is hidden.
+ * `reference` has room for VIGIE_SCENE_REFERENCE_BYTES. Errors: NOT_FOUND, also before there is one; WITHHELD. */
+VIGIE_EXPORT uint32_t vigie_engine_scene_reference(vigie_engine* engine, const char* camera, const char* stream,
+                                                   uint8_t* reference, vigie_error* error);
 
 #ifdef __cplusplus
 }

@@ -42,7 +42,7 @@ class Event:
     """One thing that happened, by value.
 
     `kind`: stream_state, stream_track, stream_fault, viewer_opened, viewer_closed, viewer_dropped, viewer_refused,
-    policy_applied, listener_state, engine_warning.
+    policy_applied, listener_state, engine_warning, privacy_state, scene_reference, scene_alarm.
     `object`: "camera/stream", "listener NAME", "viewer N camera/stream". `state`: the new one where the kind has one.
     `code`: 0, or the number of the error (vigie.errors.BY_CODE).
     `merged`: equal events of the same second folded into this one. A hole in `seq`: events were lost, nobody pulled.
@@ -287,6 +287,15 @@ class Engine:
         """
         report: dict[str, Any] = json.loads(self._native.source_report(camera, stream))
         return report
+
+    def scene_reference(self, camera: str, stream: str = "") -> bytes:
+        """The still of the view that a stream's masks belong to, as learned or as the policy brought it.
+
+        The policy carries it back as `masks.scene_reference`, in Base64. It shows nothing of what is hidden.
+
+        Raises: NotFoundError (also before there is one), WithheldError.
+        """
+        return self._native.scene_reference(camera, stream)
 
     def close(self) -> None:
         """Ends viewers, subscriptions, sources and threads, in that order; within about a second. Idempotent.

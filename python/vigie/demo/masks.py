@@ -39,7 +39,8 @@ def objects(stream: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "kind": "MaskSet",
             "name": "masked",
-            "spec": {"camera": "masked", "reason": "dwellings", "regions": [OWN_REGION]},
+            # A made-up scene that moves as a whole: no camera that somebody might knock.
+            "spec": {"camera": "masked", "reason": "dwellings", "regions": [OWN_REGION], "scene_watch": False},
         },
         {
             "kind": "MaskSet",

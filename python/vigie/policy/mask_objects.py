@@ -71,6 +71,9 @@ class MaskSetSpec(Spec):
     revision: int | None = Field(
         None, ge=1, le=2**53, description="a whole number that grows whenever a region changes"
     )
+    scene_watch: bool = Field(
+        True, description="true or false: whether the picture is covered while the camera shows another view"
+    )
     regions: list[MaskRegion] = Field(
         min_length=1,
         max_length=MAX_REGIONS,

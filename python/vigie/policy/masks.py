@@ -91,12 +91,15 @@ def compiled_set(item: Declared[MaskSet], revision: int, before: Mapping[str, An
     elif before is not None:
         same = before["regions"] == regions
         revision = before["revision"] if same else max(revision, before["revision"] + 1)
-    return {
+    compiled: dict[str, Any] = {
         "revision": revision,
         "reason": spec.reason,
         "removal_reason": spec.removal_reason,
         "regions": regions,
     }
+    if not spec.scene_watch:
+        compiled["scene_watch"] = False
+    return compiled
 
 
 def sets_in_force(snapshot: Mapping[str, Any]) -> dict[tuple[str, str | None], Mapping[str, Any]]:

@@ -113,7 +113,7 @@ cdef uint32_t TIMED_OUT = 104
 cdef int32_t SLICE_MS = 200
 
 CODECS = {1: "H264", 2: "H265", 3: "JPEG"}
-PRIVACY = {1: "clear", 2: "masked", 3: "covered"}
+PRIVACY = {1: "clear", 2: "masked", 3: "covered", 4: "masked_at_source"}
 CLOCKS = {0: "none", 1: "reported", 2: "suspect"}
 
 

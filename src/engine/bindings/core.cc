@@ -158,6 +158,11 @@ PYBIND11_MODULE(_core, module) {
            [](Engine& engine, const std::string& camera, const std::string& stream) {
              return without_gil([&] { return engine.source_report(camera, stream); });
            })
+      .def("scene_reference",
+           [](Engine& engine, const std::string& camera, const std::string& stream) {
+             const std::vector<uint8_t> still = without_gil([&] { return engine.scene_reference(camera, stream); });
+             return py::bytes(reinterpret_cast<const char*>(still.data()), still.size());
+           })
       .def("close", [](Engine& engine) { without_gil([&] { return engine.close(); }); })
       .def("capsule", &capsule);
   vigie::bindings::add_geometry(module);

@@ -164,4 +164,20 @@ uint32_t vigie_engine_push(vigie_engine* engine, const vigie_push* push, vigie_e
   });
 }
 
+uint32_t vigie_engine_scene_reference(vigie_engine* engine, const char* camera, const char* stream, uint8_t* reference,
+                                      vigie_error* error) {
+  return guarded(error, [&] {
+    if (!engine || !camera || !reference) {
+      return fail(error, Code::invalid_argument, "engine, camera, reference", "a pointer is NULL");
+    }
+    const auto found = engine->engine->scene_reference(camera, text_or_empty(stream));
+    if (!found.ok()) return fail(error, found.error());
+    if (found->size() != VIGIE_SCENE_REFERENCE_BYTES) {
+      return fail(error, Code::internal, "reference", std::to_string(found->size()) + " bytes");
+    }
+    std::memcpy(reference, found->data(), found->size());
+    return uint32_t{VIGIE_OK};
+  });
+}
+
 }  // extern "C"

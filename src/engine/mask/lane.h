@@ -12,6 +12,7 @@
 #include "mask/pose.h"
 #include "mask/pose_history.h"
 #include "mask/privacy_decision.h"
+#include "mask/scene_keeper.h"
 #include "media/access_unit.h"
 #include "media/frame.h"
 
@@ -35,6 +36,8 @@ class LaneObserver {
   virtual void on_clear_frame(uint32_t version, uint64_t epoch, Ref<const Frame> frame) = 0;
   // What is shown changed: masked; covered, and why; withheld where nothing can be coded at all.
   virtual void on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, const std::string& reason) = 0;
+  // The view was looked at: Lane::watch_scene.
+  virtual void on_scene(const SceneReport& /*report*/) {}
 };
 
 // What a lane has done, and what it cost. Times are of the worker's thread, without waiting.
@@ -74,6 +77,9 @@ class Lane {
   virtual void push_pose(const Pose& pose) = 0;
   virtual void distrust_pose(PoseDoubt doubt) = 0;
   virtual void trust_pose() = 0;
+  // Looks whether the camera still shows the view of its masks, and covers every masked form while it does not. Null:
+  // nothing is watched, as in the beginning. To be said anew is harmless.
+  virtual void watch_scene(std::shared_ptr<const SceneOrder> order) = 0;
   // Nothing more comes of it; what it is at is thrown away.
   virtual void stop() = 0;
   virtual LaneStats stats() const = 0;

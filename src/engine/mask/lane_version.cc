@@ -35,6 +35,11 @@ std::string utc_seconds(WallTime time) {
   return {text.data(), length};
 }
 
+// Decoded pictures of a camera that masks itself are filled here all the same; coded ones leave without a lane.
+bool hides_places(PrivacyState state) {
+  return state == PrivacyState::masked || state == PrivacyState::masked_at_source;
+}
+
 Ticks90k shown_at(const AccessUnit& unit) { return unit.pts + unit.presentation_offset; }
 
 void set_times(Frame& frame, const AccessUnit& unit) {
@@ -86,7 +91,7 @@ void LaneVersion::set(LaneOrder order) {
   card_frame_at_.reset();  // whoever has just come to take frames has not seen the card
   if (!other) return;
   shape_.reset();
-  if (order_.decision->state == PrivacyState::masked) shape_.emplace(*order_.decision);
+  if (hides_places(order_.decision->state)) shape_.emplace(*order_.decision);
   state_ = PrivacyState::withheld;
   reason_.clear();
   card_.reset();
@@ -144,8 +149,10 @@ void LaneVersion::show(const codec::DecodedPicture& picture, const AccessUnit& u
         turn.results.on_clear_frame(id_, order_.epoch, std::move(frame).value());
       }
       return;
-    case PrivacyState::masked: break;
+    case PrivacyState::masked:
+    case PrivacyState::masked_at_source: break;
   }
+  if (!turn.doubt.empty()) return cover(turn.doubt, unit, turn);
   const MonoTime began = turn.clock.now_mono();
   const MaskShape::Answer answer = shape_->look({.format = picture.format,
                                                  .codec = unit.codec,
@@ -243,7 +250,8 @@ Result<FilledFrame> LaneVersion::make_card(std::string_view reason, const FrameF
 void LaneVersion::cover(std::string_view reason, const AccessUnit& unit, Turn& turn) {
   if (!order_.decision || !wanted()) return;
   const PrivacyState decided = order_.decision->state;
-  if (decided != PrivacyState::masked && decided != PrivacyState::covered) return;
+  if (!hides_places(decided) && decided != PrivacyState::covered) return;
+  if (decided == PrivacyState::covered) reason = order_.decision->reason;
   if (!format_ && unit.parameter_sets) {
     FrameFormat format;
     format.width = unit.parameter_sets->width & ~1U;

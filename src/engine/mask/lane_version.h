@@ -29,6 +29,7 @@ class LaneResults {
   virtual void on_clear_frame(uint32_t version, uint64_t epoch, Ref<const Frame> frame) = 0;
   // What is shown changed between masked and covered; `reason` says why it is covered.
   virtual void on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, std::string_view reason) = 0;
+  virtual void on_scene(const SceneReport& /*report*/) {}
 };
 
 // How fast the source is, by its own media time: the encoder follows it.
@@ -56,6 +57,7 @@ struct Turn {
   codec::FramePool& frames;
   const SourceRate& rate;
   LaneResults& results;
+  std::string_view doubt{};  // why every masked form must be covered; empty where it need not
   Nanos mask_time{}, encode_time{};
   uint64_t coded = 0;  // units
   uint64_t coded_pixels = 0;
@@ -74,6 +76,8 @@ class LaneVersion {
   // No picture that may be shown at this unit's time, because of `reason`: the card. Nothing while no picture's size is
   // known.
   void cover(std::string_view reason, const AccessUnit& unit, Turn& turn);
+  // Its card needs no decoded picture.
+  bool covered_by_decision() const { return order_.decision && order_.decision->state == PrivacyState::covered; }
   // Lets go of the encoder; the next unit is an IDR picture.
   void sleep();
   std::string_view encoder() const { return encoder_ ? encoder_->name() : std::string_view{}; }

@@ -15,16 +15,16 @@ void LaneWork::order(uint32_t version, LaneOrder order) {
 }
 
 void LaneWork::discontinuity() {
-  if (decoder_) decoder_->flush();
-  in_decoder_.fill(nullptr);
-  broken_ = true;
-  broken_reason_ = "the camera was connected anew";
-  broken_since_.reset();
+  missed("the camera was connected anew");
+  scene_.interrupted();
 }
 
 void LaneWork::missed(std::string_view why) {
-  discontinuity();
+  if (decoder_) decoder_->flush();
+  in_decoder_.fill(nullptr);
+  broken_ = true;
   broken_reason_ = why;
+  broken_since_.reset();
 }
 
 void LaneWork::sleep() {
@@ -51,8 +51,9 @@ void LaneWork::take(const Ref<const AccessUnit>& unit, bool show, LaneResults& r
   } else {
     ++counters_.damaged_units;
     if (!broken_since_) broken_since_ = unit->pts;
-    if (show && unit->pts - *broken_since_ >= limits_.card_after) {
-      for (auto& [id, version] : versions_) version.cover(broken_reason_, *unit, turn);
+    const bool late = unit->pts - *broken_since_ >= limits_.card_after;
+    for (auto& [id, version] : versions_) {
+      if (show && (late || version.covered_by_decision())) version.cover(broken_reason_, *unit, turn);
     }
   }
   turn_ = nullptr;
@@ -124,10 +125,29 @@ void LaneWork::on_picture(const codec::DecodedPicture& picture) {
   if (corrupt_ || broken_ || !unit) return;
   ++counters_.pictures;
   counters_.decoded_pixels += uint64_t{picture.format.width} * picture.format.height;
-  if (!show_) return;
   const MonoTime began = clock_.now_mono();
-  for (auto& [id, version] : versions_) version.show(picture, *unit, poses_, *turn_);
+  if (scene_.due(*unit)) look_at_scene(picture, *unit);
+  turn_->doubt = scene_.covers() ? kCameraMoved : std::string_view{};
+  for (auto& [id, version] : versions_) {
+    if (show_) version.show(picture, *unit, poses_, *turn_);
+  }
   shown_time_ += clock_.now_mono() - began;
+}
+
+// Before anything is filled; also of a picture that is not shown, so that the first one that is has been judged.
+void LaneWork::look_at_scene(const codec::DecodedPicture& picture, const AccessUnit& unit) {
+  const MonoTime began = clock_.now_mono();
+  const Ref<Frame> frame = frames_.make(picture.format);
+  if (!picture.copy_to(*frame).ok()) return;  // nor can it be filled
+  scene_.look(*frame,
+              {.format = picture.format,
+               .codec = unit.codec,
+               .interlaced = picture.interlaced,
+               .capture_time = unit.capture_time,
+               .arrival = unit.arrival_wall},
+              unit.pts);
+  turn_->mask_time += clock_.now_mono() - began;
+  turn_->results.on_scene(scene_.report());
 }
 
 }  // namespace vigie::mask

@@ -2,7 +2,8 @@
 // The worker's side of a masked lane: access units in; filled pictures, coded or not, out. No thread of its own.
 //
 //   access unit --> intact? --> decoder --> for each version: one copy --> fill --> encoder
-//                     |                                        \------> taps
+//                     |            \                           \------> taps
+//                     |             \-- keyframes: still the view of the masks? else the card
 //                     +-- damaged: nothing until the next intact keyframe; the card after a while
 #include <array>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "codec/h264_continuity.h"
 #include "mask/lane_version.h"
 #include "mask/pose_history.h"
+#include "mask/scene_keeper.h"
 #include "media/access_unit.h"
 
 namespace vigie::mask {
@@ -41,6 +43,8 @@ class LaneWork final : private codec::PictureSink {
   // The pose is not to be trusted until further notice (M-3), or is again.
   void distrust_pose(PoseDoubt doubt) { poses_.invalidate(doubt); }
   void trust_pose() { poses_.confirm(); }
+  // As Lane::watch_scene.
+  void watch_scene(std::shared_ptr<const SceneOrder> order) { scene_.set(std::move(order)); }
 
   // Takes the next access unit in decoding order. `show` false: it is decoded for those that follow, and nothing comes
   // out.
@@ -61,12 +65,14 @@ class LaneWork final : private codec::PictureSink {
   bool decodable(const AccessUnit& unit);
   void lose(std::string reason, const AccessUnit& unit);
   void decode(const Ref<const AccessUnit>& unit);
+  void look_at_scene(const codec::DecodedPicture& picture, const AccessUnit& unit);
 
   const Clock& clock_;
   codec::FramePool& frames_;
   const LaneLimits limits_;
   std::map<uint32_t, LaneVersion> versions_;
   PoseHistory poses_;
+  SceneKeeper scene_;
 
   std::unique_ptr<codec::Decoder> decoder_;
   Ref<const ParameterSets> decoder_sets_;

@@ -25,6 +25,9 @@ class PixelLane::Outbox final : public LaneResults {
       observer.on_lane_state(version, epoch, state, reason);
     });
   }
+  void on_scene(const SceneReport& report) override {
+    add([report](LaneObserver& observer) { observer.on_scene(report); });
+  }
 
   bool empty() const { return results_.empty(); }
   void deliver(LaneObserver& observer) const {
@@ -101,6 +104,10 @@ void PixelLane::distrust_pose(PoseDoubt doubt) {
 
 void PixelLane::trust_pose() {
   post_step([](LaneWork& work) { work.trust_pose(); });
+}
+
+void PixelLane::watch_scene(std::shared_ptr<const SceneOrder> order) {
+  post_step([order = std::move(order)](LaneWork& work) { work.watch_scene(order); });
 }
 
 void PixelLane::stop() {

@@ -56,6 +56,7 @@ class PixelLane final : public Lane, public WorkerJob, public std::enable_shared
   void push_pose(const Pose& pose) override;
   void distrust_pose(PoseDoubt doubt) override;
   void trust_pose() override;
+  void watch_scene(std::shared_ptr<const SceneOrder> order) override;
   void stop() override;
   LaneStats stats() const override;
 

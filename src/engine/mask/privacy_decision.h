@@ -10,7 +10,8 @@
 
 namespace vigie::mask {
 
-// `clear_by_decision` needs a reason, `masked` at least one revision number; anything incomplete counts as withheld.
+// `clear_by_decision` needs a reason, `masked` at least one revision number, `masked_at_source` a mask revision and a
+// number for its proofs; anything incomplete counts as withheld.
 struct PrivacyDecision {
   PrivacyState state = PrivacyState::withheld;
   uint64_t policy_revision = 0;
@@ -20,6 +21,7 @@ struct PrivacyDecision {
   std::vector<policy::MaskRegion> regions;  // the camera's own, then the version's
   std::optional<policy::DomePolicy> dome;   // it turns: world regions follow its pose
   std::string title;                        // first line of a card
+  uint64_t proof_epoch = 0;                 // masked_at_source: only a SourceProof of this number counts
 
   // Whether two decisions let out the same pixels.
   bool same_picture(const PrivacyDecision& other) const {

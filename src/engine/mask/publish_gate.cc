@@ -14,6 +14,10 @@ std::string_view missing_part(const PrivacyDecision& decision) {
       return decision.mask_revision == 0 && decision.version_revision == 0
                  ? "the policy says masked but names no mask revision"
                  : "";
+    case PrivacyState::masked_at_source:
+      return decision.mask_revision == 0 || decision.proof_epoch == 0
+                 ? "the policy says masked at the source, and there is nothing to prove it by"
+                 : "";
     case PrivacyState::covered: return decision.reason.empty() ? "the policy says covered but gives no reason" : "";
     case PrivacyState::withheld: break;
   }
@@ -59,14 +63,27 @@ PublishedUnit PublishGate::publish_clear(Ref<const AccessUnit> unit) {
   return PublishedUnit(std::move(unit), provenance_);
 }
 
-// A masked decision also lets out a covered picture (in doubt the lane covers), never the other way round.
+PublishedUnit PublishGate::publish_verified(Ref<const AccessUnit> unit, const SourceProof& proof) {
+  const bool proved = provenance_->state == PrivacyState::masked_at_source && unit &&
+                      proof.epoch() == decision_.proof_epoch && unit->pts >= proof.from() &&
+                      unit->last_arrival <= proof.until();
+  if (!proved) {
+    ++withheld_units_;
+    return {};
+  }
+  return PublishedUnit(std::move(unit), provenance_);
+}
+
+// A masked decision also lets out a covered picture (in doubt the lane covers), never the other way round. Decoded
+// pictures of a camera that masks itself are filled by the lane all the same.
 bool PublishGate::accepts(const Provenance& filled_as, uint64_t epoch) {
   if (epoch != epoch_) {
     ++stale_units_;
     return false;
   }
-  const bool fits = provenance_->state == filled_as.state ||
-                    (provenance_->state == PrivacyState::masked && filled_as.state == PrivacyState::covered);
+  const bool hides_places =
+      provenance_->state == PrivacyState::masked || provenance_->state == PrivacyState::masked_at_source;
+  const bool fits = hides_places || provenance_->state == filled_as.state;
   const bool masked = filled_as.state == PrivacyState::masked || filled_as.state == PrivacyState::covered;
   if (!fits || !masked || filled_as.mask_revision != provenance_->mask_revision ||
       filled_as.version_revision != provenance_->version_revision) {

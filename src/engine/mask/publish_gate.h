@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "mask/masked_unit.h"
 #include "mask/privacy_decision.h"
+#include "mask/source_proof.h"
 #include "media/published_frame.h"
 #include "media/published_unit.h"
 
@@ -20,14 +21,16 @@ class PublishGate {
   PublishGate();
 
   // Takes a new decision. One that is not complete (clear without a reason, masked without a mask revision, covered
-  // without a reason) counts as withheld. Returns true when units of the former decision must leave every log: what they
+  // without a reason, masked at the source without a mask revision or a number for proofs) counts as withheld. Returns true when units of the former decision must leave every log: what they
   // show may differ from what is to be shown. Lanes then fill under a new epoch, and what was filled before is refused.
   bool decide(const PrivacyDecision& decision);
 
   // The unit as something that may leave the engine, or an empty PublishedUnit when it may not (counted).
   // `publish_clear` passes it on untouched, and only under a clear decision; `publish_masked` takes what a lane filled
-  // and coded under this very decision.
+  // and coded under this very decision; `publish_verified` passes on untouched what a camera masked itself, only under
+  // such a decision and while `proof` counts for this unit.
   PublishedUnit publish_clear(Ref<const AccessUnit> unit);
+  PublishedUnit publish_verified(Ref<const AccessUnit> unit, const SourceProof& proof);
   PublishedUnit publish_masked(const MaskedUnit& unit);
   // The same for decoded pictures.
   PublishedFrame publish_clear(Ref<const Frame> frame, uint64_t epoch);

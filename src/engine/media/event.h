@@ -19,8 +19,10 @@ enum class EventKind : uint8_t {
   viewer_refused = 7,  // authentication, rights, privacy or admission
   policy_applied = 8,
   listener_state = 9,
-  engine_warning = 10,  // watchdog, limits
-  privacy_state = 11,   // what is shown of a stream changed (text: "masked -> covered: …"); state: the new one
+  engine_warning = 10,   // watchdog, limits
+  privacy_state = 11,    // what is shown of a stream changed (text: "masked -> covered: …"); state: the new one
+  scene_reference = 12,  // the view that a stream's masks belong to was learned: Engine::scene_reference has it
+  scene_alarm = 13,      // a camera has moved, is back, or cannot be told; state: moved, in_place, cannot_tell
 };
 std::string_view event_kind_name(EventKind kind);
 

@@ -29,6 +29,7 @@ std::string_view privacy_state_name(PrivacyState state) {
     case PrivacyState::clear_by_decision: return "clear";
     case PrivacyState::masked: return "masked";
     case PrivacyState::covered: return "covered";
+    case PrivacyState::masked_at_source: return "masked_at_source";
   }
   return "unknown";
 }
@@ -46,6 +47,8 @@ std::string_view event_kind_name(EventKind kind) {
     case EventKind::listener_state: return "listener_state";
     case EventKind::engine_warning: return "engine_warning";
     case EventKind::privacy_state: return "privacy_state";
+    case EventKind::scene_reference: return "scene_reference";
+    case EventKind::scene_alarm: return "scene_alarm";
   }
   return "unknown";
 }

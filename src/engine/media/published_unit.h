@@ -19,6 +19,7 @@ enum class PrivacyState : uint8_t {
   clear_by_decision = 1,  // passed on untouched because the policy says why it may be
   masked = 2,             // private places filled
   covered = 3,            // full-frame card
+  masked_at_source = 4,   // passed on untouched while the camera proves that it hides the private places itself
 };
 std::string_view privacy_state_name(PrivacyState state);
 

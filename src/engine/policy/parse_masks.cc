@@ -2,11 +2,14 @@
 
 #include <charconv>
 
+#include "base/base64.h"
+
 namespace vigie::policy {
 namespace {
 
-constexpr size_t kMaxRegions = 256;  // of one set
-constexpr size_t kMaxPoints = 256;   // of one region
+constexpr size_t kMaxRegions = 256;      // of one set
+constexpr size_t kMaxPoints = 256;       // of one region
+constexpr size_t kMaxReference = 65536;  // characters
 
 void read_fill(FieldReader& reader, uint32_t& target) {
   std::string text;
@@ -35,6 +38,18 @@ void read_points(FieldReader& reader, std::vector<MaskPoint>& target, FirstError
   }
 }
 
+// What is in it is for whoever looks at the pictures; here it is bytes.
+void read_scene_reference(FieldReader& reader, std::vector<uint8_t>& target) {
+  std::string text;
+  reader.text("scene_reference", text, kMaxReference);
+  if (auto bytes = base64_decode_strict(text)) {
+    target = std::move(*bytes);
+  } else {
+    reader.fail("scene_reference",
+                "not Base64; right would be what the engine gave for this camera, or to leave it out");
+  }
+}
+
 MaskRegion read_region(const Json& json, const std::string& at, FirstError& error) {
   static constexpr Word<MaskSpace> kSpaces[] = {{"picture", MaskSpace::picture}, {"world", MaskSpace::world}};
   MaskRegion region;
@@ -55,12 +70,15 @@ MaskRegion read_region(const Json& json, const std::string& at, FirstError& erro
 
 MaskSetPolicy read_mask_set(const Json& json, const std::string& at, FirstError& error) {
   MaskSetPolicy masks;
-  FieldReader reader(json, at, error, {"revision", "reason", "removal_reason", "regions"});
+  FieldReader reader(json, at, error,
+                     {"revision", "reason", "removal_reason", "regions", "scene_watch", "scene_reference"});
   reader.require("revision", "a number that grows whenever a region changes");
   reader.require("regions", "a list of regions");
   reader.integer_into("revision", masks.revision, 1, kMaxWhole);
   reader.text("reason", masks.reason, kMaxReason);
   reader.text("removal_reason", masks.removal_reason, kMaxReason);
+  reader.boolean("scene_watch", masks.scene_watch);
+  read_scene_reference(reader, masks.scene_reference);
   const auto& regions = reader.array("regions", kMaxRegions);
   masks.regions.reserve(regions.size());
   for (const auto& region : regions) {

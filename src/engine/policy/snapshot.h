@@ -81,6 +81,10 @@ struct MaskSetPolicy {
   std::string reason;
   std::string removal_reason;  // needed where this revision hides less than the one in force: who agreed, and why
   std::vector<MaskRegion> regions;
+  // Of a camera's own set: whether the engine looks if the camera still shows the view that the masks were drawn on, and
+  // the approved still of that view (mask::SceneReference::to_bytes; empty: the engine learns one after it starts).
+  bool scene_watch = true;
+  std::vector<uint8_t> scene_reference;
   friend bool operator==(const MaskSetPolicy&, const MaskSetPolicy&) = default;
 };
 

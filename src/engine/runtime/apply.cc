@@ -1,7 +1,9 @@
 // How a policy snapshot comes into force: rights and pictures are taken away first, given last.
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "mask/scene_watch.h"
 #include "runtime/engine_impl.h"
 
 namespace vigie::runtime {
@@ -19,6 +21,40 @@ const policy::ListenerPolicy* find_listener(const policy::PolicySnapshot& snapsh
   const auto found = std::find_if(snapshot.listeners.begin(), snapshot.listeners.end(),
                                   [&](const policy::ListenerPolicy& listener) { return listener.name == name; });
   return found == snapshot.listeners.end() ? nullptr : &*found;
+}
+
+// A still is looked into where it is new: that takes a millisecond or two.
+Status check_scene_references(const policy::PolicySnapshot* before, const policy::PolicySnapshot& next) {
+  std::set<std::vector<uint8_t>> known;
+  known.emplace();  // that there is none
+  const auto each = [](const policy::PolicySnapshot& snapshot, const auto& step) -> Status {
+    for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
+      const policy::CameraPolicy& camera = snapshot.cameras[i];
+      const std::string where = "/cameras/" + std::to_string(i);
+      if (camera.masks) {
+        if (Status status = step(*camera.masks, where + "/masks"); !status.ok()) return status;
+      }
+      for (size_t k = 0; k < camera.versions.size(); ++k) {
+        Status status = step(camera.versions[k].masks, where + "/versions/" + std::to_string(k) + "/masks");
+        if (!status.ok()) return status;
+      }
+    }
+    return {};
+  };
+  if (before) {
+    (void)each(*before, [&](const policy::MaskSetPolicy& set, const std::string&) -> Status {
+      known.insert(set.scene_reference);
+      return {};
+    });
+  }
+  return each(next, [&](const policy::MaskSetPolicy& set, const std::string& where) -> Status {
+    if (!known.insert(set.scene_reference).second) return {};
+    const auto read = mask::SceneReference::from_bytes(set.scene_reference);
+    if (read.ok()) return {};
+    return make_error(
+        Code::policy_field, where + "/scene_reference",
+        read.error().text() + "; right would be what the engine gave for this camera, or to leave it out");
+  });
 }
 
 }  // namespace
@@ -43,6 +79,7 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
   }
 
   if (Status status = policy::check_succession(snapshot_.get(), *next); !status.ok()) return std::move(status).error();
+  if (Status status = check_scene_references(snapshot_.get(), *next); !status.ok()) return std::move(status).error();
   const std::vector<policy::Action> actions = policy::diff(snapshot_.get(), *next);
   // What can fail comes before anything changes.
   if (Status opened = open_new_listeners(actions, *next); !opened.ok()) return std::move(opened).error();

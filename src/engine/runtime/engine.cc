@@ -92,6 +92,14 @@ Status Engine::Impl::push(const PushedUnit& unit) {
                      .gap = unit.gap});
 }
 
+Result<std::vector<uint8_t>> Engine::Impl::scene_reference(const std::string& camera, const std::string& stream) {
+  const auto found = viewing_->find(camera, stream);
+  if (!found.ok()) return found.error();
+  Result<std::vector<uint8_t>> reference = make_error(Code::closed, "engine", "the engine was closed");
+  found->pipeline->loop().run_blocking([&] { reference = found->pipeline->scene_reference(); });
+  return reference;
+}
+
 Result<std::shared_ptr<UnitQueue>> Engine::Impl::subscribe(const SubscribeOptions& options) {
   if (options.queue.units < 1 || options.queue.units > 65536) {
     return make_error(Code::invalid_argument, "queue_units",
@@ -252,6 +260,11 @@ Status Engine::record_source(const std::string& camera, const std::string& strea
 Result<std::string> Engine::source_report(const std::string& camera, const std::string& stream) {
   if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
   return impl_->source_report(camera, stream);
+}
+
+Result<std::vector<uint8_t>> Engine::scene_reference(const std::string& camera, const std::string& stream) {
+  if (Status usable = impl_->check_usable(); !usable.ok()) return std::move(usable).error();
+  return impl_->scene_reference(camera, stream);
 }
 
 Status Engine::close() {

@@ -93,6 +93,10 @@ class VIGIE_API Engine {
   // What one stream's device has shown of itself (`stream` empty: the camera's first), as JSON text; its layout is in
   // docs/statistics.md. Holds no credential. Errors: not_found.
   Result<std::string> source_report(const std::string& camera, const std::string& stream);
+  // The still of the view that a stream's masks belong to (`stream` empty: the camera's first), as learned or as the
+  // policy brought it: `masks.scene_reference` carries it back, in Base64. It shows nothing of what is hidden.
+  // Errors: withheld; not_found, also before there is one.
+  Result<std::vector<uint8_t>> scene_reference(const std::string& camera, const std::string& stream);
   // Ends in this order: listeners and viewers, embedding subscriptions and taps, sources (TEARDOWN, about a second at most),
   // event queue, threads. Units and frames a host still holds stay valid. Idempotent.
   Status close();

@@ -77,6 +77,7 @@ class Engine::Impl {
   Result<std::string> stats();
   Status record_source(const std::string& camera, const std::string& stream, size_t max_bytes);
   Result<std::string> source_report(const std::string& camera, const std::string& stream);
+  Result<std::vector<uint8_t>> scene_reference(const std::string& camera, const std::string& stream);
   void close();
   EventQueue& events() { return events_; }
   bool own_process() const { return ::getpid() == pid_; }

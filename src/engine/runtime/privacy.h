@@ -4,14 +4,20 @@
 #include <memory>
 
 #include "mask/privacy_decision.h"
+#include "mask/scene_keeper.h"
 #include "policy/snapshot.h"
 
 namespace vigie::runtime {
 
 // Of the camera's own form (`version` null), or of one with further masks. A camera that is to be masked and has no mask
 // set is covered (M-1), one without a decision withheld.
-std::shared_ptr<const mask::PrivacyDecision> privacy_decision(const policy::CameraPolicy& camera,
-                                                              const policy::MaskVersionPolicy* version,
-                                                              uint64_t policy_revision);
+// The number of proofs is left to whoever has them made.
+std::shared_ptr<mask::PrivacyDecision> privacy_decision(const policy::CameraPolicy& camera,
+                                                        const policy::MaskVersionPolicy* version,
+                                                        uint64_t policy_revision);
+
+// What the camera's lanes watch its view by: its own mask set, or where it has none those of its versions. Null where
+// nothing is watched: it turns, has no region in picture space, or policy says so.
+std::shared_ptr<const mask::SceneOrder> scene_order(const policy::CameraPolicy& camera);
 
 }  // namespace vigie::runtime

@@ -47,6 +47,25 @@ Json lane_json(const mask::LaneStats& lane) {
           {"encode_s", seconds(counters.encode_time)}};
 }
 
+Json source_check_json(const mask::SourceGuardStats& guard) {
+  return {{"state", mask::source_guard_state_name(guard.state)},
+          {"keyframes", guard.counters.keyframes},
+          {"pictures", guard.counters.pictures},
+          {"faults", guard.counters.faults},
+          {"held_units", guard.held_units},
+          {"check_s", seconds(guard.counters.time)}};
+}
+
+Json scene_json(const mask::SceneReport& scene) {
+  const mask::Verdict& verdict = scene.verdict;
+  return {{"origin", mask::scene_origin_name(scene.origin)},
+          {"verdict", mask::verdict_kind_name(verdict.kind)},
+          {"dx", verdict.dx},
+          {"dy", verdict.dy},
+          {"covers", verdict.cover},
+          {"alarm", verdict.alarm}};
+}
+
 Json stream_json(const StreamStats& stream) {
   Json out{{"state", source::stream_state_name(stream.state)},
            {"fault", stream.fault},
@@ -80,6 +99,8 @@ Json stream_json(const StreamStats& stream) {
            {"log_bytes", stream.own.hub.log_bytes}};
   for (const OutletStats& version : stream.versions) out["versions"][version.version] = version_json(version);
   if (stream.lane) out["lane"] = lane_json(*stream.lane);
+  if (stream.source_check) out["source_check"] = source_check_json(*stream.source_check);
+  out["scene"] = scene_json(stream.scene);
   out["quirks"] = stream.quirks.ids();
   out["newest_unit_age_ms"] = stream.newest_unit_age ? Json(milliseconds(*stream.newest_unit_age)) : Json(nullptr);
   out["camera_clock_error_ms"] =

@@ -65,18 +65,20 @@ void StreamPipeline::on_track(const TrackInfo& track) {
 }
 
 // 3. A complete access unit has come in: its last packet was read a moment ago. It is counted as what arrived, by its
-//    arrival. A camera that may be shown as it is: the gate passes the unit on, byte for byte. Every other form is made
-//    by the lane, on a codec worker; a camera that is withheld has neither, and its units end in the gate.
+//    arrival. A camera that may be shown as it is: the gate passes the unit on, byte for byte. One that masks itself: so
+//    does the gate, while the guard has proof of its masks (stream_checks.cc). Every other form is made by the lane, on a
+//    codec worker; a camera that is withheld has neither, and its units end in the gate.
 void StreamPipeline::on_unit(Ref<const AccessUnit> unit) {
   rate_.add(unit->last_arrival, unit->payload.size());
   newest_unit_ = unit->last_arrival;
   newest_clock_quality_ = unit->clock_quality;
+  if (guard_) guard_->push(unit);  // first: the lane may come of it
   if (pose_wait_) {
     pose_wait_->push(unit);
   } else if (lane_) {
     lane_->push(unit);
   }
-  if (!own_->needs_lane()) own_->publish(own_->gate().publish_clear(std::move(unit)));
+  if (!guard_ && !own_->needs_lane()) own_->publish(own_->gate().publish_clear(std::move(unit)));
 }
 
 // 4. The lane has decoded the unit, filled its private places and coded what was left, and is back on this shard. The
@@ -125,7 +127,9 @@ void StreamPipeline::decide(const policy::CameraPolicy& camera, uint64_t policy_
     if (lane_) lane_->forget(outlet->id());
     outlet->close(make_error(Code::not_found, outlet->key().text(), "the version was removed"));
   }
-  decide(*own_, privacy_decision(camera, nullptr, policy_revision), draining);
+  const auto decision = own_decision(camera, policy_revision);
+  watch_scene(scene_order(camera));
+  decide(*own_, decision, draining);
   for (const policy::MaskVersionPolicy& version : camera.versions) {
     std::shared_ptr<Outlet> found = outlet(version.name);
     if (!found) found = versions_.emplace_back(make_outlet(version.name));
@@ -171,6 +175,7 @@ void StreamPipeline::update_lane(Outlet& outlet) {
     lane_ = std::make_shared<mask::PixelLane>(loop_, home_.workers, loop_.clock(), home_.frames,
                                               static_cast<mask::LaneObserver&>(*this), options);
     if (pose_doubt_ != mask::PoseDoubt::none) lane_->distrust_pose(pose_doubt_);
+    lane_->watch_scene(lane_scene());
     if (!own_->needs_lane()) give_lane_the_log();
   }
   const bool units = outlet.needs_lane() && (outlet.holds > 0 || outlet.linger_timer);
@@ -202,6 +207,7 @@ void StreamPipeline::keep_lane_if_needed() {
 const TrackInfo* StreamPipeline::servable(const Outlet& outlet) const {
   if (!supervisor_ || supervisor_->state() != source::StreamState::playing) return nullptr;
   if (outlet.needs_lane()) return outlet.track() ? &*outlet.track() : nullptr;
+  if (guard_ && !guard_->passing()) return nullptr;
   return track_ && track_->parameter_sets && track_->parameter_sets->complete() ? &*track_ : nullptr;
 }
 
@@ -336,6 +342,7 @@ void StreamPipeline::stop(const Error& reason, Task done) {
   home_.budget.release(budget_id());
   if (lane_) lane_->stop();
   lane_.reset();
+  if (guard_) guard_->stop();
   own_->close(reason);
   for (const auto& version : versions_) version->close(reason);
   // The supervisor belongs to this shard's loop, so it goes here; posted, because it calls us from inside itself.
@@ -358,6 +365,7 @@ void StreamPipeline::on_state(source::StreamState from, source::StreamState to, 
     if (pose_wait_) pose_wait_->flush();
     lane_->on_discontinuity();
   }
+  if (from == source::StreamState::playing && guard_) guard_->on_discontinuity();
   std::string text(stream_state_name(from));
   text.append(" -> ").append(stream_state_name(to));
   if (!reason.empty()) text.append(": ").append(reason);
@@ -380,10 +388,17 @@ void StreamPipeline::on_fault(const Error& fault) {
 void StreamPipeline::on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, const std::string& reason) {
   Outlet* outlet = outlet_of(version);
   if (!outlet || epoch != outlet->gate().epoch()) return;
+  // Of a camera that masks itself a lane makes frames alone; and its card was told of when it was decided.
+  const bool told = outlet->gate().state() == PrivacyState::masked_at_source ||
+                    (outlet->shown() == state && outlet->shown_reason() == reason);
+  if (!told) tell_shown(*outlet, state, reason);
+}
+
+void StreamPipeline::tell_shown(Outlet& outlet, PrivacyState state, const std::string& reason) {
   std::string text(privacy_state_name(state));
   if (!reason.empty()) text.append(": ").append(reason);
-  outlet->note_shown(state, reason);
-  emit(outlet->key(), EventKind::privacy_state, std::string(privacy_state_name(state)), 0, std::move(text));
+  outlet.note_shown(state, reason);
+  emit(outlet.key(), EventKind::privacy_state, std::string(privacy_state_name(state)), 0, std::move(text));
 }
 
 // What viewers of the camera's own form get: a lane's pictures are H.264 of even size.
@@ -441,6 +456,8 @@ StreamStats StreamPipeline::stats() const {
   out.own = outlet_stats(*own_, loop_.now());
   for (const auto& version : versions_) out.versions.push_back(outlet_stats(*version, loop_.now()));
   if (lane_) out.lane = lane_->stats();
+  if (guard_) out.source_check = guard_->stats();
+  out.scene = scene_;
   out.rates = rate_.rates(loop_.now());
   if (track_) {
     out.codec = track_->codec;

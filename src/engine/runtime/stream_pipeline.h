@@ -13,6 +13,7 @@
 #include "codec/frame_pool.h"
 #include "mask/lane.h"
 #include "mask/lane_budget.h"
+#include "mask/source_guard.h"
 #include "media/event.h"
 #include "media/track.h"
 #include "net/event_loop.h"
@@ -31,7 +32,8 @@ namespace vigie::runtime {
 // Thread: home shard, except what says otherwise.
 class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>,
                              private source::SourceObserver,
-                             private mask::LaneObserver {
+                             private mask::LaneObserver,
+                             private mask::SourceGuardObserver {
  public:
   // What a pipeline is given by the engine; all of it outlives every pipeline.
   struct Home {
@@ -75,6 +77,9 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   void remove_frames(Outlet& outlet, const FrameQueue* queue);
   // ok when the policy's decision about the camera's own form lets pictures out; else withheld, and why.
   Status may_publish() const { return own_->may_publish(); }
+  // The still of the view that the masks belong to, as the policy may carry it back. Errors: withheld;
+  // not_found before there is one.
+  Result<std::vector<uint8_t>> scene_reference() const;
   StreamStats stats() const;
   SourceReport source_report() const;
   // As StreamSupervisor::start_tape; the packets come with source_report(). Errors: withheld.
@@ -105,10 +110,13 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   // The life of an access unit, in order.
   void on_track(const TrackInfo& track) override;
   void on_unit(Ref<const AccessUnit> unit) override;
+  void on_verified_unit(const Ref<const AccessUnit>& unit, const mask::SourceProof& proof) override;
   void on_lane_unit(uint32_t version, const mask::MaskedUnit& unit) override;
   void on_lane_frame(uint32_t version, const mask::LaneFrame& frame) override;
   void on_clear_frame(uint32_t version, uint64_t epoch, Ref<const Frame> frame) override;
   // What happens around it.
+  void on_source_judged(const std::string& fault) override;
+  void on_scene(const mask::SceneReport& report) override;
   void on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, const std::string& reason) override;
   void on_state(source::StreamState from, source::StreamState to, const Error* fault, std::string_view reason) override;
   void on_fault(const Error& fault) override;
@@ -116,6 +124,12 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   std::shared_ptr<Outlet> make_outlet(const std::string& version);
   Outlet* outlet_of(uint32_t id) const;
   void decide(Outlet& outlet, std::shared_ptr<const mask::PrivacyDecision> decision, const fanout::Draining& draining);
+  std::shared_ptr<const mask::PrivacyDecision> own_decision(const policy::CameraPolicy& camera,
+                                                            uint64_t policy_revision);
+  std::shared_ptr<const mask::PrivacyDecision> decision_in_force() const;
+  void tell_shown(Outlet& outlet, PrivacyState state, const std::string& reason);
+  std::shared_ptr<const mask::SceneOrder> lane_scene() const;
+  void watch_scene(std::shared_ptr<const mask::SceneOrder> order);
   void update_lane(Outlet& outlet);
   bool lane_wanted() const;
   double pixels_per_second() const;
@@ -140,9 +154,14 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   uint32_t next_outlet_ = 0;
   const std::shared_ptr<Outlet> own_;
   std::vector<std::shared_ptr<Outlet>> versions_;
-  std::shared_ptr<mask::Lane> lane_;     // null: no form needs one
-  std::unique_ptr<PoseWait> pose_wait_;  // in front of the lane, where the camera turns
-
+  std::shared_ptr<mask::Lane> lane_;                         // null: no form needs one
+  std::unique_ptr<PoseWait> pose_wait_;                      // in front of the lane, where the camera turns
+  std::shared_ptr<const mask::PrivacyDecision> own_policy_;  // the policy's word, before a guard covers
+  std::shared_ptr<mask::SourceGuard> guard_;                 // null: the camera does not mask itself
+  std::string source_fault_;                                 // why the guard has it covered
+  uint64_t proof_epoch_ = 0;
+  std::shared_ptr<const mask::SceneOrder> scene_order_;  // null: the view is not watched
+  mask::SceneReport scene_;                              // of the newest look
   std::optional<TrackInfo> track_;    // the source's
   std::atomic<uint64_t> picture_{0};  // what picture() says, for other threads: codec + 1, width, height
   RateMeter rate_;

@@ -7,6 +7,7 @@
 
 #include "fanout/hub.h"
 #include "mask/lane.h"
+#include "mask/source_guard.h"
 #include "media/access_unit.h"
 #include "media/published_unit.h"
 #include "media/track.h"
@@ -44,7 +45,9 @@ struct StreamStats {
   ClockQuality clock_quality = ClockQuality::none;  // of the newest unit
   OutletStats own;
   std::vector<OutletStats> versions;
-  std::optional<mask::LaneStats> lane;  // none: nothing is decoded
+  std::optional<mask::LaneStats> lane;                 // none: nothing is decoded
+  std::optional<mask::SourceGuardStats> source_check;  // none: the camera does not mask itself
+  mask::SceneReport scene;
 };
 
 // What a stream's device has shown of itself: for whoever looks after the camera.

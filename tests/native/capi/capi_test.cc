@@ -229,6 +229,15 @@ TEST_F(CapiTest, AReportThatCannotBeGivenSaysWhy) {
   EXPECT_EQ(vigie_engine_source_report(engine_, "cam", nullptr, &json_, nullptr, &error_), VIGIE_ERROR_CLOSED);
 }
 
+TEST_F(CapiTest, AStillThatIsNotThereSaysWhy) {
+  std::vector<uint8_t> still(VIGIE_SCENE_REFERENCE_BYTES);
+  EXPECT_EQ(vigie_engine_scene_reference(engine_, "cam", nullptr, still.data(), &error_), VIGIE_ERROR_NOT_FOUND);
+  EXPECT_NE(std::string(error_.text).find("not watched"), std::string::npos) << error_.text;
+  EXPECT_EQ(vigie_engine_scene_reference(engine_, "nobody", nullptr, still.data(), &error_), VIGIE_ERROR_NOT_FOUND);
+  EXPECT_EQ(vigie_engine_scene_reference(engine_, "hidden", nullptr, still.data(), &error_), VIGIE_ERROR_WITHHELD);
+  EXPECT_EQ(vigie_engine_scene_reference(engine_, "cam", nullptr, nullptr, &error_), VIGIE_ERROR_INVALID_ARGUMENT);
+}
+
 TEST_F(CapiTest, CloseWakesWhoeverWaits) {
   vigie_subscription* units = subscribe();
   uint32_t code = 0;

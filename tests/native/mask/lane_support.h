@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,6 +28,17 @@ constexpr double kLeft = 0.3, kTop = 0.4, kRight = 0.5, kBottom = 0.7;
 // Magenta. The scene is grey.
 constexpr uint8_t kPrivateY = 78, kPrivateU = 214, kPrivateV = 230;
 
+// A scene with edges to be recognised by: a street of boxes, seen by a camera turned `left` samples to the right. Boxes of
+// one row are as wide as no other row's, so that no turn brings all edges together again.
+inline std::function<uint8_t(uint32_t, uint32_t)> street(uint32_t left) {
+  return [left](uint32_t x, uint32_t y) {
+    const uint32_t row = y / 17, width = 17 + row * 7 % 13;
+    uint32_t hash = ((x + left) / width) * 0x9E3779B1U ^ row * 0x85EBCA77U;
+    hash = (hash ^ hash >> 15) * 0x2C1B3C6DU;
+    return static_cast<uint8_t>(40 + (hash >> 8) % 170);
+  };
+}
+
 class TestCamera {
  public:
   explicit TestCamera(uint32_t gop = 25, uint32_t width = kWidth, uint32_t height = kHeight)
@@ -38,6 +50,10 @@ class TestCamera {
     encoder_ = std::move(encoder).value();
     sets_ = make_sets(*encoder_, format_);
   }
+
+  bool private_place = true;  // else the scene goes on there
+  // Luma at a place of the picture, in samples; without one the scene is a pattern that moves.
+  std::function<uint8_t(uint32_t x, uint32_t y)> scene;
 
   Ref<AccessUnit> next() {
     auto frame = frames_.make(format_);
@@ -75,7 +91,8 @@ class TestCamera {
     for (uint32_t y = 0; y < format_.height; ++y) {
       uint8_t* row = frame.mutable_row(0, y);
       for (uint32_t x = 0; x < format_.width; ++x) {
-        row[x] = static_cast<uint8_t>(60 + (x * 3 + y * 5 + static_cast<uint32_t>(count_) * 2) % 120);
+        row[x] =
+            scene ? scene(x, y) : static_cast<uint8_t>(60 + (x * 3 + y * 5 + static_cast<uint32_t>(count_) * 2) % 120);
       }
     }
     for (size_t plane : {1, 2}) {
@@ -83,6 +100,7 @@ class TestCamera {
         std::fill_n(frame.mutable_row(plane, y), format_.width / 2, uint8_t{128});
       }
     }
+    if (!private_place) return;
     const auto x0 = static_cast<uint32_t>(kLeft * format_.width), x1 = static_cast<uint32_t>(kRight * format_.width);
     const auto y0 = static_cast<uint32_t>(kTop * format_.height), y1 = static_cast<uint32_t>(kBottom * format_.height);
     for (uint32_t y = y0; y < y1; ++y) std::fill_n(frame.mutable_row(0, y) + x0, x1 - x0, kPrivateY);

@@ -3,42 +3,17 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "lane_support.h"
+#include "worker_support.h"
 
 namespace vigie::mask {
 namespace {
-
-// The test's own thread as a home shard.
-class Home final : public Executor {
- public:
-  bool post(Task task) override {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-    return true;
-  }
-  bool on_home_thread() const override { return true; }
-  void run() {
-    std::deque<Task> tasks;
-    {
-      const std::lock_guard lock(mutex_);
-      tasks.swap(tasks_);
-    }
-    for (Task& task : tasks) task();
-  }
-
- private:
-  std::mutex mutex_;
-  std::deque<Task> tasks_;
-};
 
 struct Seen final : LaneObserver {
   void on_lane_unit(uint32_t version, const MaskedUnit& unit) override { units[version].push_back(unit.unit()); }
@@ -50,40 +25,6 @@ struct Seen final : LaneObserver {
   std::map<uint32_t, std::vector<Ref<const AccessUnit>>> units;
   std::map<uint32_t, size_t> frames;
   std::vector<std::string> states;
-};
-
-class Signal {
- public:
-  void set() {
-    const std::lock_guard lock(mutex_);
-    set_ = true;
-    condition_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return set_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  bool set_ = false;
-};
-
-// Work of somebody else's, which tells when it has begun and ends when it may.
-class Errand final : public WorkerJob {
- public:
-  explicit Errand(MonoTime due) : due_(due) {}
-  MonoTime due() const override { return due_; }
-  bool run_piece() override {
-    begun.set();
-    go.wait();
-    return false;
-  }
-  Signal begun, go;
-
- private:
-  const MonoTime due_;
 };
 
 class PixelLaneTest : public ::testing::Test {
@@ -102,21 +43,11 @@ class PixelLaneTest : public ::testing::Test {
                     .units = units,
                     .frames = false});
   }
-  // Until the worker has nothing left to do: what is due last comes after everything.
   void settle() {
-    auto last = std::make_shared<Errand>(MonoTime::max());
-    last->go.set();
-    workers->wake(last);
-    last->begun.wait();
+    finish_work(*workers);
     home.run();
   }
-  // The worker does nothing until the errand is let go.
-  std::shared_ptr<Errand> hold_worker() {
-    auto errand = std::make_shared<Errand>(MonoTime::min());
-    workers->wake(errand);
-    errand->begun.wait();
-    return errand;
-  }
+  std::shared_ptr<Errand> hold_worker() { return vigie::mask::hold_worker(*workers); }
   std::vector<int64_t> shown() const {
     std::vector<int64_t> numbers;
     const auto found = seen.units.find(0);

@@ -97,6 +97,13 @@ def test_two_sets_of_one_picture_are_both_named(load: Load) -> None:
         load(SERVER, camera(), masks("version: police", name="a"), masks("version: police", name="b"))
 
 
+def test_the_watch_of_the_view_can_be_switched_off(load: Load) -> None:
+    for fields, told in (("scene_watch: false", {"scene_watch": False}), ("scene_watch: true", {}), ("", {})):
+        town = load(SERVER, camera(), masks(fields))
+        compiled = valid(compile_snapshot(town, 7)).snapshot["cameras"][0]["masks"]
+        assert {key: compiled[key] for key in compiled if key == "scene_watch"} == told
+
+
 def test_more_versions_than_the_core_takes(load: Load) -> None:
     sets = [masks(f"version: v{index}", name=f"m{index}") for index in range(17)]
     with pytest.raises(ConfigurationError, match="more than 16 versions of the camera place"):
