@@ -229,11 +229,13 @@ Result<std::unique_ptr<Decoder>> Decoder::make(Codec codec, const ParameterSets&
     std::memcpy(context->extradata, bytes.data(), bytes.size());
     context->extradata_size = static_cast<int>(bytes.size());
   }
+  // A parameter set that no picture refers to may be anything; a picture that refers to a bad one fails by itself.
+  context->err_recognition &= ~AV_EF_EXPLODE;
   if (const int opened = avcodec_open2(context.get(), found, nullptr); opened < 0) {
     return make_error(Code::parameter_sets, where, "the decoder refuses them: " + libav_reason(opened));
   }
   // Cameras break many small rules of H.264 that no picture suffers from; what one suffers from is in its error flags.
-  if (codec == Codec::h264) context->err_recognition &= ~AV_EF_EXPLODE;
+  if (codec != Codec::h264) context->err_recognition |= AV_EF_EXPLODE;
   return std::unique_ptr<Decoder>(std::make_unique<LibavDecoder>(codec, std::move(context)));
 }
 

@@ -10,8 +10,8 @@ namespace vigie::codec {
 // Follows frame_num (7.4.3): a reference picture counts one up, and a unit that comes behind a hole shows it. What a
 // depacketizer cannot see (a camera or relay that dropped the picture itself) is seen here. Pictures that nothing refers
 // to leave no trace when they are lost, and need none. Not seen: a loss of exactly 2^n reference pictures, and whatever
-// happens in a stream whose SPS allows gaps or could not be read, or that uses several SPS at a time. Numbering that
-// begins anew without an IDR picture (memory_management_control_operation 5) looks like a loss.
+// happens in a stream whose SPS allows gaps, or whose only SPS could not be read. Numbering that begins anew without an
+// IDR picture (memory_management_control_operation 5) looks like a loss.
 // Thread: one.
 class H264Continuity {
  public:

@@ -1,6 +1,7 @@
 #pragma once
 // The parameter sets in force for a track, as an immutable shared value.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,13 @@
 
 namespace vigie {
 
+// What pictures are like that refer to one H.264 PPS.
+struct PpsFacts {
+  uint32_t id = 0;
+  std::optional<PictureFacts> picture;  // by its SPS; none where that is missing or could not be read
+  friend bool operator==(const PpsFacts&, const PpsFacts&) = default;
+};
+
 // NAL units without start codes. H.264 uses sps and pps; H.265 all three; MJPEG none.
 // `revision` counts changes of content on one track, from 1. width and height are the displayed (cropped) luma size in
 // pixels, 0 while unknown.
@@ -20,7 +28,8 @@ struct ParameterSets : RefCounted<ParameterSets> {
   std::vector<std::vector<uint8_t>> vps, sps, pps;
   uint32_t width = 0;
   uint32_t height = 0;
-  PictureFacts picture;  // by the newest SPS that could be read; MJPEG: nothing known
+  PictureFacts picture;             // by the newest SPS that could be read; MJPEG: nothing known
+  std::vector<PpsFacts> pps_facts;  // H.264, one for each of pps
   // Enough to decode: H.264 sps+pps, H.265 vps+sps+pps, MJPEG always.
   bool complete() const {
     if (codec == Codec::mjpeg) return true;

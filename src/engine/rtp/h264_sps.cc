@@ -176,4 +176,13 @@ std::optional<uint32_t> h264_pps_id(ByteSpan nal) {
   return r.failed() || id > 255 ? std::nullopt : std::optional(id);
 }
 
+std::optional<uint32_t> h264_pps_sps_id(ByteSpan nal) {
+  if (nal.size() < 2) return std::nullopt;
+  const Rbsp rbsp(nal.first(std::min<size_t>(nal.size(), 16)), 1);
+  BitReader r(rbsp.bytes());
+  r.ue();  // pic_parameter_set_id
+  const uint32_t id = r.ue();
+  return r.failed() || id > 31 ? std::nullopt : std::optional(id);
+}
+
 }  // namespace vigie::rtp

@@ -24,6 +24,8 @@ std::optional<H264Sps> parse_h264_sps(ByteSpan nal);
 // Only the id, which comes before everything that can be odd; none when out of range.
 std::optional<uint32_t> h264_sps_id(ByteSpan nal);
 std::optional<uint32_t> h264_pps_id(ByteSpan nal);
+// seq_parameter_set_id of a PPS.
+std::optional<uint32_t> h264_pps_sps_id(ByteSpan nal);
 
 // One field of a picture that is coded as two (7.4.3).
 struct H264Field {

@@ -99,9 +99,10 @@ bool ParameterSetTracker::observe(ByteSpan nal) {
       ++refused_;
       return false;
     }
-    found = table->insert(table->end(), Entry{*id, {}});
+    found = table->insert(table->end(), Entry{*id, {}, {}});
   }
   found->nal.assign(nal.begin(), nal.end());
+  found->picture.reset();
   std::rotate(table->begin(), found, found + 1);
   if (table == &sps_) {
     if (codec_ == Codec::h264) {
@@ -109,6 +110,7 @@ bool ParameterSetTracker::observe(ByteSpan nal) {
       width_ = sps ? sps->width : 0;
       height_ = sps ? sps->height : 0;
       picture_ = sps ? sps->picture : PictureFacts{};
+      if (sps) sps_.front().picture = sps->picture;
     } else if (const std::optional<H265Sps> sps = parse_h265_sps(nal)) {
       width_ = sps->width;
       height_ = sps->height;
@@ -127,6 +129,12 @@ bool ParameterSetTracker::observe_picture_size(uint32_t width, uint32_t height) 
   return true;
 }
 
+PpsFacts ParameterSetTracker::facts_of_pps(const Entry& pps) const {
+  const std::optional<uint32_t> sps_id = h264_pps_sps_id(pps.nal);
+  const auto sps = std::ranges::find_if(sps_, [&](const Entry& entry) { return entry.id == sps_id; });
+  return {pps.id, sps == sps_.end() ? std::nullopt : sps->picture};
+}
+
 const Ref<const ParameterSets>& ParameterSetTracker::current() {
   if (!dirty_ && current_) return current_;
   dirty_ = false;
@@ -142,6 +150,9 @@ const Ref<const ParameterSets>& ParameterSetTracker::current() {
   copy(vps_, sets->vps);
   copy(sps_, sets->sps);
   copy(pps_, sets->pps);
+  if (codec_ == Codec::h264) {
+    for (const Entry& entry : pps_) sets->pps_facts.push_back(facts_of_pps(entry));
+  }
   current_ = std::move(sets);
   return current_;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Follows a track's parameter sets, from SDP and in band.
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,8 +38,10 @@ class ParameterSetTracker {
   struct Entry {
     uint32_t id = 0;
     std::vector<uint8_t> nal;
+    std::optional<PictureFacts> picture;  // of an H.264 SPS that could be read
   };
   using Table = std::vector<Entry>;
+  PpsFacts facts_of_pps(const Entry& pps) const;
   Table* table_for(ByteSpan nal, size_t& max_entries);
 
   Codec codec_;

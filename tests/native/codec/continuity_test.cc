@@ -69,6 +69,29 @@ TEST(H264Continuity, BelievesTheSpsThatGapsAreMeant) {
   }
 }
 
+// A camera may send several SPS, and so does whoever makes noise of one: the check goes on by the one that is used.
+TEST(H264Continuity, FollowsTheSpsThatAPictureRefersTo) {
+  const auto units = make_clip(options("bframes=0:keyint=100", 4));
+  auto sets = make_ref<ParameterSets>();
+  sets->sps = {{0x67, 1, 2, 3}, units[0]->parameter_sets->sps.at(0)};
+  const auto follows = [&](size_t last) {
+    H264Continuity continuity;
+    bool followed = false;
+    for (const size_t i : {size_t{0}, size_t{1}, last}) {
+      AccessUnit unit;
+      unit.payload = units[i]->payload;
+      unit.nals = units[i]->nals;
+      unit.parameter_sets = sets;
+      followed = continuity.follows(unit);
+    }
+    return followed;
+  };
+  EXPECT_FALSE(follows(2));  // nothing is known of its SPS
+  sets->pps_facts = {{7, PictureFacts{}}, {0, units[0]->parameter_sets->picture}};
+  EXPECT_TRUE(follows(2));
+  EXPECT_FALSE(follows(3));
+}
+
 TEST(H264Continuity, AUnitWithoutASliceDoesNotFollow) {
   const auto units = make_clip(options("bframes=0:keyint=100", 2));
   AccessUnit empty;

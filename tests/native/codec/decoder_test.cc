@@ -185,14 +185,49 @@ TEST(Decoder, GoesOnAfterFlushAtAKeyframe) {
   }
 }
 
+// What some sender wrote under an id of its own must not keep a stream from being decoded for ever.
+TEST(Decoder, OnlyUsedParameterSetsMatter) {
+  for (const Codec codec : {Codec::h264, Codec::h265}) {
+    const auto units = make_clip(clip(codec, "yuv420p"));
+    const ParameterSets& good = *units[0]->parameter_sets;
+    ParameterSets more;
+    more.codec = codec;
+    more.vps = good.vps;
+    more.sps = good.sps;
+    more.pps = good.pps;
+    const bool h264 = codec == Codec::h264;
+    more.pps.insert(more.pps.begin(), h264 ? std::vector<uint8_t>{0x68, 0x2f, 0xff, 0x31, 0x07}
+                                           : std::vector<uint8_t>{0x44, 0x01, 0x2f, 0xff, 0x31, 0x07});
+    auto made = Decoder::make(codec, more);
+    ASSERT_TRUE(made.ok()) << made.error().text();
+    FramePool pool(1 << 20);
+    Collector seen(pool);
+    EXPECT_TRUE(made.value()->decode(*units[0], 0, seen).ok());
+    EXPECT_EQ(seen.pictures.size(), 1U);
+
+    // Nothing comes of sets that are bad where it matters.
+    ParameterSets rubbish;
+    rubbish.codec = codec;
+    rubbish.vps = good.vps;
+    rubbish.sps = {{static_cast<uint8_t>(h264 ? 0x67 : 0x42), 0xff, 0xff, 0xff, 0xff, 0xff}};
+    rubbish.pps = {{static_cast<uint8_t>(h264 ? 0x68 : 0x44), 0x01, 0x00}};
+    auto broken = Decoder::make(codec, rubbish);
+    if (!broken.ok()) continue;
+    Collector nothing(pool);
+    AccessUnit slice;
+    slice.codec = codec;
+    slice.payload = units[0]->payload;
+    slice.parameter_sets = units[0]->parameter_sets;
+    slice.nals.push_back(units[0]->nals[units[0]->nals.size() - 1]);
+    EXPECT_FALSE(broken.value()->decode(slice, 0, nothing).ok());
+    EXPECT_TRUE(nothing.pictures.empty());
+  }
+}
+
 TEST(Decoder, RefusesWhatItCannotStartWith) {
   ParameterSets none;
   EXPECT_EQ(Decoder::make(Codec::h264, none).error().code, Code::parameter_sets);
   EXPECT_EQ(Decoder::make(Codec::h265, none).error().code, Code::parameter_sets);
-  ParameterSets rubbish;
-  rubbish.sps = {{0x67, 0xff, 0xff, 0xff, 0xff, 0xff}};
-  rubbish.pps = {{0x68, 0x00}};
-  EXPECT_EQ(Decoder::make(Codec::h264, rubbish).error().code, Code::parameter_sets);
   const auto jpeg = make_clip(clip(Codec::mjpeg, "yuvj420p"));
   const auto h264 = make_clip(clip(Codec::h264, "yuv420p"));
   FramePool pool(1 << 20);

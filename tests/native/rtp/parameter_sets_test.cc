@@ -90,6 +90,17 @@ TEST(ParameterSets, RevisionOnlyWhenContentChanges) {
   EXPECT_EQ(first->width, 1920u);  // immutable
 }
 
+TEST(ParameterSets, EachPpsLeadsToItsSps) {
+  ParameterSetTracker tracker(Codec::h264);
+  const Bytes first{0x68, 0xc0}, second{0x68, 0x48};  // PPS 0 of SPS 0, PPS 1 of SPS 1
+  tracker.seed(std::vector<Bytes>{kHd, first, second});
+  const std::optional<H264Sps> hd = parse_h264_sps(kHd);
+  const std::vector<PpsFacts> expected{{1, std::nullopt}, {0, hd->picture}};
+  EXPECT_EQ(tracker.current()->pps_facts, expected);
+  EXPECT_TRUE(tracker.observe(kHdInterlaced));  // in the place of SPS 0
+  EXPECT_TRUE(tracker.current()->pps_facts.at(1).picture->interlaced);
+}
+
 TEST(ParameterSets, SeedToleratesSdpErrors) {
   {
     ParameterSetTracker tracker(Codec::h264);  // B19: Annex B inside
