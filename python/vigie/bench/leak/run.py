@@ -1,0 +1,227 @@
+"""One run of the leak meter: cameras, faults in a seeded order, an eye at every exit, and what they counted."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+
+import vigie
+from vigie.bench.leak.dome_fleet import DomeFleet, StillFigures
+from vigie.bench.leak.eyes import (
+    Cell,
+    Eye,
+    RtspEye,
+    SnapshotEye,
+    SubscribeEye,
+    TapEye,
+    Tally,
+    end_eyes,
+)
+from vigie.bench.leak.fleet import QUIET, SET_APART, SETTLING, Fleet, FixedFleet
+
+KINDS: dict[str, type[Fleet]] = {"fixed": FixedFleet, "dome": DomeFleet}
+_SEGMENT_S = 0.8
+# A machine that cannot do it all must not measure for ever.
+_LEAST_PICTURES_PER_S = 40
+
+
+@dataclass
+class Leaks:
+    """What one kind of camera let out. `cells`: exit -> fault -> counts."""
+
+    kind: str
+    seed: int
+    self_test: bool
+    seconds: float = 0
+    source_units: int = 0
+    cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
+    complaints: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    # "path, fault" -> pictures with private pixels.
+    leaks: dict[str, int] = field(default_factory=dict)
+    dome: StillFigures | None = None
+
+    def exit_total(self, exit_name: str, *, apart: bool = False) -> Cell:
+        """An exit's counts, summed; `apart`: of bit flips alone, else of all but these."""
+        total = Cell()
+        for fault, cell in self.cells[exit_name].items():
+            if (fault in (SET_APART, SETTLING)) == apart:
+                for name, value in vars(cell).items():
+                    setattr(total, name, getattr(total, name) + value)
+        return total
+
+    def _total(self, name: str, *, apart: bool = False) -> int:
+        return sum(getattr(self.exit_total(exit_name, apart=apart), name) for exit_name in self.cells)
+
+    @property
+    def pictures(self) -> int:
+        """Decoded in all, at all exits."""
+        return self._total("pictures") + self._total("pictures", apart=True)
+
+    @property
+    def leaked_pixels(self) -> int:
+        """Private pixels seen, but for those of bit flips in the source."""
+        return self._total("private_pixels")
+
+    @property
+    def set_apart_pixels(self) -> int:
+        """Private pixels seen while bits of the source were flipped."""
+        return self._total("private_pixels", apart=True)
+
+    @property
+    def good(self) -> bool:
+        """Nothing leaked; in the self-test, everything did."""
+        if self.problems:
+            return False
+        if not self.self_test:
+            return self.leaked_pixels == 0
+        return all(self.exit_total(exit_name).private_pixels > 0 for exit_name in self.cells)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        cells = [
+            {"exit": exit_name, "fault": fault, **asdict(cell)}
+            for exit_name, faults in self.cells.items()
+            for fault, cell in faults.items()
+        ]
+        return {
+            "kind": self.kind,
+            "seed": self.seed,
+            "self_test": self.self_test,
+            "good": self.good,
+            "pictures": self.pictures,
+            "source_units": self.source_units,
+            "seconds": round(self.seconds, 1),
+            "pictures_per_s": round(self.pictures / max(self.seconds, 1e-9), 1),
+            "leaked_pixels": self.leaked_pixels,
+            "set_apart_pixels": self.set_apart_pixels,
+            "cells": cells,
+            "leaks": self.leaks,
+            "complaints": self.complaints,
+            "problems": self.problems,
+            "dome": None if self.dome is None else self.dome.as_json(),
+        }
+
+
+def listener_port(engine: vigie.Engine) -> int:
+    """Where the engine's one listener is."""
+    for event in engine.events(timeout=2):
+        if event.kind == "listener_state" and (match := re.search(r"listening on \S*:(\d+)", event.text)):
+            return int(match[1])
+    raise RuntimeError("the listener did not come up")
+
+
+def make_eyes(fleet: Fleet, tally: Tally, fault: Callable[[], str], port: int) -> list[Eye]:
+    """One at each exit of each form."""
+    eyes: list[Eye] = []
+    for form in fleet.forms():
+        on_unit = partial(fleet.on_unit, form.camera) if isinstance(fleet, DomeFleet) else None
+        eyes += [RtspEye(form, tally, fault, port, transport) for transport in ("tcp", "udp")]
+        eyes.append(SubscribeEye(form, tally, fault, fleet.engine, on_unit))
+        if hasattr(fleet.engine, "tap_frames"):
+            eyes.append(TapEye(form, tally, fault, fleet.engine))
+            eyes.append(SnapshotEye(form, tally, fault, fleet.engine))
+    return eyes
+
+
+class _Run:
+    def __init__(self, fleet: Fleet, pictures: int, progress: Callable[[str], None]) -> None:
+        self._fleet = fleet
+        self._pictures = pictures
+        self._progress = progress
+        self._tally = Tally()
+        self._fault = QUIET
+        self._units = 0
+        self._next_s = 0.0
+
+    def run(self, result: Leaks, seed: int) -> None:
+        """Everything, from the first picture to the last."""
+        fleet = self._fleet
+        fleet.apply()
+        eyes = make_eyes(fleet, self._tally, lambda: self._fault, listener_port(fleet.engine))
+        for eye in eyes:
+            eye.start()
+        begun = self._next_s = time.monotonic()
+        self._until_all_see(eyes, result)
+        self._play(Random(seed), result, time.monotonic() + 30 + self._pictures / _LEAST_PICTURES_PER_S)
+        self._until_all_see(eyes, result)
+        result.seconds = time.monotonic() - begun
+        for eye in eyes:
+            eye.stop()
+        fleet.engine.close()
+        end_eyes(eyes)
+        self._collect(result)
+
+    def _play(self, random: Random, result: Leaks, deadline: float) -> None:
+        faults: list[str] = []
+        while self._tally.pictures < self._pictures:
+            if time.monotonic() > deadline:
+                result.problems.append(f"only {self._tally.pictures} pictures came of {self._pictures} in time")
+                return
+            if not faults:
+                faults = [QUIET] if result.self_test else list(self._fleet.faults)
+                random.shuffle(faults)
+            fault = faults.pop()
+            self._segment(fault)
+            if fault == SET_APART:
+                self._segment(SETTLING)
+
+    def _segment(self, fault: str) -> None:
+        self._fault = fault
+        self._progress(f"{self._fleet.__class__.__name__}: {self._tally.pictures} of {self._pictures} ({fault})")
+        self._fleet.begin(fault)
+        for _ in range(round(_SEGMENT_S * self._fleet.fps)):
+            self._tick()
+        self._fleet.end()
+
+    def _tick(self) -> None:
+        self._next_s += 1 / self._fleet.fps
+        delay = self._next_s - time.monotonic()
+        if delay > 0:
+            time.sleep(delay)
+        elif delay < -1:
+            self._next_s = time.monotonic()  # the machine is slower: the cameras are, too
+        self._fleet.tick()
+        self._units += 1
+
+    def _until_all_see(self, eyes: list[Eye], result: Leaks) -> None:
+        """Pictures without a fault until every eye has seen some: at the beginning, and at the end, after recovery."""
+        self._fault = QUIET
+        self._fleet.begin(QUIET)
+        before = {eye: eye.pictures for eye in eyes}
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            self._tick()
+            if all(eye.pictures >= before[eye] + 3 for eye in eyes):
+                return
+        blind = [eye.name for eye in eyes if eye.pictures < before[eye] + 3]
+        result.problems.append(f"no pictures come to {', '.join(blind)}: nothing is proved there")
+
+    def _collect(self, result: Leaks) -> None:
+        result.source_units = self._units
+        for (exit_name, fault), cell in sorted(self._tally.cells().items()):
+            result.cells.setdefault(exit_name, {})[fault] = cell
+        result.complaints = dict(self._tally.complaints)
+        result.leaks = {f"{path}, {fault}": count for (path, fault), count in sorted(self._tally.leaks.items())}
+        for exit_name, faults in result.cells.items():
+            quiet = faults.get(QUIET, Cell())
+            if result.kind == "fixed" and "version" not in exit_name and quiet.allowed_pixels == 0:
+                result.problems.append(f"{exit_name}: what may be seen was not seen either: it looked at nothing")
+        if isinstance(self._fleet, DomeFleet):
+            result.dome = self._fleet.figures
+
+
+def run_leak(
+    kind: str, pictures: int, seed: int, *, self_test: bool = False, progress: Callable[[str], None] = lambda _: None
+) -> Leaks:
+    """Films with one kind of camera (`fixed`, `dome`) until so many pictures were decoded at the exits.
+
+    `self_test`: masks are drawn elsewhere, and every exit must leak: a meter that finds nothing then is broken.
+    """
+    result = Leaks(kind, seed, self_test)
+    with vigie.Engine(shards=2) as engine, KINDS[kind](engine, seed, misplaced=self_test) as fleet:
+        _Run(fleet, pictures, progress).run(result, seed)
+    return result
