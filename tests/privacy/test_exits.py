@@ -16,7 +16,7 @@ import pytest
 import vigie
 from e2e import clips, nal
 from e2e.raw_rtsp import RawClient
-from privacy.world import DECISIONS, MARKER, NEVER, PASSWORD, World, camera, listener_ports, make_world
+from privacy.world import CARD_ONLY, DECISIONS, MARKER, NEVER, PASSWORD, World, camera, listener_ports, make_world
 from vigie import errors
 from vigie.sim import SimProcess
 
@@ -56,11 +56,15 @@ RTSP_EXITS = {
 C_EXITS = set(
     """
     vigie_abi_version vigie_version vigie_code_name vigie_engine_options_init vigie_engine_create vigie_engine_close
-    vigie_engine_free vigie_engine_apply vigie_engine_stats vigie_text_free vigie_push_init vigie_engine_push
-    vigie_subscribe_options_init vigie_engine_subscribe vigie_subscription_next vigie_subscription_fd
-    vigie_subscription_close vigie_subscription_free vigie_unit_info_init vigie_unit_get_info vigie_unit_get_nal
-    vigie_unit_release vigie_event_info_init vigie_engine_next_event vigie_engine_event_fd vigie_event_get_info
-    vigie_event_release vigie_engine_source_report vigie_engine_record_source
+    vigie_engine_free vigie_engine_apply vigie_engine_stats vigie_text_free vigie_engine_source_report
+    vigie_engine_record_source vigie_push_init vigie_engine_push vigie_subscribe_options_init vigie_engine_subscribe
+    vigie_subscription_next vigie_subscription_fd vigie_subscription_close vigie_subscription_free
+    vigie_unit_info_init vigie_unit_get_info vigie_unit_get_nal vigie_unit_release vigie_tap_options_init
+    vigie_engine_tap vigie_tap_next vigie_tap_fd vigie_tap_close vigie_tap_free vigie_tap_stats_init
+    vigie_tap_get_stats vigie_frame_info_init vigie_frame_get_info vigie_frame_release vigie_engine_snapshot
+    vigie_snapshot_info_init vigie_snapshot_get_info vigie_snapshot_release vigie_pose_init vigie_engine_push_pose
+    vigie_engine_distrust_pose vigie_engine_trust_pose vigie_event_info_init vigie_engine_next_event
+    vigie_engine_event_fd vigie_event_get_info vigie_event_release
     """.split()
 )
 # And those of the standard that it must not serve.
@@ -117,7 +121,7 @@ def test_every_exit_of_the_engine_is_in_the_table() -> None:
 
 
 def test_every_function_of_the_c_interface_is_in_the_table() -> None:
-    """Pictures leave the C interface by units of a subscription, which test_the_engine_gives_nothing tries."""
+    """Units, frames and snapshots are where pictures leave; test_masked_pictures looks at each in each state."""
     header = Path(__file__).parents[2] / "include" / "vigie" / "vigie.h"
     functions = set(re.findall(r"^VIGIE_EXPORT.*?\b(vigie_\w+)\(", header.read_text(encoding="utf-8"), re.MULTILINE))
     assert functions == C_EXITS, "a function of the C interface is new or gone: say here that no picture leaves by it"
@@ -170,7 +174,8 @@ def test_the_list_of_cameras_names_only_what_may_be_seen(world: World, listener:
         reply = client.ask("GET_PARAMETER", client.url(""), body="vigie.cameras")
     assert reply.status == 200
     page = json.loads(reply.body.removeprefix(b"vigie.cameras: "))
-    assert [camera["name"] for camera in page["cameras"]] == ["seen"]
+    expected = ["seen"] if user == "one" else ["seen", CARD_ONLY]
+    assert [camera["name"] for camera in page["cameras"]] == expected
     assert not page["more"]
     for name in NEVER:
         assert name.encode() not in reply.body
@@ -331,6 +336,23 @@ def test_the_engine_gives_nothing(world: World, name: str) -> None:
     assert MARKER.decode() not in told
 
 
+@pytest.mark.parametrize("listener", ["open", "digest", "tls"])
+def test_without_a_mask_set_only_a_card_comes(world: World, listener: str) -> None:
+    """Masked, and nobody has said what: pictures come, and nothing of the camera's is in them (M-1)."""
+    user = {} if listener == "open" else {"user": "all", "password": PASSWORD}
+    with RawClient(world.ports[listener], tls=listener == "tls", **user) as client:
+        assert client.watch(CARD_ONLY).status == 200
+        client.read_for(0.5)
+    assert any(packet.channel == 0 for packet in client.packets)
+    assert MARKER not in client.received
+    with world.engine.subscribe(CARD_ONLY) as units:
+        for _ in range(5):
+            unit = units.next(10)
+            assert unit is not None
+            assert unit.privacy == "covered"
+            assert MARKER not in bytes(unit)
+
+
 def test_a_recording_goes_with_the_decision() -> None:
     """Packets show no picture even so (`tests/native/source/tape_test.cc`); without a decision they are not given."""
     with SimProcess() as sim, vigie.Engine() as engine:
@@ -369,7 +391,8 @@ def test_every_kind_of_source_is_behind_the_gate(kind: str, pull: str, tmp_path:
                 published = engine.stats()["cameras"]["cam"]["streams"]["main"]["published_units"]
             pictures = sum(packet.channel == 0 for packet in client.packets)
             found[decision] = (status, pictures > 10, published > 10)
-    assert found == {"clear": (200, True, True), None: (403, False, False), "masked": (403, False, False)}
+    # What is masked and has no masks is covered; that it shows nothing, test_masked_pictures sees.
+    assert found == {"clear": (200, True, True), None: (403, False, False), "masked": (200, True, True)}
 
 
 def test_clear_needs_a_reason() -> None:

@@ -31,7 +31,6 @@ def _agents(world: World, *, cameras: list[str] | None = None, **changes: Any) -
 
 CUTS: dict[str, Cut] = {
     "withheld": lambda world: world.apply(cameras={"seen": "withheld"}),
-    "masked": lambda world: world.apply(cameras={"seen": "masked"}),
     "undecided": lambda world: world.apply(cameras={"seen": None}),
     "camera removed": lambda world: world.apply(
         cameras={"seen": "removed"},
@@ -180,6 +179,30 @@ def test_a_subscription_ends(world: World, cut: str) -> None:
             pass
         with pytest.raises(expected):
             world.engine.subscribe("seen")
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["reads", "does not read"])
+@pytest.mark.parametrize("listener", ["open", "tls"])
+def test_masking_takes_the_pictures_away(world: World, listener: str, reads: bool) -> None:
+    """Who watches may stay and gets cards; no picture that left after the decision is one of the camera's own."""
+    with connect(world, listener, receive_buffer=0 if reads else 4096) as client:
+        if reads:
+            client.read_for(0.4)
+        else:
+            deadline = time.monotonic() + 15
+            while not (viewers := _viewers(world)) or viewers[0]["units_waiting"] == 0:
+                assert time.monotonic() < deadline, f"its buffers never filled: {viewers}"
+                time.sleep(0.05)
+        world.apply(cameras={"seen": "masked"})
+        returned = time.monotonic_ns()
+        assert client.read_to_end(1.5) in ("reset", "end", "open")
+    newest = newest_ns(client.received)
+    assert newest, "it watched"
+    assert newest <= returned, f"a picture from {(newest - returned) / 1e6:.0f} ms after the decision was read"
+    with world.engine.subscribe("seen") as units:
+        unit = units.next(10)
+        assert unit is not None
+        assert unit.privacy == "covered"
 
 
 def test_others_go_on(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ MARKER = nal.STAMP_UUID
 PASSWORD = "correct horse"
 # Names of cameras, and the decision about each; None: none was ever taken.
 DECISIONS: dict[str, str | None] = {"seen": "clear", "absent": None, "withheld": "withheld", "masked": "masked"}
-NEVER = tuple(name for name, decision in DECISIONS.items() if decision != "clear")
+NEVER = tuple(name for name, decision in DECISIONS.items() if decision in (None, "withheld"))
+# Masked, and no mask set is there: a card is all that may come (M-1).
+CARD_ONLY = "masked"
 
 
 def camera(name: str, privacy: str | None) -> dict[str, Any]:

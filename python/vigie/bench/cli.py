@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from vigie.bench.leak.cli import leak
 from vigie.bench.live import Case, Load, as_json, run_cases
 from vigie.bench.masks_cli import masks
 from vigie.bench.odd import make_odd_table, odd_summary, run_odd
@@ -21,6 +22,8 @@ from vigie.load import Transport
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 app.command()(masks)
+
+app.command()(leak)
 
 _FULL = ["100x1", "100x2", "100x5", "500x1"]
 _QUICK = ["20x1", "20x5"]

@@ -247,9 +247,7 @@ class TapEye(Eye):
                 if frame is None:
                     continue
                 with frame:
-                    y, u, v = frame.y, frame.u, frame.v
-                    found = count_colours(u, v, y.size)
-                    del y, u, v
+                    found = count_colours(frame.planes[1], frame.planes[2], frame.width * frame.height)
                 self._count(*found)
 
 
@@ -268,7 +266,7 @@ class SnapshotEye(Eye):
     def _watch(self) -> None:
         while not self._ends.wait(self._every_s):
             snapshot = self._engine.snapshot(self.form.name, self.form.stream)
-            with av.open(io.BytesIO(snapshot.jpeg)) as container:
+            with av.open(io.BytesIO(snapshot.jpeg), "r") as container:
                 for frame in container.decode(video=0):
                     self._count(*count_frame(frame))
 

@@ -22,9 +22,9 @@ Plane = NDArray[np.uint8]
 # complement, which must not look like a leak.
 MAGENTA = (105, 202, 222)
 BLUE = (120, 190, 60)
-# How far both chroma samples must lie from grey to count: a third of the way that MAGENTA lies, some of which coding and
-# scaling take away at an edge. Public greys come to within 8.
-FAR = 24
+# How far both chroma samples must lie from grey to count: two fifths of the way that MAGENTA lies, as coding and
+# scaling take away some at an edge. Public greys come to within 8, and what rings beside other colours to within 27.
+FAR = 30
 # Everybody's secrets (a tall and a slanted one), and what only the second version hides. Picture coordinates.
 PRIVATE_PLACES: tuple[Points, ...] = (
     ((0.08, 0.15), (0.26, 0.12), (0.24, 0.62), (0.06, 0.55)),
@@ -104,7 +104,7 @@ def fixed_pictures(width: int, height: int, count: int, seed: int) -> Iterator[t
 
 
 def video_frame(planes: Sequence[Plane], pixel_format: str = "yuv420p") -> Any:
-    """PyAV's picture of these planes (4:2:0, 8 bits; or 4:2:2 and 4:4:4, whose chroma planes are as large as they say)."""
+    """PyAV's picture of these planes (8 bits; their sizes as the format says)."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, pixel_format)
     for plane, samples in zip(frame.planes, planes, strict=True):
@@ -157,7 +157,10 @@ class Coder:
 
     def encode(self, planes: Sequence[Plane]) -> list[tuple[bytes, bool]]:
         """Coded units and whether each is a keyframe; one for each picture, once the encoder has begun."""
-        frame = video_frame(planes, self._context.pix_fmt)
+        return self.encode_frame(video_frame(planes, self._context.pix_fmt))
+
+    def encode_frame(self, frame: Any) -> list[tuple[bytes, bool]]:
+        """The same of PyAV's picture, in the format that was asked for."""
         frame.pts = self._number
         self._number += 1
         return [(bytes(packet), packet.is_keyframe) for packet in self._context.encode(frame)]
