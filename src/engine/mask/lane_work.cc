@@ -50,6 +50,8 @@ void LaneWork::take(const Ref<const AccessUnit>& unit, bool show, LaneResults& r
     decode(unit);
   } else {
     ++counters_.damaged_units;
+  }
+  if (broken_) {
     if (!broken_since_) broken_since_ = unit->pts;
     const bool late = unit->pts - *broken_since_ >= limits_.card_after;
     for (auto& [id, version] : versions_) {
@@ -73,8 +75,7 @@ bool LaneWork::decodable(const AccessUnit& unit) {
       if (decoder_) decoder_->flush();
       in_decoder_.fill(nullptr);
     }
-    broken_ = false;
-    broken_since_.reset();
+    broken_ = false;  // broken_since_ stays until a picture has come of it: it may not be decodable either
     return true;
   }
   if (lost && !broken_) {
@@ -86,7 +87,7 @@ bool LaneWork::decodable(const AccessUnit& unit) {
 void LaneWork::lose(std::string reason, const AccessUnit& unit) {
   broken_ = true;
   broken_reason_ = std::move(reason);
-  broken_since_ = unit.pts;
+  if (!broken_since_) broken_since_ = unit.pts;
   if (decoder_) decoder_->flush();
   in_decoder_.fill(nullptr);
 }
@@ -123,6 +124,7 @@ void LaneWork::on_picture(const codec::DecodedPicture& picture) {
   in_decoder_[picture.tag % kInDecoder] = nullptr;
   corrupt_ = corrupt_ || picture.corrupt;
   if (corrupt_ || broken_ || !unit) return;
+  broken_since_.reset();
   ++counters_.pictures;
   counters_.decoded_pixels += uint64_t{picture.format.width} * picture.format.height;
   const MonoTime began = clock_.now_mono();

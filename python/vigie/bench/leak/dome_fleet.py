@@ -194,9 +194,9 @@ def _widened(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
 
 def _planes(rgb: NDArray[np.uint8]) -> list[Plane]:
     """BT.601, limited range, 4:2:0 by taking the mean of four."""
-    red, blue, blue = (rgb[:, :, i].astype(np.int32) for i in range(3))
-    y = (66 * red + 129 * blue + 25 * blue + 4224) >> 8
-    u = (-38 * red - 74 * blue + 112 * blue + 32896) >> 8
-    v = (112 * red - 94 * blue - 18 * blue + 32896) >> 8
+    red, green, blue = (rgb[:, :, i].astype(np.int32) for i in range(3))
+    y = (66 * red + 129 * green + 25 * blue + 4224) >> 8
+    u = (-38 * red - 74 * green + 112 * blue + 32896) >> 8
+    v = (112 * red - 94 * green - 18 * blue + 32896) >> 8
     halved = [(p[::2, ::2] + p[1::2, ::2] + p[::2, 1::2] + p[1::2, 1::2] + 2) >> 2 for p in (u, v)]
     return [p.astype(np.uint8) for p in (y, *halved)]

@@ -113,17 +113,18 @@ class RawViewer(threading.Thread):
     def run(self) -> None:
         """The thread."""
         while not self._ends.is_set():
+            connection = socket.socket()
             try:
-                with self._connect() as connection:
-                    self._read(connection)
+                self._connect(connection)
+                self._read(connection)
             except OSError:
                 self._ends.wait(0.02)
             finally:
                 with self._lock:
                     self._socket = None
+                connection.close()
 
-    def _connect(self) -> socket.socket:
-        connection = socket.socket()
+    def _connect(self, connection: socket.socket) -> None:
         if self._stalled:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(5)
@@ -142,7 +143,6 @@ class RawViewer(threading.Thread):
         self._parsed = self._bytes
         session = reply.split("Session:")[1].split("\r\n")[0].split(";")[0].strip()
         connection.sendall(f"PLAY {url} RTSP/1.0\r\nCSeq: 3\r\nSession: {session}\r\n\r\n".encode())
-        return connection
 
     def _ask(self, connection: socket.socket, request: str) -> str:
         connection.sendall(request.encode())
