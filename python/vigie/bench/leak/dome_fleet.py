@@ -113,7 +113,7 @@ class TurningCamera:
 class DomeFleet(Fleet):
     """A dome that stands still, one that tours presets, one that sweeps; telemetry is noisy, late and lossy (M-10)."""
 
-    fps = 25
+    fps = 50
     faults = (QUIET, QUIET, "told loss", "untold loss", "revisions", "decisions", "silent telemetry")
 
     def __init__(self, engine: vigie.Engine, seed: int, *, misplaced: bool) -> None:
