@@ -90,8 +90,8 @@ void WorkerPool::wake(const std::shared_ptr<WorkerJob>& job) {
 }
 
 void WorkerPool::stop() {
-  std::vector<std::shared_ptr<WorkerJob>> left;
   {
+    std::vector<std::shared_ptr<WorkerJob>> left;  // dies outside the lock, before what runs now has ended
     const std::lock_guard lock(shared_->mutex);
     shared_->stopping = true;
     left.swap(shared_->ready);
