@@ -28,6 +28,7 @@ ENGINE_EXITS = {
     "subscribe": "test_the_engine_gives_nothing",
     "tap_frames": "test_the_engine_gives_nothing",
     "snapshot": "test_the_engine_gives_nothing",
+    "scene_reference": "test_the_engine_gives_nothing",
     "push_pose": "gives nothing back",
     "distrust_pose": "gives nothing back",
     "trust_pose": "gives nothing back",
@@ -64,7 +65,7 @@ C_EXITS = set(
     vigie_tap_get_stats vigie_frame_info_init vigie_frame_get_info vigie_frame_release vigie_engine_snapshot
     vigie_snapshot_info_init vigie_snapshot_get_info vigie_snapshot_release vigie_pose_init vigie_engine_push_pose
     vigie_engine_distrust_pose vigie_engine_trust_pose vigie_event_info_init vigie_engine_next_event
-    vigie_engine_event_fd vigie_event_get_info vigie_event_release
+    vigie_engine_event_fd vigie_event_get_info vigie_event_release vigie_engine_scene_reference
     """.split()
 )
 # And those of the standard that it must not serve.
@@ -311,7 +312,7 @@ def test_the_engine_gives_nothing(world: World, name: str) -> None:
                 assert unit is not None
                 assert MARKER in bytes(unit)
         else:
-            for call in (engine.subscribe, engine.tap_frames, engine.snapshot):
+            for call in (engine.subscribe, engine.tap_frames, engine.snapshot, engine.scene_reference):
                 with pytest.raises(errors.WithheldError):
                     call(name, stream)
     for spelling in (name.upper(), f"{name}/main", f"{name}/", f"{name}\0", f" {name}", f"seen/../{name}"):

@@ -56,8 +56,7 @@ class Result:
                 self.packets_lost_before_us += stream["lost_packets"]
                 if stream["state"] != "playing":
                     self.complaints.append(f"{name} is {stream['state']}: {stream['fault'] or 'no reason given'}")
-                self._take_lane(name, stream.get("lane"))
-                if stream["state"] == "playing" and name in shown and stream["units"] != stream["published_units"]:
+                elif name in shown and stream["units"] != stream["published_units"]:
                     self.complaints.append(
                         f"{name}: {stream['units']} units came in, {stream['published_units']} went on"
                     )
@@ -78,14 +77,14 @@ class Result:
         if self.packets_lost_before_us:
             self.complaints.append(f"{self.packets_lost_before_us} packets were lost before the engine")
 
-    def _take_lane(self, name: str, lane: Mapping[str, Any] | None) -> None:
-        """What masking cost, and whether it kept up."""
-        if lane is None or lane["coded_units"] == 0:
-            return
-        self.masked_units += lane["coded_units"]
-        self.masked_dropped += lane["thinned_pictures"] + lane["skipped_units"]
-        spent = lane["decode_s"] + lane["mask_s"] + lane["encode_s"]
-        self.masked_ms = max(self.masked_ms, 1000 * spent / lane["coded_units"])
+    def take_lanes(self, stats: Mapping[str, Any]) -> None:
+        """What masking has cost in all, and whether it kept up."""
+        streams = [stream for camera in stats.get("cameras", {}).values() for stream in camera["streams"].values()]
+        for lane in [stream["lane"] for stream in streams if stream.get("lane", {}).get("coded_units")]:
+            self.masked_units += lane["coded_units"]
+            self.masked_dropped += lane["thinned_pictures"] + lane["skipped_units"]
+            spent = lane["decode_s"] + lane["mask_s"] + lane["encode_s"]
+            self.masked_ms = max(self.masked_ms, 1000 * spent / lane["coded_units"])
 
     def take_load(self, name: str, load: Mapping[str, Any], reordered: bool = False) -> None:
         """What viewers of ours found. `reordered`: the pictures' times go back and forth by right (B pictures)."""

@@ -297,6 +297,7 @@ def _watch(
         result.complaints.append(f"vigie serve ended: {server.child.last_words()}")
     result.take_stats(at_work, names)
     stills.finish(20)
+    result.take_lanes(server.stats or {})
     result.complaints += stills.complaints
     for load in loads:
         load.wait(20)
