@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/bit_writer.h"
 #include "base/random.h"
 #include "loadgen/clip.h"
 #include "loadgen/stamp.h"
-#include "base/bit_writer.h"
 
 namespace vigie::loadgen {
 namespace {

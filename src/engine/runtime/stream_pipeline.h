@@ -162,7 +162,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   uint64_t proof_epoch_ = 0;
   std::shared_ptr<const mask::SceneOrder> scene_order_;  // null: the view is not watched
   mask::SceneReport scene_;                              // of the newest look
-  std::optional<TrackInfo> track_;    // the source's
+  std::optional<TrackInfo> track_;                       // the source's
   std::atomic<uint64_t> picture_{0};  // what picture() says, for other threads: codec + 1, width, height
   RateMeter rate_;
   MonoTime newest_unit_{};
