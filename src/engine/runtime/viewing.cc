@@ -165,7 +165,7 @@ void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply)
                : make_error(Code::not_found, pipeline->key().text(), "the version was removed");
     auto ready = [outlet, hold = hold.ok() ? *hold : nullptr, &caller, ends,
                   reply = std::move(reply)](Result<TrackInfo> track) mutable {
-      auto answer = [outlet = std::move(outlet), hold = std::move(hold), ends, reply = std::move(reply),
+      auto answer = [outlet, hold = std::move(hold), ends, reply = std::move(reply),
                      track = std::move(track)]() mutable {
         if (!track.ok()) return reply(std::move(track).error());
         reply(sink::OpenedStream{outlet->key(), *track, outlet->hub(), std::move(hold), ends});
