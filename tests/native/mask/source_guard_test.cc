@@ -211,12 +211,16 @@ TEST_F(SourceGuardTest, OtherParameterSetsAreProvedAnew) {
   TestCamera larger(25, 640, 360);
   larger.private_place = false;
   const size_t before = passed.units.size();
-  auto sets = make_ref<ParameterSets>();
+  Ref<const ParameterSets> sets;  // made whole before the guard's worker sees them
   for (int i = 0; i < 3; ++i) {
     auto unit = larger.next();
-    sets->revision = 2;
-    sets->sps = unit->parameter_sets->sps;
-    sets->pps = unit->parameter_sets->pps;
+    if (!sets) {
+      auto made = make_ref<ParameterSets>();
+      made->revision = 2;
+      made->sps = unit->parameter_sets->sps;
+      made->pps = unit->parameter_sets->pps;
+      sets = std::move(made);
+    }
     unit->parameter_sets = sets;
     guard->push(unit);
   }
