@@ -81,7 +81,6 @@ MaskShape::Answer MaskShape::look(const PictureSituation& picture, const PoseHis
     if (pose.whole_picture) {
       answer.whole_picture = true;
       answer.reason = pose.reason;
-      drawn_for_ = picture;
       return answer;
     }
     for (Painted& painted : painted_) {

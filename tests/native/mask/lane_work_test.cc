@@ -317,6 +317,27 @@ TEST_F(LaneWorkTest, ADomeWithoutAPoseIsCovered) {
   EXPECT_EQ(looked_at(0).leaking_pictures, 0u);
 }
 
+TEST_F(LaneWorkTest, ADomesFixedRegionsAreDrawnAlsoWhenItsFirstPictureHadNoPose) {
+  PrivacyDecision decision = masked({private_region(), region(0, 0, 0.1, 0.1)});
+  decision.dome.emplace();
+  decision.regions[0].fill_rgb = 0x7a1f1f;
+  decision.regions[1].space = policy::MaskSpace::world;
+  decision.regions[1].points = {{-5, -5}, {5, -5}, {5, 5}, {-5, 5}};
+  order(0, decision);
+  for (int i = 0; i < 4; ++i) {
+    auto unit = camera.next();
+    unit->clock_quality = ClockQuality::reported;
+    if (i >= 2) {
+      ASSERT_TRUE(work.push_pose({0, 0, 60, unit->capture_time, PoseState::idle}).ok());
+    }
+    work.take(unit, true, results);
+  }
+  ASSERT_EQ(results.units[0].size(), 4u);
+  EXPECT_EQ(results.units[0][1].provenance()->state, PrivacyState::covered);
+  EXPECT_EQ(results.units[0][2].provenance()->state, PrivacyState::masked) << results.units[0][2].provenance()->reason;
+  EXPECT_EQ(looked_at(0).leaking_pictures, 0u);
+}
+
 TEST_F(LaneWorkTest, ADomesPictureWithoutATimeIsCovered) {
   PrivacyDecision decision = masked({private_region()});
   decision.dome.emplace();
