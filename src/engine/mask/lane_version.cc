@@ -20,7 +20,7 @@ constexpr size_t kCardLines = 4;
 
 // 4 Mbit/s at 1080p25.
 uint32_t usual_bits_per_second(const FrameFormat& format, double fps) {
-  const double bits = 4e6 * (double{1.0} * format.width * format.height / (1920.0 * 1080.0)) * (fps / 25.0);
+  const double bits = 4e6 * (static_cast<double>(format.width) * format.height / (1920.0 * 1080.0)) * (fps / 25.0);
   return std::max(kLeastBitsPerSecond, static_cast<uint32_t>(bits));
 }
 
@@ -48,16 +48,6 @@ void set_times(Frame& frame, const AccessUnit& unit) {
   frame.capture_time = unit.capture_time;
   frame.last_arrival = unit.last_arrival;
   frame.arrival_wall = unit.arrival_wall;
-}
-
-Ref<const Provenance> make_provenance(const PrivacyDecision& decision, PrivacyState state, std::string_view reason) {
-  auto provenance = make_ref<Provenance>();
-  provenance->state = state;
-  provenance->policy_revision = decision.policy_revision;
-  provenance->mask_revision = decision.mask_revision;
-  provenance->version_revision = decision.version_revision;
-  provenance->reason = reason;
-  return provenance;
 }
 
 }  // namespace
@@ -108,7 +98,7 @@ void LaneVersion::enter(PrivacyState state, std::string_view reason, Turn& turn)
   state_ = state;
   reason_ = reason;
   card_.reset();
-  stamp_ = {make_provenance(*order_.decision, state, reason), order_.epoch};
+  stamp_ = {provenance_of(*order_.decision, state, reason), order_.epoch};
   force_idr_ = true;
   turn.results.on_lane_state(id_, order_.epoch, state, reason);
 }
@@ -154,13 +144,7 @@ void LaneVersion::show(const codec::DecodedPicture& picture, const AccessUnit& u
   }
   if (!turn.doubt.empty()) return cover(turn.doubt, unit, turn);
   const MonoTime began = turn.clock.now_mono();
-  const MaskShape::Answer answer = shape_->look({.format = picture.format,
-                                                 .codec = unit.codec,
-                                                 .interlaced = picture.interlaced,
-                                                 .capture_time = unit.capture_time,
-                                                 .capture_time_known = unit.clock_quality == ClockQuality::reported,
-                                                 .arrival = unit.arrival_wall},
-                                                &poses);
+  const MaskShape::Answer answer = shape_->look(situation_of(picture, unit), &poses);
   turn.mask_time += turn.clock.now_mono() - began;
   if (answer.whole_picture) return cover(answer.reason, unit, turn);
   const Result<FilledFrame> frame = filled(picture, unit, answer.layers, turn);

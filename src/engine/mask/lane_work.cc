@@ -20,11 +20,15 @@ void LaneWork::discontinuity() {
 }
 
 void LaneWork::missed(std::string_view why) {
-  if (decoder_) decoder_->flush();
-  in_decoder_.fill(nullptr);
+  forget_pictures();
   broken_ = true;
   broken_reason_ = why;
   broken_since_.reset();
+}
+
+void LaneWork::forget_pictures() {
+  if (decoder_) decoder_->flush();
+  in_decoder_.fill(nullptr);
 }
 
 void LaneWork::sleep() {
@@ -71,10 +75,7 @@ bool LaneWork::decodable(const AccessUnit& unit) {
   const bool jumped = unit.codec == Codec::h264 && !continuity_.follows(unit);
   const bool lost = unit.gap || unit.damaged || jumped;
   if (unit.keyframe && !unit.damaged) {
-    if (lost || broken_) {
-      if (decoder_) decoder_->flush();
-      in_decoder_.fill(nullptr);
-    }
+    if (lost || broken_) forget_pictures();
     broken_ = false;  // broken_since_ stays until a picture has come of it: it may not be decodable either
     return true;
   }
@@ -84,12 +85,10 @@ bool LaneWork::decodable(const AccessUnit& unit) {
   return !broken_;
 }
 
-void LaneWork::lose(std::string reason, const AccessUnit& unit) {
-  broken_ = true;
-  broken_reason_ = std::move(reason);
-  if (!broken_since_) broken_since_ = unit.pts;
-  if (decoder_) decoder_->flush();
-  in_decoder_.fill(nullptr);
+void LaneWork::lose(std::string_view reason, const AccessUnit& unit) {
+  const Ticks90k since = broken_since_.value_or(unit.pts);
+  missed(reason);
+  broken_since_ = since;
 }
 
 void LaneWork::decode(const Ref<const AccessUnit>& unit) {
@@ -141,13 +140,7 @@ void LaneWork::look_at_scene(const codec::DecodedPicture& picture, const AccessU
   const MonoTime began = clock_.now_mono();
   const Ref<Frame> frame = frames_.make(picture.format);
   if (!picture.copy_to(*frame).ok()) return;  // nor can it be filled
-  scene_.look(*frame,
-              {.format = picture.format,
-               .codec = unit.codec,
-               .interlaced = picture.interlaced,
-               .capture_time = unit.capture_time,
-               .arrival = unit.arrival_wall},
-              unit.pts);
+  scene_.look(*frame, situation_of(picture, unit), unit.pts);
   turn_->mask_time += clock_.now_mono() - began;
   turn_->results.on_scene(scene_.report());
 }

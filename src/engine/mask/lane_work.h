@@ -63,7 +63,8 @@ class LaneWork final : private codec::PictureSink {
  private:
   void on_picture(const codec::DecodedPicture& picture) override;
   bool decodable(const AccessUnit& unit);
-  void lose(std::string reason, const AccessUnit& unit);
+  void lose(std::string_view reason, const AccessUnit& unit);
+  void forget_pictures();
   void decode(const Ref<const AccessUnit>& unit);
   void look_at_scene(const codec::DecodedPicture& picture, const AccessUnit& unit);
 

@@ -3,28 +3,19 @@
 #include <algorithm>
 
 namespace vigie::mask {
-namespace {
-
-bool in_force(const policy::MaskRegion& region, WallTime now) {
-  return (!region.from || *region.from <= now) && (!region.until || now < *region.until);
-}
-
-bool same_grid(const PictureSituation& a, const PictureSituation& b) {
-  return a.format.width == b.format.width && a.format.height == b.format.height && a.format.colour == b.format.colour &&
-         a.codec == b.codec && a.interlaced == b.interlaced;
-}
-
-}  // namespace
-
-MaskShape::MaskShape(const PrivacyDecision& decision) : regions_(decision.regions), dome_(decision.dome) {}
+MaskShape::MaskShape(const PrivacyDecision& decision)
+    : regions_(decision.regions), dome_(decision.dome), in_force_(regions_.size()) {}
 
 // Sorts the regions in force by colour. True when they are others than before.
 bool MaskShape::choose_regions(WallTime now) {
-  std::vector<bool> chosen(regions_.size());
-  for (size_t i = 0; i < regions_.size(); ++i) chosen[i] = in_force(regions_[i], now);
-  if (drawn_for_ && chosen == in_force_) return false;
+  bool others = false;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    const bool counts = in_force(regions_[i], now);
+    others = others || counts != in_force_[i];
+    in_force_[i] = counts;
+  }
+  if (drawn_for_ && !others) return false;
   const bool first = !drawn_for_;
-  in_force_ = std::move(chosen);
   painted_.clear();
   for (size_t i = 0; i < regions_.size(); ++i) {
     if (!in_force_[i]) continue;

@@ -7,24 +7,13 @@
 
 #include "base/time.h"
 #include "mask/painter.h"
+#include "mask/picture_situation.h"
 #include "mask/pose_history.h"
 #include "mask/privacy_decision.h"
 #include "mask/projector.h"
 #include "mask/spans.h"
-#include "media/codec.h"
-#include "media/frame.h"
 
 namespace vigie::mask {
-
-// How a picture was coded and when it was seen.
-struct PictureSituation {
-  FrameFormat format;
-  Codec codec = Codec::h264;  // of the source: its block size widens every region (M-7)
-  bool interlaced = false;
-  WallTime capture_time{};  // for the pose
-  bool capture_time_known = true;
-  WallTime arrival{};       // for the regions' dates: our own clock
-};
 
 // Fixed regions are drawn once and kept until the format or the set of regions in force changes; world regions are
 // drawn anew for every picture. Thread: one at a time.

@@ -56,15 +56,6 @@ struct Range {
   int spread() const { return most - least; }
 };
 
-bool in_force(const policy::MaskRegion& region, WallTime now) {
-  return (!region.from || *region.from <= now) && (!region.until || now < *region.until);
-}
-
-bool same_grid(const PictureSituation& a, const PictureSituation& b) {
-  return a.format.width == b.format.width && a.format.height == b.format.height && a.codec == b.codec &&
-         a.interlaced == b.interlaced;
-}
-
 }  // namespace
 
 OpaqueCheck::OpaqueCheck(std::vector<policy::MaskRegion> regions, OpaqueTolerance tolerance)

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "mask/mask_shape.h"
+#include "mask/picture_situation.h"
 #include "mask/spans.h"
 #include "media/frame.h"
 #include "policy/snapshot.h"

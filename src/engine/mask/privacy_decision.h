@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/ref.h"
 #include "media/published_unit.h"
 #include "policy/snapshot.h"
 
@@ -29,5 +31,17 @@ struct PrivacyDecision {
            regions == other.regions && dome == other.dome && (state != PrivacyState::covered || reason == other.reason);
   }
 };
+
+// What a picture says of itself that is shown as `state` under this decision, and why it is.
+inline Ref<const Provenance> provenance_of(const PrivacyDecision& decision, PrivacyState state,
+                                           std::string_view reason) {
+  auto provenance = make_ref<Provenance>();
+  provenance->state = state;
+  provenance->policy_revision = decision.policy_revision;
+  provenance->mask_revision = decision.mask_revision;
+  provenance->version_revision = decision.version_revision;
+  provenance->reason = reason;
+  return provenance;
+}
 
 }  // namespace vigie::mask

@@ -24,20 +24,11 @@ std::string_view missing_part(const PrivacyDecision& decision) {
   return "";
 }
 
-Ref<const Provenance> make_provenance(const PrivacyDecision& decision) {
-  auto provenance = make_ref<Provenance>();
-  provenance->state = decision.state;
-  provenance->policy_revision = decision.policy_revision;
-  provenance->mask_revision = decision.mask_revision;
-  provenance->version_revision = decision.version_revision;
-  provenance->reason = decision.reason;
-  return provenance;
-}
-
 }  // namespace
 
 PublishGate::PublishGate()
-    : provenance_(make_provenance({})), why_withheld_("no policy decision has been taken for this camera") {}
+    : provenance_(provenance_of({}, PrivacyState::withheld, "")),
+      why_withheld_("no policy decision has been taken for this camera") {}
 
 bool PublishGate::decide(const PrivacyDecision& decision) {
   PrivacyDecision next = decision;
@@ -50,7 +41,7 @@ bool PublishGate::decide(const PrivacyDecision& decision) {
   // The words that say why something is withheld or clear change nothing of the picture.
   const bool changed = !next.same_picture(decision_);
   decision_ = std::move(next);
-  provenance_ = make_provenance(decision_);
+  provenance_ = provenance_of(decision_, decision_.state, decision_.reason);
   if (changed) ++epoch_;
   return changed;
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/time.h"
-#include "mask/mask_shape.h"
+#include "mask/picture_situation.h"
 #include "mask/scene_match.h"
 #include "mask/scene_watch.h"
 #include "mask/spans.h"

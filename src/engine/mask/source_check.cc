@@ -97,11 +97,7 @@ void SourceCheck::judge(const codec::DecodedPicture& picture) {
     fault_ = "the camera's own mask cannot be checked: " + copied.error().text();
     return;
   }
-  const PictureSituation situation{.format = picture.format,
-                                   .codec = unit_->codec,
-                                   .interlaced = picture.interlaced,
-                                   .capture_time = unit_->capture_time,
-                                   .arrival = unit_->arrival_wall};
+  const PictureSituation situation = situation_of(picture, *unit_);
   if (auto fault = opaque_.fault(*frame, situation)) fault_ = std::move(*fault);
   if (!following_ && scene_.due(*unit_)) {
     scene_.look(*frame, situation, unit_->pts);
