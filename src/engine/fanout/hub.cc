@@ -50,12 +50,8 @@ void Hub::publish(PublishedUnit unit) {
   home_->append(std::move(entry));
 }
 
-void Hub::empty_log(Task done) {
+void Hub::empty_log(const Draining& draining) {
   assert(on_home());
-  const Draining draining(static_cast<void*>(this), [executor = shards_[home_shard_].executor,
-                                                        done = std::make_shared<Task>(std::move(done))](void*) mutable {
-    if (*done) executor->post(std::move(*done));
-  });
   auto step = [self = shared_from_this()](size_t i, const Draining& pending) {
     Feed& feed = *self->feeds_[i];
     feed.log.drop_all();

@@ -42,11 +42,10 @@ class Hub : public std::enable_shared_from_this<Hub> {
   // Numbers and appends the unit, then wakes the subscribers of this shard and posts it to the other active ones.
   // Thread: home shard.
   void publish(PublishedUnit unit);
-  // Empties the log on every shard; subscribers go on from the next keyframe. `done` is posted to the home shard once
-  // every shard has dropped its older units, its subscribers were told (on_log_emptied), and none of them has any older
-  // unit on its way.
+  // Empties the log on every shard; subscribers go on from the next keyframe. `draining` is let go of once every shard has
+  // dropped its older units, its subscribers were told (on_log_emptied), and none of them has any older unit on its way.
   // Thread: home shard.
-  void empty_log(Task done);
+  void empty_log(const Draining& draining);
   // Ends the hub: every subscriber gets on_hub_closed(reason) on its own shard; later subscriptions get it at once.
   // Thread: home shard.
   void close(Error reason);

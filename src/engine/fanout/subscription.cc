@@ -6,6 +6,12 @@
 
 namespace vigie::fanout {
 
+Draining draining_until(Executor& home, Task done) {
+  return Draining(static_cast<void*>(&home), [&home, task = std::make_shared<Task>(std::move(done))](void*) {
+    if (*task) home.post(std::move(*task));
+  });
+}
+
 Subscription::~Subscription() {
   Feed& feed = *feed_;
   feed.remove(this);

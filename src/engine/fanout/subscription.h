@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/executor.h"
 #include "base/result.h"
+#include "base/task.h"
 #include "base/time.h"
 #include "fanout/track_log.h"
 
@@ -22,6 +24,8 @@ enum class Start : uint8_t {
 // Held by whoever still has older units on their way; the change is acknowledged when the last copy is gone, which may
 // be on any shard.
 using Draining = std::shared_ptr<void>;
+// Posts `done` to `home` when the last copy is gone.
+Draining draining_until(Executor& home, Task done);
 
 // The consumer's side. All calls come on the shard that subscribed; none may destroy its Subscription from inside
 // on_unit (post it instead).

@@ -42,6 +42,9 @@ class Outlet {
   // No: pictures are passed on as they come, and nothing is decoded for viewers.
   bool needs_lane() const { return gate_.state() == PrivacyState::masked || gate_.state() == PrivacyState::covered; }
 
+  // Coded pictures of a lane, now or a moment ago.
+  bool wants_lane_units() const { return needs_lane() && (holds > 0 || linger_timer); }
+
   void publish(PublishedUnit unit);
   void publish(const PublishedFrame& frame);
   // Ends it: viewers are cut and waiters answered with `reason`.

@@ -111,10 +111,7 @@ void StreamPipeline::on_clear_frame(uint32_t version, uint64_t epoch, Ref<const 
 
 void StreamPipeline::decide(const policy::CameraPolicy& camera, uint64_t policy_revision, Task done) {
   // Everybody who must forget something holds it; the last one lets `done` run.
-  const fanout::Draining draining(static_cast<void*>(this),
-                                  [&loop = loop_, pending = std::make_shared<Task>(std::move(done))](void*) {
-                                    if (*pending) loop.post(std::move(*pending));
-                                  });
+  const fanout::Draining draining = fanout::draining_until(loop_, std::move(done));
   for (auto at = versions_.begin(); at != versions_.end();) {
     const std::shared_ptr<Outlet> outlet = *at;
     const bool kept = std::ranges::any_of(camera.versions,
@@ -156,7 +153,7 @@ void StreamPipeline::decide(Outlet& outlet, std::shared_ptr<const mask::PrivacyD
   if (!outlet.decide(std::move(decision))) return;
   // The gate lets nothing of the former decision out any more; what it let out before must leave the logs as well, and
   // whatever of it is on its way to viewers.
-  outlet.hub()->empty_log([draining] {});
+  outlet.hub()->empty_log(draining);
   if (!was_masked && outlet.gate().state() == PrivacyState::masked && (outlet.holds > 0 || outlet.wants_frames())) {
     home_.budget.count_in(budget_id(), pixels_per_second(), true);
   }
@@ -178,9 +175,10 @@ void StreamPipeline::update_lane(Outlet& outlet) {
     lane_->watch_scene(lane_scene());
     if (!own_->needs_lane()) give_lane_the_log();
   }
-  const bool units = outlet.needs_lane() && (outlet.holds > 0 || outlet.linger_timer);
-  lane_->order(outlet.id(),
-               {.decision = outlet.decision(), .epoch = outlet.gate().epoch(), .units = units, .frames = frames});
+  lane_->order(outlet.id(), {.decision = outlet.decision(),
+                             .epoch = outlet.gate().epoch(),
+                             .units = outlet.wants_lane_units(),
+                             .frames = frames});
 }
 
 // Of a camera that is passed on untouched the current group of pictures is in the log: the first tap begins at the newest
@@ -197,8 +195,7 @@ void StreamPipeline::give_lane_the_log() {
 }
 
 void StreamPipeline::keep_lane_if_needed() {
-  const auto needs = [](const Outlet& outlet) { return outlet.needs_lane() || outlet.wants_frames(); };
-  const bool needed = needs(*own_) || std::ranges::any_of(versions_, [&](const auto& o) { return needs(*o); });
+  const bool needed = any_outlet([](const Outlet& outlet) { return outlet.needs_lane() || outlet.wants_frames(); });
   if (needed || !lane_) return;
   lane_->stop();
   lane_.reset();
@@ -241,10 +238,7 @@ Outlet* StreamPipeline::outlet_of(uint32_t id) const {
 
 // Whether the lane has anything to do, for any form.
 bool StreamPipeline::lane_wanted() const {
-  const auto wants = [](const Outlet& outlet) {
-    return outlet.wants_frames() || (outlet.needs_lane() && (outlet.holds > 0 || outlet.linger_timer));
-  };
-  return wants(*own_) || std::ranges::any_of(versions_, [&](const auto& version) { return wants(*version); });
+  return any_outlet([](const Outlet& outlet) { return outlet.wants_frames() || outlet.wants_lane_units(); });
 }
 
 // Of a stream that has not shown itself yet: those of an ordinary one.

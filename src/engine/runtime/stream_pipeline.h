@@ -1,5 +1,6 @@
 #pragma once
 // One stream from its source to its hubs. stream_pipeline.cc reads from top to bottom as the life of an access unit.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -131,6 +132,10 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   std::shared_ptr<const mask::SceneOrder> lane_scene() const;
   void watch_scene(std::shared_ptr<const mask::SceneOrder> order);
   void update_lane(Outlet& outlet);
+  template <class Predicate>
+  bool any_outlet(Predicate predicate) const {
+    return predicate(*own_) || std::ranges::any_of(versions_, [&](const auto& version) { return predicate(*version); });
+  }
   bool lane_wanted() const;
   double pixels_per_second() const;
   uint64_t budget_id() const { return reinterpret_cast<uintptr_t>(this); }

@@ -333,7 +333,7 @@ TEST_F(HubTest, EmptyingTheLogReachesEveryShardBeforeItIsDone) {
   settle();
   publish(false);
   bool done = false;
-  a_.as([&] { hub_->empty_log([&] { done = true; }); });
+  a_.as([&] { hub_->empty_log(draining_until(a_, [&] { done = true; })); });
   EXPECT_EQ(near.emptied, 1);
   a_.run();
   EXPECT_FALSE(done) << "shard b still holds older units";
@@ -362,7 +362,7 @@ TEST_F(HubTest, EmptyingTheLogWaitsForAShardThatIsBeingLeft) {
   a_.run();
   join(b_, 1, late);
   bool done = false;
-  a_.as([&] { hub_->empty_log([&] { done = true; }); });
+  a_.as([&] { hub_->empty_log(draining_until(a_, [&] { done = true; })); });
   a_.run();
   EXPECT_FALSE(done) << "shard b still holds the older unit";
   settle();

@@ -286,7 +286,7 @@ TEST_F(Delivery, AnEmptiedLogResetsThoseThatStillHoldOlderPictures) {
     return viewers.size() == 2 && std::min(viewers[0].kernel_bytes, viewers[1].kernel_bytes) == 0;
   }));
   bool done = false;
-  hub_->empty_log([&] { done = true; });
+  hub_->empty_log(fanout::draining_until(*loop_, [&] { done = true; }));
   turn();
   EXPECT_EQ(server_->counters().sessions_open, 2u) << "a moment to receive what is on its way";
   EXPECT_FALSE(done);
