@@ -3,7 +3,22 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bytes.h"
+
 namespace vigie {
+
+// Appends an RBSP to its NAL unit's header, with emulation prevention (H.264 7.3.1): what Rbsp takes out.
+inline void append_escaped(ByteSpan rbsp, std::vector<uint8_t>& nal) {
+  unsigned zeros = 0;
+  for (const uint8_t byte : rbsp) {
+    if (zeros >= 2 && byte <= 3) {
+      nal.push_back(3);
+      zeros = 0;
+    }
+    nal.push_back(byte);
+    zeros = byte == 0 ? zeros + 1 : 0;
+  }
+}
 
 class BitWriter {
  public:
@@ -29,15 +44,7 @@ class BitWriter {
   bool aligned() const { return used_ == 0; }
   // A NAL unit: emulation prevention goes in behind `header` (H.264 7.3.1).
   std::vector<uint8_t> nal(std::vector<uint8_t> header) const {
-    unsigned zeros = 0;
-    for (const uint8_t byte : bytes_) {
-      if (zeros >= 2 && byte <= 3) {
-        header.push_back(3);
-        zeros = 0;
-      }
-      header.push_back(byte);
-      zeros = byte == 0 ? zeros + 1 : 0;
-    }
+    append_escaped(bytes_, header);
     return header;
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bit_writer.h"
 #include "media/codec.h"
 
 namespace vigie::mask {
@@ -25,42 +26,7 @@ void append_privacy_sei(const Provenance& provenance, std::vector<uint8_t>& out)
   }
   *at = 0x80;  // rbsp_trailing_bits
   out.push_back(h264::kSei);
-  // 7.3.1: no 00 00 followed by 00 to 03.
-  size_t zeros = 0;
-  for (const uint8_t byte : rbsp) {
-    if (zeros >= 2 && byte <= 3) {
-      out.push_back(3);
-      zeros = 0;
-    }
-    out.push_back(byte);
-    zeros = byte == 0 ? zeros + 1 : 0;
-  }
-}
-
-std::optional<PrivacyMark> read_privacy_sei(ByteSpan nal) {
-  if (nal.empty() || h264_nal_type(nal[0]) != h264::kSei) return std::nullopt;
-  std::array<uint8_t, kRbspBytes> rbsp{};
-  size_t size = 0, zeros = 0;
-  for (const uint8_t byte : nal.subspan(1)) {
-    if (zeros >= 2 && byte == 3) {
-      zeros = 0;
-      continue;
-    }
-    if (size == rbsp.size()) return std::nullopt;
-    rbsp[size++] = byte;
-    zeros = byte == 0 ? zeros + 1 : 0;
-  }
-  const uint8_t* mark = rbsp.data() + 2 + kPrivacyUuid.size();
-  if (size != kRbspBytes || rbsp[0] != kSeiUserDataUnregistered || rbsp[1] != kPayloadBytes ||
-      !std::equal(kPrivacyUuid.begin(), kPrivacyUuid.end(), rbsp.data() + 2) || mark[0] != 1) {
-    return std::nullopt;
-  }
-  const auto number = [&](size_t index) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < 8; ++i) value = value << 8 | mark[2 + index * 8 + i];
-    return value;
-  };
-  return PrivacyMark{static_cast<PrivacyState>(mark[1]), number(0), number(1), number(2)};
+  append_escaped(rbsp, out);
 }
 
 }  // namespace vigie::mask

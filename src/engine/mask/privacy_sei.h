@@ -1,10 +1,10 @@
 #pragma once
 // The mark inside a masked picture: which masks it was filled with, readable from the coded stream alone.
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
-#include "base/bytes.h"
 #include "media/published_unit.h"
 
 namespace vigie::mask {
@@ -18,13 +18,5 @@ inline constexpr size_t kPrivacyMarkBytes = 2 + 3 * 8;
 
 // Appends a whole H.264 SEI NAL unit, without start code, emulation prevention included.
 void append_privacy_sei(const Provenance& provenance, std::vector<uint8_t>& out);
-
-struct PrivacyMark {
-  PrivacyState state = PrivacyState::withheld;
-  uint64_t policy_revision = 0, mask_revision = 0, version_revision = 0;
-  friend bool operator==(const PrivacyMark&, const PrivacyMark&) = default;
-};
-// Reads it back; empty when the NAL unit is no such SEI.
-std::optional<PrivacyMark> read_privacy_sei(ByteSpan nal);
 
 }  // namespace vigie::mask

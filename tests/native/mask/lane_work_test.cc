@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "lane_support.h"
-#include "mask/privacy_sei.h"
 #include "mask/publish_gate.h"
+#include "privacy_mark.h"
 
 namespace vigie::mask {
 namespace {

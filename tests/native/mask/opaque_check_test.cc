@@ -82,7 +82,9 @@ TEST(OpaqueCheck, OneColourIsAMaskAndNothingElse) {
     OpaqueCheck check({kFlat});
     const auto fault = check.fault(*frame, situation());
     EXPECT_EQ(!fault, c.passes);
-    if (fault) EXPECT_EQ(*fault, "the camera's own mask is not there: region flat-3");
+    if (fault) {
+      EXPECT_EQ(*fault, "the camera's own mask is not there: region flat-3");
+    }
   }
 }
 
