@@ -4,36 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "wait_signal.h"
+
 namespace vigie {
 namespace {
 
-// Lets a test wait for what other threads do.
-class Gate {
- public:
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    condition_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  bool open_ = false;
-};
+using test::Signal;
 
 class Job final : public WorkerJob {
  public:
@@ -54,7 +37,7 @@ std::unique_ptr<WorkerPool> make_pool(size_t threads) {
 
 TEST(WorkerPool, TheEarliestDueGoesFirst) {
   const auto pool = make_pool(1);
-  Gate begin, done;
+  Signal begin, done;
   std::string order;
   // The one thread is held until all are ready.
   pool->wake(std::make_shared<Job>(0, [&] {
@@ -64,11 +47,11 @@ TEST(WorkerPool, TheEarliestDueGoesFirst) {
   for (const int due : {5, 2, 9, 1}) {
     pool->wake(std::make_shared<Job>(due, [&, due] {
       order += std::to_string(due);
-      if (due == 9) done.open();
+      if (due == 9) done.set();
       return false;
     }));
   }
-  begin.open();
+  begin.set();
   done.wait();
   EXPECT_EQ(order, "1259");
 }
@@ -77,14 +60,14 @@ TEST(WorkerPool, AJobIsOnOneThreadAtATimeAndNoWakeIsLost) {
   const auto pool = make_pool(4);
   std::atomic<int> inside{0}, wanted{0}, done{0};
   std::atomic<bool> overlapped{false};
-  Gate all;
+  Signal all;
   constexpr int kWakes = 20'000;
   auto job = std::make_shared<Job>(0, [&] {
     if (inside.fetch_add(1) != 0) overlapped = true;
     // As a lane: one piece a call, true while more is queued.
     if (done < wanted) ++done;
     const bool more = done < wanted;
-    if (done == kWakes) all.open();
+    if (done == kWakes) all.set();
     inside.fetch_sub(1);
     return more;
   });
@@ -105,10 +88,10 @@ TEST(WorkerPool, AJobIsOnOneThreadAtATimeAndNoWakeIsLost) {
 
 TEST(WorkerPool, StopLetsGoOfWhatIsReady) {
   auto pool = make_pool(1);
-  Gate running, release;
+  Signal running, release;
   std::atomic<bool> ran{false};
   pool->wake(std::make_shared<Job>(0, [&] {
-    running.open();
+    running.set();
     release.wait();
     return true;  // it would go on
   }));
@@ -123,7 +106,7 @@ TEST(WorkerPool, StopLetsGoOfWhatIsReady) {
   EXPECT_FALSE(weak.expired()) << "the pool keeps what is ready";
   std::thread stopper([&] { pool->stop(); });
   while (!weak.expired()) std::this_thread::yield();
-  release.open();
+  release.set();
   stopper.join();
   EXPECT_FALSE(ran);
   auto late = std::make_shared<Job>(0, [&] {

@@ -20,6 +20,13 @@ using policy::MaskPoint;
 inline constexpr double kRad = std::numbers::pi / 180;
 inline WallTime wall(double seconds) { return WallTime(Nanos(std::llround(seconds * 1e9))); }
 
+using Region = std::vector<MaskPoint>;
+inline constexpr double kAspect = 16.0 / 9;
+
+inline Region rectangle(double left, double bottom, double width, double height) {
+  return {{left, bottom}, {left + width, bottom}, {left + width, bottom + height}, {left, bottom + height}};
+}
+
 struct TruePose {
   double pan = 0, tilt = 0, hfov = 60;
 };

@@ -15,13 +15,10 @@ namespace vigie::mask {
 namespace {
 
 using policy::MaskPoint;
+using test::kAspect;
+using test::rectangle;
+using test::Region;
 using test::TruePose;
-using Region = std::vector<MaskPoint>;
-constexpr double kAspect = 16.0 / 9;
-
-Region rectangle(double left, double bottom, double width, double height) {
-  return {{left, bottom}, {left + width, bottom}, {left + width, bottom + height}, {left, bottom + height}};
-}
 
 PoseEstimate estimate(double pan, double tilt, double hfov, double error = 0, double zoom_error = 0) {
   return {false, {}, pan, tilt, hfov, error, error, hfov * (1 - zoom_error), hfov * (1 + zoom_error)};

@@ -1,14 +1,16 @@
 #pragma once
 // A home shard and a worker whose steps a test decides.
-#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
 
 #include "base/executor.h"
 #include "base/worker_pool.h"
+#include "wait_signal.h"
 
 namespace vigie::mask {
+
+using test::Signal;
 
 // The test's own thread as a home shard.
 class Home final : public Executor {
@@ -31,24 +33,6 @@ class Home final : public Executor {
  private:
   std::mutex mutex_;
   std::deque<Task> tasks_;
-};
-
-class Signal {
- public:
-  void set() {
-    const std::lock_guard lock(mutex_);
-    set_ = true;
-    condition_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return set_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  bool set_ = false;
 };
 
 // Work of somebody else's, which tells when it has begun and ends when it may.
