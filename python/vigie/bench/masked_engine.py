@@ -25,7 +25,7 @@ def masked_camera(name: str, url: str, points: Sequence[tuple[float, float]]) ->
         "name": name,
         "privacy": "masked",
         "streams": [{"name": "main", "kind": "push" if url == "push:" else "rtsp", "url": url}],
-        "masks": {"revision": 1, "regions": [region]},
+        "masks": {"revision": 1, "regions": [region], "scene_watch": False},
     }
 
 

@@ -84,6 +84,11 @@ def marks_of(nal: bytes) -> list[Mark | None]:
     return found
 
 
+def mark_of_unit(annexb: bytes) -> Mark | None:
+    """The first privacy mark in an access unit that can be read; None where there is none."""
+    return next((mark for nal in split_annexb(annexb) for mark in marks_of(nal) if mark is not None), None)
+
+
 def _sei_number(data: bytes, at: int) -> tuple[int, int]:
     value = 0
     while at < len(data) and data[at] == 0xFF:

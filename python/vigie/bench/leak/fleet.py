@@ -95,7 +95,14 @@ class Fleet(ABC):
             entry["versions"] = [{"name": "police", "masks": self._mask_set(extra)}]
 
     def _mask_set(self, regions: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"revision": self.revision, "reason": "a test", "removal_reason": "a test", "regions": regions}
+        # Scenes that move as a whole would be covered, and a card proves nothing of the masks.
+        return {
+            "revision": self.revision,
+            "reason": "a test",
+            "removal_reason": "a test",
+            "regions": regions,
+            "scene_watch": False,
+        }
 
 
 class PushedStream:

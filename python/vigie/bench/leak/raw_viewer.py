@@ -4,46 +4,13 @@ import array
 import fcntl
 import select
 import socket
-import struct
 import termios
 import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-# src/engine/mask/privacy_sei.h says what follows it.
-PRIVACY_UUID = bytes.fromhex("8e5b1f6a27c44d0ea1903c6fd27751b9")
-_MARK_BYTES = 26
-
-
-@dataclass(frozen=True)
-class PrivacyMark:
-    """What a masked unit says of itself. `state`: 2 masked, 3 covered; revisions are 0 where there is none."""
-
-    state: int
-    policy_revision: int
-    mask_revision: int
-    version_revision: int
-
-
-def read_privacy_mark(data: bytes) -> PrivacyMark | None:
-    """The mark in a unit, a NAL unit or a packet; None where there is none."""
-    at = data.find(PRIVACY_UUID)
-    if at < 0:
-        return None
-    # H.264 7.3.1: 00 00 03 stands for 00 00 in front of a byte up to 03.
-    plain = bytearray()
-    zeros = 0
-    for byte in data[at + len(PRIVACY_UUID) :]:
-        if zeros >= 2 and byte == 3:
-            zeros = 0
-            continue
-        plain.append(byte)
-        zeros = zeros + 1 if byte == 0 else 0
-        if len(plain) == _MARK_BYTES:
-            layout, state, policy, masks, version = struct.unpack("!BBQQQ", plain)
-            return PrivacyMark(state, policy, masks, version) if layout == 1 else None
-    return None
+from vigie.inspect.h264 import IDR, SEI, SLICE, Mark, marks_of, nal_type
 
 
 def nals_of_packet(payload: bytes) -> Iterator[bytes]:
@@ -186,7 +153,7 @@ class RawViewer(threading.Thread):
     def _reset_parser(self) -> None:
         self._buffer.clear()
         self._parsed = 0  # bytes before the buffer's begin
-        self._mark: PrivacyMark | None = None
+        self._mark: Mark | None = None
         self._newest = -1
 
     def _take(self, data: bytes) -> None:
@@ -211,10 +178,10 @@ class RawViewer(threading.Thread):
         self._parsed += size
 
     def _on_nal(self, nal: bytes, offset: int) -> None:
-        kind = nal[0] & 0x1F
-        if kind == 6:
-            self._mark = read_privacy_mark(nal) or self._mark
-        if kind not in (1, 5):
+        kind = nal_type(nal)
+        if kind == SEI:
+            self._mark = next(filter(None, marks_of(nal)), self._mark)
+        if kind not in (SLICE, IDR):
             return
         found = self.findings
         found.units += 1
@@ -226,7 +193,7 @@ class RawViewer(threading.Thread):
             while self._limits and self._limits[0][0] <= offset:
                 self._least = self._limits.popleft()[1]
         found.older += revision < self._least
-        found.not_idr += revision != self._newest and kind != 5
+        found.not_idr += revision != self._newest and kind != IDR
         found.revisions.add(revision)
         self._newest = revision
         self._mark = None

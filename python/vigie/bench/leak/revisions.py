@@ -13,10 +13,11 @@ from typing import Any
 import vigie
 from vigie.bench.leak.eyes import UnitDecoder, count_frame
 from vigie.bench.leak.fleet import LISTENER
-from vigie.bench.leak.raw_viewer import RawViewer, read_privacy_mark
+from vigie.bench.leak.raw_viewer import RawViewer
 from vigie.bench.leak.run import listener_port
 from vigie.bench.leak.scene import PRIVATE_PLACES, VERSION_PLACE, Clip, grown, make_clip
 from vigie.errors import Error
+from vigie.inspect.h264 import mark_of_unit
 from vigie.sim import SimProcess
 from vigie.sim.clips import Clip as SimClip
 
@@ -58,7 +59,8 @@ def policy(revision: int, random: Random, *, stream: dict[str, Any], regions: bo
     own = [{"name": f"flat-{i}", "points": grown(points, 176, 108)} for i, points in enumerate(PRIVATE_PLACES)]
     own.append({"name": "more", "points": [more[0], [0.3, 0.95], [0.25, more[1][1]]]})
     extra = [{"name": "school", "points": grown(VERSION_PLACE, 176, 108)}]
-    sets = [{"revision": revision, "removal_reason": "a test", "regions": found} for found in (own, extra)]
+    common = {"revision": revision, "removal_reason": "a test", "scene_watch": False}
+    sets = [{**common, "regions": found} for found in (own, extra)]
     camera: dict[str, Any] = {"name": "camera", "privacy": "masked", "streams": [stream]}
     if regions:
         camera |= {"masks": sets[0], "versions": [{"name": "police", "masks": sets[1]}]}
@@ -141,7 +143,7 @@ def _look(units: Any, frames: Any, revision: int, result: Revisions) -> None:
     """What a host finds that has not looked for a while: nothing of before."""
     while (unit := units.next(0)) is not None:
         with unit:
-            mark = read_privacy_mark(bytes(unit))
+            mark = mark_of_unit(bytes(unit))
             result.units += 1
             result.unmarked += mark is None
             result.older["subscribe"] += mark is not None and mark.mask_revision < revision
