@@ -121,6 +121,40 @@ cdef object raised(uint32_t code, vigie_error* error):
     return make_error(code, error.where.decode("utf-8", "replace"), error.text.decode("utf-8", "replace"))
 
 
+ctypedef uint32_t (*take_function)(void* queue, int32_t wait_ms, void** taken, vigie_error* error) noexcept nogil
+
+
+cdef uint32_t take_unit(void* queue, int32_t wait_ms, void** taken, vigie_error* error) noexcept nogil:
+    return vigie_subscription_next(<vigie_subscription*>queue, wait_ms, <vigie_unit**>taken, error)
+
+
+cdef uint32_t take_frame(void* queue, int32_t wait_ms, void** taken, vigie_error* error) noexcept nogil:
+    return vigie_tap_next(<vigie_tap*>queue, wait_ms, <vigie_frame**>taken, error)
+
+
+cdef void* wait_for(take_function take, void* queue, str where, int64_t timeout_ms) except? NULL:
+    """What a queue gives next; NULL when the time is over; negative waits for ever."""
+    cdef void* taken = NULL
+    cdef vigie_error error
+    cdef uint32_t code
+    cdef int32_t wait
+    error.struct_size = sizeof(vigie_error)
+    if queue == NULL:
+        raise make_error(103, where, "it was never opened")
+    while True:
+        wait = SLICE_MS if timeout_ms < 0 or timeout_ms > SLICE_MS else <int32_t>timeout_ms
+        with nogil:
+            code = take(queue, wait, &taken, &error)
+        if code == 0:
+            return taken
+        if code != TIMED_OUT:
+            raise raised(code, &error)
+        if timeout_ms >= 0:
+            timeout_ms -= wait
+            if timeout_ms <= 0:
+                return NULL
+
+
 cdef bytes name_utf8(str where, str name):
     encoded = name.encode()
     if b"\0" in encoded:
@@ -290,26 +324,12 @@ cdef class Subscription:
 
     def next(self, int64_t timeout_ms):
         """The next Unit, or None when the time is over; negative waits for ever."""
-        cdef vigie_unit* taken = NULL
+        cdef vigie_unit* taken = <vigie_unit*>wait_for(take_unit, self.subscription, "subscription", timeout_ms)
         cdef vigie_error error
-        cdef uint32_t code
-        cdef int32_t wait
         cdef Unit unit
+        if taken == NULL:
+            return None
         error.struct_size = sizeof(vigie_error)
-        if self.subscription == NULL:
-            raise make_error(103, "subscription", "it was never opened")
-        while True:
-            wait = SLICE_MS if timeout_ms < 0 or timeout_ms > SLICE_MS else <int32_t>timeout_ms
-            with nogil:
-                code = vigie_subscription_next(self.subscription, wait, &taken, &error)
-            if code == 0:
-                break
-            if code != TIMED_OUT:
-                raise raised(code, &error)
-            if timeout_ms >= 0:
-                timeout_ms -= wait
-                if timeout_ms <= 0:
-                    return None
         unit = Unit()
         unit.unit = taken
         vigie_unit_info_init(&unit.info)
@@ -526,26 +546,12 @@ cdef class FrameTap:
 
     def next(self, int64_t timeout_ms):
         """The next FrameLease, or None when the time is over; negative waits for ever."""
-        cdef vigie_frame* taken = NULL
+        cdef vigie_frame* taken = <vigie_frame*>wait_for(take_frame, self.tap, "tap", timeout_ms)
         cdef vigie_error error
-        cdef uint32_t code
-        cdef int32_t wait
         cdef FrameLease lease
+        if taken == NULL:
+            return None
         error.struct_size = sizeof(vigie_error)
-        if self.tap == NULL:
-            raise make_error(103, "tap", "it was never opened")
-        while True:
-            wait = SLICE_MS if timeout_ms < 0 or timeout_ms > SLICE_MS else <int32_t>timeout_ms
-            with nogil:
-                code = vigie_tap_next(self.tap, wait, &taken, &error)
-            if code == 0:
-                break
-            if code != TIMED_OUT:
-                raise raised(code, &error)
-            if timeout_ms >= 0:
-                timeout_ms -= wait
-                if timeout_ms <= 0:
-                    return None
         lease = FrameLease()
         lease.frame = taken
         vigie_frame_info_init(&lease.info)
