@@ -110,7 +110,7 @@ class Copies final : public codec::PictureSink {
 };
 
 double decode_all(const std::vector<Ref<const AccessUnit>>& units, Copies& copies) {
-  const auto decoder = need(codec::Decoder::make(Codec::h264, *units[0]->parameter_sets));
+  const auto decoder = need(codec::Decoder::make(Codec::h264, units[0]->parameter_sets));
   const double start = now_ms();
   for (const auto& unit : units) need(decoder->decode(*unit, 0, copies));
   need(decoder->drain(copies));
@@ -228,7 +228,7 @@ Likeness compare(const std::vector<Ref<Frame>>& frames, const Row& row, BufferPo
     codec::FramePool& pool_;
     size_t at_ = 0;
   } against(frames, frame_pool);
-  const auto decoder = need(codec::Decoder::make(Codec::h264, *units[0]->parameter_sets));
+  const auto decoder = need(codec::Decoder::make(Codec::h264, units[0]->parameter_sets));
   for (const auto& unit : units) need(decoder->decode(*unit, 0, against));
   need(decoder->drain(against));
   const double count = static_cast<double>(frames.size());

@@ -117,15 +117,68 @@ FrameFormat format_of(const AVFrame& frame) {
   return format;
 }
 
+// Annex B, as the decoders take it for their private data.
+std::vector<uint8_t> private_data(const ParameterSets& sets) {
+  std::vector<uint8_t> bytes;
+  for (const auto* list : {&sets.vps, &sets.sps, &sets.pps}) {
+    for (const std::vector<uint8_t>& nal : *list) {
+      bytes.insert(bytes.end(), std::begin(kStartCode), std::end(kStartCode));
+      bytes.insert(bytes.end(), nal.begin(), nal.end());
+    }
+  }
+  return bytes;
+}
+
+void configure(AVCodecContext& context, Codec codec, const ParameterSets& sets) {
+  context.thread_count = 1;  // every frame thread would hold a picture back
+  context.max_pixels = kMaxPixels;
+  // Cropped to the sample: libav would else leave some columns in front for the sake of alignment.
+  context.flags |= AV_CODEC_FLAG_UNALIGNED;
+  if (codec == Codec::mjpeg || sets.picture.reordered_pictures == 0U) context.flags |= AV_CODEC_FLAG_LOW_DELAY;
+  // Not none, or missing parts would go unnoticed; this kind costs the least, for what it makes up is thrown away.
+  context.error_concealment = FF_EC_FAVOR_INTER;
+  context.err_recognition = AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE;
+}
+
+// A context that has seen nothing yet.
+Result<ContextPtr> open_context(Codec codec, const ParameterSets& sets) {
+  const std::string where = std::string(codec_name(codec)) + " decoder";
+  const AVCodec* found = avcodec_find_decoder(id_of(codec));
+  if (!found) return make_error(Code::codec_unsupported, where, "this libavcodec was built without it");
+  ContextPtr context = make_context(found);
+  if (!context) return make_error(Code::internal, where, "no memory");
+  configure(*context, codec, sets);
+  if (codec != Codec::mjpeg) {
+    const std::vector<uint8_t> bytes = private_data(sets);
+    context->extradata = static_cast<uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+    if (!context->extradata) return make_error(Code::internal, where, "no memory");
+    std::memcpy(context->extradata, bytes.data(), bytes.size());
+    context->extradata_size = static_cast<int>(bytes.size());
+  }
+  // A parameter set that no picture refers to may be anything; a picture that refers to a bad one fails by itself.
+  context->err_recognition &= ~AV_EF_EXPLODE;
+  if (const int opened = avcodec_open2(context.get(), found, nullptr); opened < 0) {
+    return make_error(Code::parameter_sets, where, "the decoder refuses them: " + libav_reason(opened));
+  }
+  // Cameras break many small rules of H.264 that no picture suffers from; what one suffers from is in its error flags.
+  if (codec != Codec::h264) context->err_recognition |= AV_EF_EXPLODE;
+  return context;
+}
+
 class LibavDecoder final : public Decoder {
  public:
-  LibavDecoder(Codec codec, ContextPtr context)
-      : codec_(codec), context_(std::move(context)), frame_(av_frame_alloc()) {}
+  LibavDecoder(Codec codec, Ref<const ParameterSets> sets, ContextPtr context)
+      : codec_(codec), sets_(std::move(sets)), context_(std::move(context)), frame_(av_frame_alloc()) {}
 
   Status decode(const AccessUnit& unit, uint64_t tag, PictureSink& sink) override {
     if (unit.codec != codec_) {
       return make_error(Code::invalid_argument, std::string(codec_name(codec_)) + " decoder",
                         "a unit of " + std::string(codec_name(unit.codec)) + "; make a decoder for each codec");
+    }
+    if (!context_) {
+      Result<ContextPtr> anew = open_context(codec_, *sets_);
+      if (!anew.ok()) return std::move(anew).error();
+      context_ = std::move(anew).value();
     }
     if (!packet_.begin(unit.payload.size() + unit.nals.size() * sizeof kStartCode)) return no_memory();
     if (codec_ == Codec::mjpeg) {
@@ -150,11 +203,14 @@ class LibavDecoder final : public Decoder {
   }
 
   Status drain(PictureSink& sink) override {
+    if (!context_) return {};
     if (const int sent = avcodec_send_packet(context_.get(), nullptr); sent < 0) return damaged(libav_reason(sent));
     return take_pictures(sink);
   }
 
-  void flush() override { avcodec_flush_buffers(context_.get()); }
+  // Not avcodec_flush_buffers: libavcodec's H.264 keeps what a block it gave up in had of coefficients, and adds them to the
+  // next picture, which may be intact: a private place's colour over everything that is predicted from there.
+  void flush() override { context_.reset(); }
 
  private:
   Error damaged(std::string why) const {
@@ -181,62 +237,23 @@ class LibavDecoder final : public Decoder {
   }
 
   Codec codec_;
-  ContextPtr context_;
+  Ref<const ParameterSets> sets_;
+  ContextPtr context_;  // null after flush()
   PaddedPacket packet_;
   FramePtr frame_;
 };
 
-// Annex B, as the decoders take it for their private data.
-std::vector<uint8_t> private_data(const ParameterSets& sets) {
-  std::vector<uint8_t> bytes;
-  for (const auto* list : {&sets.vps, &sets.sps, &sets.pps}) {
-    for (const std::vector<uint8_t>& nal : *list) {
-      bytes.insert(bytes.end(), std::begin(kStartCode), std::end(kStartCode));
-      bytes.insert(bytes.end(), nal.begin(), nal.end());
-    }
-  }
-  return bytes;
-}
-
-void configure(AVCodecContext& context, Codec codec, const ParameterSets& sets) {
-  context.thread_count = 1;  // every frame thread would hold a picture back
-  context.max_pixels = kMaxPixels;
-  // Cropped to the sample: libav would else leave some columns in front for the sake of alignment.
-  context.flags |= AV_CODEC_FLAG_UNALIGNED;
-  if (codec == Codec::mjpeg || sets.picture.reordered_pictures == 0U) context.flags |= AV_CODEC_FLAG_LOW_DELAY;
-  // Not none, or missing parts would go unnoticed; this kind costs the least, for what it makes up is thrown away.
-  context.error_concealment = FF_EC_FAVOR_INTER;
-  context.err_recognition = AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE;
-}
-
 }  // namespace
 
-Result<std::unique_ptr<Decoder>> Decoder::make(Codec codec, const ParameterSets& sets) {
+Result<std::unique_ptr<Decoder>> Decoder::make(Codec codec, const Ref<const ParameterSets>& sets) {
   const std::string where = std::string(codec_name(codec)) + " decoder";
-  if (sets.codec != codec) {
-    return make_error(Code::parameter_sets, where, "they are of " + std::string(codec_name(sets.codec)));
+  if (sets->codec != codec) {
+    return make_error(Code::parameter_sets, where, "they are of " + std::string(codec_name(sets->codec)));
   }
-  if (!sets.complete()) return make_error(Code::parameter_sets, where, "they are not complete");
-  const AVCodec* found = avcodec_find_decoder(id_of(codec));
-  if (!found) return make_error(Code::codec_unsupported, where, "this libavcodec was built without it");
-  ContextPtr context = make_context(found);
-  if (!context) return make_error(Code::internal, where, "no memory");
-  configure(*context, codec, sets);
-  if (codec != Codec::mjpeg) {
-    const std::vector<uint8_t> bytes = private_data(sets);
-    context->extradata = static_cast<uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-    if (!context->extradata) return make_error(Code::internal, where, "no memory");
-    std::memcpy(context->extradata, bytes.data(), bytes.size());
-    context->extradata_size = static_cast<int>(bytes.size());
-  }
-  // A parameter set that no picture refers to may be anything; a picture that refers to a bad one fails by itself.
-  context->err_recognition &= ~AV_EF_EXPLODE;
-  if (const int opened = avcodec_open2(context.get(), found, nullptr); opened < 0) {
-    return make_error(Code::parameter_sets, where, "the decoder refuses them: " + libav_reason(opened));
-  }
-  // Cameras break many small rules of H.264 that no picture suffers from; what one suffers from is in its error flags.
-  if (codec != Codec::h264) context->err_recognition |= AV_EF_EXPLODE;
-  return std::unique_ptr<Decoder>(std::make_unique<LibavDecoder>(codec, std::move(context)));
+  if (!sets->complete()) return make_error(Code::parameter_sets, where, "they are not complete");
+  Result<ContextPtr> context = open_context(codec, *sets);
+  if (!context.ok()) return std::move(context).error();
+  return std::unique_ptr<Decoder>(std::make_unique<LibavDecoder>(codec, sets, std::move(context).value()));
 }
 
 }  // namespace vigie::codec

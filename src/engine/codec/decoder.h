@@ -45,7 +45,7 @@ class Decoder {
   // `sets` are in force for the first unit; later ones are read in band, or need another decoder.
   // Errors: codec_unsupported where this libavcodec lacks the decoder; parameter_sets where they are incomplete, of
   // another codec, or refused.
-  static Result<std::unique_ptr<Decoder>> make(Codec codec, const ParameterSets& sets);
+  static Result<std::unique_ptr<Decoder>> make(Codec codec, const Ref<const ParameterSets>& sets);
   virtual ~Decoder() = default;
 
   // Takes one access unit in decoding order and hands out each picture that is complete by it. `tag` (below 2^63) comes
@@ -55,7 +55,8 @@ class Decoder {
   virtual Status decode(const AccessUnit& unit, uint64_t tag, PictureSink& sink) = 0;
   // Hands out what is held back for reordering; then only flush() may follow.
   virtual Status drain(PictureSink& sink) = 0;
-  // Forgets every picture; the next unit must be a keyframe.
+  // Forgets every picture and all that damage has left behind; the next unit must be a keyframe. Costs little before a
+  // keyframe (a new libav context is opened with it).
   virtual void flush() = 0;
 };
 

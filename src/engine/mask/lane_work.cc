@@ -97,7 +97,7 @@ void LaneWork::decode(const Ref<const AccessUnit>& unit) {
   const bool other_sets = decoder_sets_ != unit->parameter_sets && unit->keyframe &&
                           (!decoder_sets_ || decoder_sets_->revision != unit->parameter_sets->revision);
   if (!decoder_ || decoder_codec_ != unit->codec || other_sets) {
-    auto made = codec::Decoder::make(unit->codec, *unit->parameter_sets);
+    auto made = codec::Decoder::make(unit->codec, unit->parameter_sets);
     if (!made.ok()) {
       ++counters_.decoder_faults;
       decoder_.reset();

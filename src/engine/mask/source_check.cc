@@ -63,7 +63,7 @@ Status SourceCheck::decode(const AccessUnit& unit, bool drain) {
   if (!unit.parameter_sets) return make_error(Code::parameter_sets, "source check", "none are known");
   const uint64_t sets = unit.parameter_sets->revision;
   if (!decoder_ || decoder_codec_ != unit.codec || decoder_sets_ != sets) {
-    auto made = codec::Decoder::make(unit.codec, *unit.parameter_sets);
+    auto made = codec::Decoder::make(unit.codec, unit.parameter_sets);
     if (!made.ok()) {
       decoder_.reset();
       return std::move(made).error();

@@ -82,7 +82,7 @@ TEST(Encoder, GivesOneUnitForEachFrameThatDecodesToIt) {
     EXPECT_EQ(units[0]->parameter_sets->sps[0], encoder->sps());
     EXPECT_EQ(units[0]->parameter_sets->pps[0], encoder->pps());
     EXPECT_EQ(units[0]->parameter_sets->picture.reordered_pictures, 0U);
-    auto decoder = Decoder::make(Codec::h264, *units[0]->parameter_sets);
+    auto decoder = Decoder::make(Codec::h264, units[0]->parameter_sets);
     ASSERT_TRUE(decoder.ok());
     Collector seen(pool);
     for (size_t i = 0; i < units.size(); ++i) ASSERT_TRUE((*decoder)->decode(*units[i], i, seen).ok());
@@ -192,7 +192,7 @@ TEST(Encoder, StaysUnderItsCapAndComesBack) {
   const auto units = units_of(Codec::h264, coded);
   EXPECT_EQ(units.back()->parameter_sets->pps.size(), 1U);
   EXPECT_EQ(units.back()->parameter_sets->revision, units.front()->parameter_sets->revision);
-  auto decoder = Decoder::make(Codec::h264, *units[0]->parameter_sets);
+  auto decoder = Decoder::make(Codec::h264, units[0]->parameter_sets);
   Collector seen(pool);
   for (size_t i = 0; i < units.size(); ++i) ASSERT_TRUE((*decoder)->decode(*units[i], i, seen).ok());
   ASSERT_EQ(seen.pictures.size(), 300U);

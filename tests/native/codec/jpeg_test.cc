@@ -12,7 +12,7 @@ Ref<Frame> round_trip(FramePool& pool, const Frame& frame, int quality, size_t& 
   EXPECT_TRUE(image.ok()) << image.error().text();
   bytes = image->size();
   const auto units = units_of(Codec::mjpeg, {*image});
-  auto decoder = Decoder::make(Codec::mjpeg, *units[0]->parameter_sets);
+  auto decoder = Decoder::make(Codec::mjpeg, units[0]->parameter_sets);
   Collector seen(pool);
   EXPECT_TRUE((*decoder)->decode(*units[0], 0, seen).ok());
   return seen.pictures.at(0).frame;

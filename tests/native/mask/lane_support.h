@@ -134,7 +134,7 @@ class Eye final : private codec::PictureSink {
  public:
   void look(const AccessUnit& unit) {
     if (!decoder_) {
-      auto made = codec::Decoder::make(unit.codec, *unit.parameter_sets);
+      auto made = codec::Decoder::make(unit.codec, unit.parameter_sets);
       ASSERT_TRUE(made.ok()) << made.error().text();
       decoder_ = std::move(made).value();
     }

@@ -91,7 +91,8 @@ class Tally:
 def count_colours(u: NDArray[np.uint8], v: NDArray[np.uint8], pixels: int) -> tuple[int, int]:
     """How many of a picture's pixels are of the colour that nobody may see, and of the one that versions hide."""
     magenta = int(np.count_nonzero((u >= 128 + FAR) & (v >= 128 + FAR)))
-    blue = int(np.count_nonzero((u >= 128 + FAR) & (v <= 128 - FAR)))
+    grey_in_v = (v >= 128 - FAR // 2) & (v <= 128 + FAR // 2)
+    blue = int(np.count_nonzero((u >= 128 + FAR) & grey_in_v))
     return magenta * pixels // u.size, blue * pixels // u.size
 
 

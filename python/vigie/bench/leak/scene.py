@@ -21,7 +21,8 @@ Plane = NDArray[np.uint8]
 # Y, U, V. Neither is the other's complement: a residual that damage adds to the wrong picture turns one colour into its
 # complement, which must not look like a leak.
 MAGENTA = (105, 202, 222)
-BLUE = (120, 190, 60)
+# Grey in V, where MAGENTA is not: the planes are coded apart, so no ringing at its edges comes near MAGENTA.
+BLUE = (120, 200, 128)
 # How far both chroma samples must lie from grey to count: two fifths of the way that MAGENTA lies, as coding and
 # scaling take away some at an edge. Public greys come to within 8, and what rings beside other colours to within 27.
 FAR = 30
