@@ -66,6 +66,7 @@ Result<std::shared_ptr<FrameTap>> Engine::Impl::open_tap(const Viewing::Found& f
       return;
     }
     status = pipeline->add_frames(outlet, queue);
+    if (!status.ok()) taps_->remove(*queue);
   });
   if (!ran) return gone;
   if (!status.ok()) return std::move(status).error();

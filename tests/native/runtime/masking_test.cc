@@ -210,6 +210,10 @@ TEST_F(MaskingTest, MoreLanesThanTheWorkersCanServeAreRefused) {
   EXPECT_GE(queues.size(), 2u);
   EXPECT_EQ(refused->code, Code::admission_refused);
   EXPECT_NE(refused->what.find("processor"), std::string::npos) << refused->text();
+  const auto tap = engine_->tap_frames({.camera = "cam11"});
+  ASSERT_FALSE(tap.ok());
+  EXPECT_EQ(tap.error().code, Code::admission_refused);
+  EXPECT_EQ(Json::parse(engine_->stats().value())["taps"]["open"], 0) << "who tries again and again must cost nothing";
 }
 
 TEST_F(MaskingTest, ClosingInTheMiddleOfIt) {

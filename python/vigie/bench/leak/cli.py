@@ -21,8 +21,9 @@ class Kind(StrEnum):
 
 def leak(
     frames: Annotated[int, typer.Option(min=100, help="Pictures to decode, at all exits together.")] = 20_000,
+    minutes: Annotated[float, typer.Option(min=0, help="And at least for so long; memory must stay flat.")] = 0,
     kind: Annotated[
-        Kind, typer.Option(help="Cameras that stand still, that turn, or half of the pictures each.")
+        Kind, typer.Option(help="Cameras that stand still, that turn, or half of the pictures and of the time each.")
     ] = Kind.both,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same faults.")] = 1,
     self_test: Annotated[
@@ -41,7 +42,7 @@ def leak(
             raise NotFoundError(f"the leak meter needs it; pip install {module}", f"the Python package {module}")
     console = Console(stderr=True)
     with console.status("Making clips") as status:
-        good, found, shown, lines = _run(frames, kind, seed, self_test, revisions, restarts, status.update)
+        good, found, shown, lines = _run(frames, minutes, kind, seed, self_test, revisions, restarts, status.update)
     if as_json:
         print(json.dumps(found))
     else:
@@ -54,7 +55,7 @@ def leak(
 
 
 def _run(
-    frames: int, kind: Kind, seed: int, self_test: bool, revisions: int, restarts: int, progress: Any
+    frames: int, minutes: float, kind: Kind, seed: int, self_test: bool, revisions: int, restarts: int, progress: Any
 ) -> tuple[bool, dict[str, Any], list[Any], list[str]]:
     """Whether all is well, the figures, the tables, and what else is to be said."""
     from vigie.bench.leak import table
@@ -74,7 +75,8 @@ def _run(
             lines += begun.problems
         return good, found, shown, lines
     kinds = ["fixed", "dome"] if kind is Kind.both else [kind.value]
-    results = [run_leak(each, frames // len(kinds), seed, self_test=self_test, progress=progress) for each in kinds]
+    share, seconds = frames // len(kinds), 60 * minutes / len(kinds)
+    results = [run_leak(each, share, seed, seconds=seconds, self_test=self_test, progress=progress) for each in kinds]
     good = all(result.good for result in results)
     return (
         good,

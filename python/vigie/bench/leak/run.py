@@ -1,5 +1,6 @@
 """One run of the leak meter: cameras, faults in a seeded order, an eye at every exit, and what they counted."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -21,10 +22,14 @@ from vigie.bench.leak.eyes import (
     end_eyes,
 )
 from vigie.bench.leak.fleet import QUIET, SET_APART, SETTLING, FixedFleet, Fleet
+from vigie.bench.process_figures import rss_bytes
 
 KINDS: dict[str, type[Fleet]] = {"fixed": FixedFleet, "dome": DomeFleet}
 _SEGMENT_S = 0.8
 _SETTLING_SEGMENTS = 4
+# A run that lasts at least so long must keep its memory: later than its first quarter it may grow by so much.
+_SOAK_S = 600
+_GROWTH_LIMIT = 16 << 20
 # A machine that cannot do it all must not measure for ever.
 _LEAST_PICTURES_PER_S = 40
 
@@ -44,6 +49,16 @@ class Leaks:
     # "path, fault" -> pictures with private pixels.
     leaks: dict[str, int] = field(default_factory=dict)
     dome: StillFigures | None = None
+    # Of this process, which holds the engine, the cameras and the eyes: one for each fault that was played.
+    rss_bytes: list[int] = field(default_factory=list)
+    leases_given: int = 0
+
+    @property
+    def growth_bytes(self) -> int:
+        """Resident memory: the last quarter's mean less the second quarter's, so that warm-up does not count."""
+        quarter = max(1, len(self.rss_bytes) // 4)
+        early, late = self.rss_bytes[quarter : 2 * quarter] or self.rss_bytes, self.rss_bytes[-quarter:]
+        return round(sum(late) / max(1, len(late)) - sum(early) / max(1, len(early)))
 
     def exit_total(self, exit_name: str, *, apart: bool = False) -> Cell:
         """An exit's counts, summed; `apart`: of bit flips alone, else of all but these."""
@@ -106,6 +121,9 @@ class Leaks:
             "set_apart_pixels": self.set_apart_pixels,
             "cells": cells,
             "leaks": self.leaks,
+            "rss_bytes": [self.rss_bytes[0], self.rss_bytes[-1]] if self.rss_bytes else [],
+            "growth_bytes": self.growth_bytes,
+            "leases_given": self.leases_given,
             "complaints": self.complaints,
             "problems": self.problems,
             "dome": None if self.dome is None else self.dome.as_json(),
@@ -133,9 +151,10 @@ def make_eyes(fleet: Fleet, tally: Tally, fault: Callable[[], str], port: int) -
 
 
 class _Run:
-    def __init__(self, fleet: Fleet, pictures: int, progress: Callable[[str], None]) -> None:
+    def __init__(self, fleet: Fleet, pictures: int, seconds: float, progress: Callable[[str], None]) -> None:
         self._fleet = fleet
         self._pictures = pictures
+        self._seconds = seconds
         self._progress = progress
         self._tally = Tally()
         self._fault = QUIET
@@ -151,18 +170,20 @@ class _Run:
             eye.start()
         begun = self._next_s = time.monotonic()
         self._until_all_see(eyes, result)
-        self._play(Random(seed), result, time.monotonic() + 30 + self._pictures / _LEAST_PICTURES_PER_S)
+        self._play(Random(seed), result, begun)
         self._until_all_see(eyes, result)
         result.seconds = time.monotonic() - begun
         for eye in eyes:
             eye.stop()
+        self._balance(eyes, result)
         fleet.engine.close()
         end_eyes(eyes)
         self._collect(result)
 
-    def _play(self, random: Random, result: Leaks, deadline: float) -> None:
+    def _play(self, random: Random, result: Leaks, begun: float) -> None:
+        deadline = begun + 60 + self._seconds + self._pictures / _LEAST_PICTURES_PER_S
         faults: list[str] = []
-        while self._tally.pictures < self._pictures:
+        while self._tally.pictures < self._pictures or time.monotonic() < begun + self._seconds:
             if time.monotonic() > deadline:
                 result.problems.append(f"only {self._tally.pictures} pictures came of {self._pictures} in time")
                 return
@@ -171,6 +192,7 @@ class _Run:
                 random.shuffle(faults)
             fault = faults.pop()
             self._segment(fault)
+            result.rss_bytes.append(rss_bytes(os.getpid()))
             if fault == SET_APART:
                 # An eye on a busy machine sees a picture later than it was made: up to the engine's lag limit and more.
                 for _ in range(_SETTLING_SEGMENTS):
@@ -207,6 +229,18 @@ class _Run:
         blind = [eye.name for eye in eyes if eye.pictures < before[eye] + 3]
         result.problems.append(f"no pictures come to {', '.join(blind)}: nothing is proved there")
 
+    def _balance(self, eyes: list[Eye], result: Leaks) -> None:
+        """Whatever was lent has come back, and a long run has not grown."""
+        for eye in eyes:
+            if isinstance(eye, TapEye | SnapshotEye):
+                eye.join(10)
+        taps = self._fleet.engine.stats()["taps"]
+        result.leases_given = taps["frames_taken"]
+        if taps["frames_leased"] or taps["open"]:
+            result.problems.append(f"{taps['frames_leased']} leases and {taps['open']} taps are still out at the end")
+        if result.seconds >= _SOAK_S and result.growth_bytes > _GROWTH_LIMIT:
+            result.problems.append(f"memory grew by {result.growth_bytes / (1 << 20):.1f} MiB after the first quarter")
+
     def _collect(self, result: Leaks) -> None:
         result.source_units = self._units
         for (exit_name, fault), cell in sorted(self._tally.cells().items()):
@@ -222,14 +256,21 @@ class _Run:
 
 
 def run_leak(
-    kind: str, pictures: int, seed: int, *, self_test: bool = False, progress: Callable[[str], None] = lambda _: None
+    kind: str,
+    pictures: int,
+    seed: int,
+    *,
+    seconds: float = 0,
+    self_test: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Leaks:
     """Films with one kind of camera (`fixed`, `dome`) until so many pictures were decoded at the exits.
 
+    `seconds`: and at least for so long.
     `self_test`: masks are drawn elsewhere, and every exit must leak: a meter that finds nothing then is broken.
     """
     result = Leaks(kind, seed, self_test)
     # One worker for all lanes: a burst overloads it.
     with vigie.Engine(shards=2, codec_workers=1) as engine, KINDS[kind](engine, seed, misplaced=self_test) as fleet:
-        _Run(fleet, pictures, progress).run(result, seed)
+        _Run(fleet, pictures, seconds, progress).run(result, seed)
     return result

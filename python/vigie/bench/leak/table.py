@@ -44,6 +44,12 @@ def leak_lines(result: Leaks) -> Iterable[str]:
                 f" ({figures['excess_over_true']:.1%} over the true area, coding blocks included),"
                 f" {figures['covered_share']:.1%} of {figures['pictures']} pictures wholly covered"
             )
+    if result.rss_bytes:
+        first, last = result.rss_bytes[0] / 2**20, result.rss_bytes[-1] / 2**20
+        yield (
+            f"{result.kind} cameras: memory {first:.0f} MiB at first, {last:.0f} at the end, "
+            f"{result.growth_bytes / 2**20:+.1f} MiB after the first quarter; {result.leases_given} frames lent"
+        )
     for where, count in result.leaks.items():
         if not result.self_test:
             yield f"{count} pictures with private pixels: {where}"
