@@ -1,6 +1,7 @@
 """A host of the C interface, through ctypes: where pictures leave by it. Written from include/vigie/vigie.h alone."""
 
 import ctypes
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def _library() -> Any:
 class CHost:
     """Takes pictures of an engine of this process by functions of the C interface. PermissionError: it was refused."""
 
-    def __init__(self, engine: vigie.Engine) -> None:
+    def __init__(self, engine: vigie.Engine, wait_ms: int = 10_000) -> None:
+        self._wait_ms = wait_ms
         self._lib = _library()
         get = ctypes.pythonapi.PyCapsule_GetPointer
         get.restype, get.argtypes = _Pointer, (ctypes.py_object, ctypes.c_char_p)
@@ -77,52 +79,53 @@ class CHost:
         self._capsule = engine._native.capsule()
         self._engine = _Pointer(get(self._capsule, name(self._capsule)))
 
-    def units(self, camera: str, stream: str, count: int) -> list[bytes]:
-        """So many units of a subscription."""
+    def units(self, camera: str, stream: str) -> Generator[bytes]:
+        """Those of a subscription, until it is closed."""
         options, handle = _SubscribeOptions(), _Pointer()
         options.struct_size = ctypes.sizeof(options)
         options.camera, options.stream = camera.encode(), stream.encode()
         options.queue_units, options.queue_bytes = 256, 32 << 20
         self._check(self._lib.vigie_engine_subscribe(self._engine, ctypes.byref(options), ctypes.byref(handle), None))
-        found = []
-        for _ in range(count):
-            unit, info = _Pointer(), _Data()
-            info.struct_size = ctypes.sizeof(info)
-            self._check(self._lib.vigie_subscription_next(handle, 10_000, ctypes.byref(unit), None))
-            self._check(self._lib.vigie_unit_get_info(unit, ctypes.byref(info), None))
-            found.append(ctypes.string_at(info.data, info.size))
-            self._lib.vigie_unit_release(unit)
-        self._lib.vigie_subscription_free(handle)
-        return found
+        try:
+            while True:
+                unit, info = _Pointer(), _Data()
+                info.struct_size = ctypes.sizeof(info)
+                self._check(self._lib.vigie_subscription_next(handle, self._wait_ms, ctypes.byref(unit), None))
+                self._check(self._lib.vigie_unit_get_info(unit, ctypes.byref(info), None))
+                data = ctypes.string_at(info.data, info.size)
+                self._lib.vigie_unit_release(unit)
+                yield data
+        finally:
+            self._lib.vigie_subscription_free(handle)
 
-    def chroma(self, camera: str, stream: str, count: int) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """U and V of so many frames of a tap, copied."""
+    def chroma(self, camera: str, stream: str) -> Generator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """U and V of a tap's frames, copied, until it is closed."""
         options, handle = _TapOptions(), _Pointer()
         options.struct_size = ctypes.sizeof(options)
         options.camera, options.stream, options.queue_frames = camera.encode(), stream.encode(), 2
         self._check(self._lib.vigie_engine_tap(self._engine, ctypes.byref(options), ctypes.byref(handle), None))
-        found = []
-        for _ in range(count):
-            frame, info = _Pointer(), _FrameInfo()
-            info.struct_size = ctypes.sizeof(info)
-            self._check(self._lib.vigie_tap_next(handle, 10_000, ctypes.byref(frame), None))
-            self._check(self._lib.vigie_frame_get_info(frame, ctypes.byref(info), None))
-            planes = []
-            for plane in (1, 2):
-                data = ctypes.string_at(info.planes[plane], info.strides[plane] * (info.height // 2))
-                rows = np.frombuffer(data, np.uint8).reshape(info.height // 2, info.strides[plane])
-                planes.append(rows[:, : info.width // 2])
-            found.append((planes[0], planes[1]))
-            self._lib.vigie_frame_release(frame)
-        self._lib.vigie_tap_free(handle)
-        return found
+        try:
+            while True:
+                frame, info = _Pointer(), _FrameInfo()
+                info.struct_size = ctypes.sizeof(info)
+                self._check(self._lib.vigie_tap_next(handle, self._wait_ms, ctypes.byref(frame), None))
+                self._check(self._lib.vigie_frame_get_info(frame, ctypes.byref(info), None))
+                planes = []
+                for plane in (1, 2):
+                    data = ctypes.string_at(info.planes[plane], info.strides[plane] * (info.height // 2))
+                    rows = np.frombuffer(data, np.uint8).reshape(info.height // 2, info.strides[plane])
+                    planes.append(rows[:, : info.width // 2])
+                self._lib.vigie_frame_release(frame)
+                yield planes[0], planes[1]
+        finally:
+            self._lib.vigie_tap_free(handle)
 
     def snapshot(self, camera: str, stream: str) -> bytes:
         """One JPEG image."""
         handle, info = _Pointer(), _Data()
         info.struct_size = ctypes.sizeof(info)
         take = self._lib.vigie_engine_snapshot
-        self._check(take(self._engine, camera.encode(), stream.encode(), 10_000, ctypes.byref(handle), None))
+        self._check(take(self._engine, camera.encode(), stream.encode(), self._wait_ms, ctypes.byref(handle), None))
         self._check(self._lib.vigie_snapshot_get_info(handle, ctypes.byref(info), None))
         data = ctypes.string_at(info.data, info.size)
         self._lib.vigie_snapshot_release(handle)

@@ -1,4 +1,4 @@
-"""Every exit in every state, and under every fault, on what a decoder of somebody else's makes of it."""
+"""Every exit in every state, on what a decoder of somebody else's makes of it."""
 
 import io
 import os
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import av
@@ -17,8 +18,7 @@ import vigie
 from privacy.c_host import CHost
 from vigie.bench.leak.eyes import UnitDecoder, count_colours, count_frame
 from vigie.bench.leak.fleet import LISTENER
-from vigie.bench.leak.revisions import policy, run_restarts, run_revisions
-from vigie.bench.leak.run import listener_port, run_leak
+from vigie.bench.leak.run import listener_port
 from vigie.bench.leak.scene import PRIVATE_PLACES, VERSION_PLACE, Clip, Coder, clip_of, fixed_pictures, grown, make_clip
 from vigie.errors import Error, WithheldError
 from vigie.inspect.h264 import Mark, mark_of_unit
@@ -147,9 +147,11 @@ EXITS: dict[str, Callable[[Studio, str, str], Counts]] = {
     "subscribe": by_subscription,
     "tap": by_tap,
     "snapshot": lambda studio, name, stream: of_jpeg(studio.engine.snapshot(name, stream, timeout=15).jpeg),
-    "C subscription": lambda studio, name, stream: decoded(CHost(studio.engine).units(name, stream, LOOKS)),
+    "C subscription": lambda studio, name, stream: decoded(
+        list(islice(CHost(studio.engine).units(name, stream), LOOKS))
+    ),
     "C tap": lambda studio, name, stream: [
-        count_colours(u, v, u.size * 4) for u, v in CHost(studio.engine).chroma(name, stream, 2)
+        count_colours(u, v, u.size * 4) for u, v in islice(CHost(studio.engine).chroma(name, stream), 2)
     ],
     "C snapshot": lambda studio, name, stream: of_jpeg(CHost(studio.engine).snapshot(name, stream)),
 }
@@ -221,25 +223,6 @@ def test_strangers_play_it_without_a_complaint(studio: Studio, name: str) -> Non
     assert "WARN" not in done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["fixed", "dome"])
-def test_nothing_leaks_under_any_fault(kind: str) -> None:
-    """The leak meter, long enough for every fault at every exit; the full length is `vigie bench leak`."""
-    result = run_leak(kind, 14_000 if kind == "fixed" else 3_500, seed=7)
-    assert result.problems == []
-    assert result.leaks_of_ours() == {}
-    faults = {fault for cells in result.cells.values() for fault in cells}
-    assert len(faults) > 5, f"the run was too short: {faults}"
-
-
-@pytest.mark.parametrize("kind", ["fixed", "dome"])
-def test_the_meter_finds_what_is_there(kind: str) -> None:
-    """With masks drawn elsewhere every exit leaks, or the meter is blind."""
-    result = run_leak(kind, 1500, seed=3, self_test=True)
-    assert result.good, result.as_json()
-    assert all(result.exit_total(name).private_pixels > 0 for name in result.cells)
-
-
 def odd_clip(pixel_format: str, width: int = 320, height: int = 180) -> Clip:
     """H.264 in another sample format; only 8 bits 4:2:0 goes through, so chroma is repeated where it is finer."""
     coder = Coder("H264", width, height, pixel_format=pixel_format)
@@ -276,32 +259,3 @@ def test_other_sample_formats_are_masked_or_covered(pixel_format: str) -> None:
                 assert seen > 20 or clip is odd, "nothing came"
     assert [private for private, _ in counts if private] == []
     assert any(school for _, school in counts)
-
-
-@pytest.mark.slow
-def test_nothing_of_an_older_revision_comes_after_the_acknowledgement() -> None:
-    """Random changes; TCP viewers, one stalled, and a host. 10 000: `vigie bench leak --revisions 10000`."""
-    result = run_revisions(250, seed=5)
-    assert sum(result.older.values()) == 0, result.as_json()
-    assert result.not_idr == 0
-    assert result.unmarked == 0
-    assert result.good, result.as_json()
-    assert result.resets > 0, "the stalled viewer was never cut: what it would have read later was not looked at"
-
-
-def test_the_first_pictures_after_every_beginning_are_masked() -> None:
-    """M-9. 100 restarts: `vigie bench leak --restarts 100`."""
-    result = run_restarts(9, seed=2, pictures=50)
-    assert result.good, result.as_json()
-    assert result.pictures >= 9 * 50
-
-
-def test_a_policy_hides_every_place_in_every_revision() -> None:
-    """What the two tests above rest on."""
-    from random import Random
-
-    made = policy(3, Random(1), stream={"name": "main", "kind": "push"})
-    regions = made["cameras"][0]["masks"]["regions"]
-    for points, region in zip(PRIVATE_PLACES, regions, strict=False):
-        assert min(x for x, _ in region["points"]) <= min(x for x, _ in points)
-        assert max(y for _, y in region["points"]) >= max(y for _, y in points)

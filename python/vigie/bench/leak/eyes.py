@@ -148,6 +148,11 @@ class Eye(threading.Thread):
         self._fault = fault
         self._ends = threading.Event()
 
+    @property
+    def label(self) -> str:
+        """How the tally calls its exit."""
+        return f"{self.exit_name}, version" if self.form.version else self.exit_name
+
     def stop(self) -> None:
         """Asks it to end; join() it once the engine is closed."""
         self._ends.set()
@@ -169,10 +174,9 @@ class Eye(threading.Thread):
         raise NotImplementedError
 
     def _count(self, magenta: int, blue: int) -> None:
-        exit_name = f"{self.exit_name}, version" if self.form.version else self.exit_name
         self.pictures += 1
         private, allowed = (magenta + blue, 0) if self.form.version else (magenta, blue)
-        self.tally.add(exit_name, self.form.path, self._fault(), private, allowed)
+        self.tally.add(self.label, self.form.path, self._fault(), private, allowed)
 
 
 class RtspEye(Eye):
