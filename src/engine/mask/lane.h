@@ -9,6 +9,7 @@
 #include "base/ref.h"
 #include "base/time.h"
 #include "mask/masked_unit.h"
+#include "mask/overload_watch.h"
 #include "mask/pose.h"
 #include "mask/pose_history.h"
 #include "mask/privacy_decision.h"
@@ -38,6 +39,8 @@ class LaneObserver {
   virtual void on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, const std::string& reason) = 0;
   // The view was looked at: Lane::watch_scene.
   virtual void on_scene(const SceneReport& /*report*/) {}
+  // The lane cannot keep up, or can again.
+  virtual void on_overload(const OverloadReport& /*report*/) {}
 };
 
 // What a lane has done, and what it cost. Times are of the worker's thread, without waiting.
@@ -59,6 +62,7 @@ struct LaneStats {
   size_t raw_gop_bytes = 0;
   std::string encoder;  // empty before the first unit
   bool awake = false;
+  Overload overload = Overload::in_time;
 };
 
 // Ownership: by std::shared_ptr; the stream's pipeline calls stop() before it lets go.

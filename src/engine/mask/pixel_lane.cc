@@ -28,6 +28,9 @@ class PixelLane::Outbox final : public LaneResults {
   void on_scene(const SceneReport& report) override {
     add([report](LaneObserver& observer) { observer.on_scene(report); });
   }
+  void on_overload(const OverloadReport& report) {
+    add([report](LaneObserver& observer) { observer.on_overload(report); });
+  }
 
   bool empty() const { return results_.empty(); }
   void deliver(LaneObserver& observer) const {
@@ -160,7 +163,7 @@ bool PixelLane::run_piece() {
   Outbox outbox;
   if (message.step) message.step(work_);
   if (message.unit) work_.take(message.unit, message.show, outbox);
-  bool more = false;
+  bool more = false, awake = false;
   LaneCounters counters = work_.counters();
   {
     const std::lock_guard lock(mutex_);
@@ -168,9 +171,11 @@ bool PixelLane::run_piece() {
     counters.skipped_units = stats_.counters.skipped_units;
     stats_.counters = counters;
     stats_.encoder = work_.encoder();
+    stats_.overload = overload_.state();
     more = !inbox_.empty();
+    awake = stats_.awake;
   }
-  if (options_.budget) tell_budget(counters);
+  tell_load(counters, awake, outbox);
   if (!outbox.empty()) {
     home_.post([self = shared_from_this(), outbox = std::move(outbox)] {
       if (self->observer_) outbox.deliver(*self->observer_);
@@ -179,7 +184,10 @@ bool PixelLane::run_piece() {
   return more;
 }
 
-void PixelLane::tell_budget(const LaneCounters& counters) {
+void PixelLane::tell_load(const LaneCounters& counters, bool awake, Outbox& outbox) {
+  if (!awake) {
+    if (const auto report = overload_.reset()) outbox.on_overload(*report);
+  }
   const MonoTime now = clock_.now_mono();
   const auto seconds = std::chrono::duration<double>(now - told_at_).count();
   if (seconds < 1) return;
@@ -189,11 +197,15 @@ void PixelLane::tell_budget(const LaneCounters& counters) {
   // The first window begins with the lane's waking, when it decodes what has piled up: that is no measure.
   const bool whole_window = told_at_ != MonoTime{} && seconds < 3;
   if (whole_window) {
-    options_.budget->measured(
-        options_.budget_id, (busy(counters) - busy(told_)) / seconds,
-        counters.thinned_pictures != told_.thinned_pictures || counters.skipped_units != told_.skipped_units,
-        static_cast<double>(counters.decoded_pixels - told_.decoded_pixels) / seconds,
-        static_cast<double>(counters.coded_pixels - told_.coded_pixels) / seconds);
+    const uint64_t skipped = counters.skipped_units - told_.skipped_units;
+    const uint64_t left_out = counters.thinned_pictures - told_.thinned_pictures + skipped;
+    const uint64_t offered = counters.units_in - told_.units_in + skipped;
+    if (const auto report = overload_.add(seconds, offered, left_out)) outbox.on_overload(*report);
+    if (options_.budget) {
+      options_.budget->measured(options_.budget_id, (busy(counters) - busy(told_)) / seconds, left_out > 0,
+                                static_cast<double>(counters.decoded_pixels - told_.decoded_pixels) / seconds,
+                                static_cast<double>(counters.coded_pixels - told_.coded_pixels) / seconds);
+    }
   }
   told_ = counters;
   told_at_ = now;

@@ -81,7 +81,7 @@ class PixelLane final : public Lane, public WorkerJob, public std::enable_shared
   bool take_message(Message& message);
   void skip_to_newest_keyframe(bool always);  // the lock is held
   bool thins_out(Ticks90k at, Nanos late) const;
-  void tell_budget(const LaneCounters& counters);
+  void tell_load(const LaneCounters& counters, bool awake, Outbox& outbox);
 
   Executor& home_;
   WorkerPool& workers_;
@@ -95,6 +95,7 @@ class PixelLane final : public Lane, public WorkerJob, public std::enable_shared
   LaneWork work_;  // the worker's, one thread at a time
   LaneCounters told_;
   MonoTime told_at_{};
+  OverloadWatch overload_;
   std::atomic<int64_t> due_ns_{0};
   mutable std::mutex mutex_;  // of what follows
   std::optional<Ticks90k> shown_last_, taken_last_;

@@ -23,6 +23,7 @@ enum class EventKind : uint8_t {
   privacy_state = 11,    // what is shown of a stream changed (text: "masked -> covered: …"); state: the new one
   scene_reference = 12,  // the view that a stream's masks belong to was learned: Engine::scene_reference has it
   scene_alarm = 13,      // a camera has moved, is back, or cannot be told; state: moved, in_place, cannot_tell
+  lane_overload = 14,    // this machine is late with masking a stream; state: late, below_floor (L-14), in_time
 };
 std::string_view event_kind_name(EventKind kind);
 

@@ -49,6 +49,7 @@ std::string_view event_kind_name(EventKind kind) {
     case EventKind::privacy_state: return "privacy_state";
     case EventKind::scene_reference: return "scene_reference";
     case EventKind::scene_alarm: return "scene_alarm";
+    case EventKind::lane_overload: return "lane_overload";
   }
   return "unknown";
 }

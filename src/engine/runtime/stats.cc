@@ -40,6 +40,7 @@ Json lane_json(const mask::LaneStats& lane) {
           {"decoder_faults", counters.decoder_faults},
           {"thinned_pictures", counters.thinned_pictures},
           {"skipped_units", counters.skipped_units},
+          {"overload", mask::overload_name(lane.overload)},
           {"waiting_units", lane.waiting_units},
           {"raw_gop_bytes", lane.raw_gop_bytes},
           {"decode_s", seconds(counters.decode_time)},

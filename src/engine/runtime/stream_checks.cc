@@ -1,5 +1,5 @@
-// What a stream's pictures themselves say about its decision: whether a camera's own masks are there, and whether it still
-// shows the view that its masks were drawn on.
+// What a stream's lane and pictures say about its decision: whether a camera's own masks are there, whether it still shows
+// the view that its masks were drawn on, and whether this machine keeps up with masking it.
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -97,6 +97,18 @@ Result<std::vector<uint8_t>> StreamPipeline::scene_reference() const {
   if (scene_.reference) return *scene_.reference;
   return make_error(Code::not_found, key_.text(),
                     scene_order_ ? "no view has been learned yet" : "the view of this camera is not watched");
+}
+
+// ---- Overload -----------------------------------------------------------------------------------------------------
+
+void StreamPipeline::on_overload(const mask::OverloadReport& report) {
+  std::array<char, 160> text{};
+  const char* right = report.state == mask::Overload::in_time
+                          ? ""
+                          : ": this server is late with masking; right would be fewer masked streams in use at a time";
+  std::snprintf(text.data(), text.size(), "%.1f of %.1f pictures a second are shown%s", report.shown_fps,
+                report.offered_fps, right);
+  emit(key_, EventKind::lane_overload, std::string(overload_name(report.state)), 0, text.data());
 }
 
 }  // namespace vigie::runtime

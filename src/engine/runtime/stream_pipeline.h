@@ -118,6 +118,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
   // What happens around it.
   void on_source_judged(const std::string& fault) override;
   void on_scene(const mask::SceneReport& report) override;
+  void on_overload(const mask::OverloadReport& report) override;
   void on_lane_state(uint32_t version, uint64_t epoch, PrivacyState state, const std::string& reason) override;
   void on_state(source::StreamState from, source::StreamState to, const Error* fault, std::string_view reason) override;
   void on_fault(const Error& fault) override;

@@ -22,9 +22,11 @@ struct Seen final : LaneObserver {
   void on_lane_state(uint32_t, uint64_t, PrivacyState state, const std::string& reason) override {
     states.push_back(std::string(privacy_state_name(state)) + ": " + reason);
   }
+  void on_overload(const OverloadReport& report) override { overload.emplace_back(overload_name(report.state)); }
   std::map<uint32_t, std::vector<Ref<const AccessUnit>>> units;
   std::map<uint32_t, size_t> frames;
   std::vector<std::string> states;
+  std::vector<std::string> overload;
 };
 
 class PixelLaneTest : public ::testing::Test {
@@ -161,6 +163,30 @@ TEST_F(PixelLaneTest, ALateLaneThinsOutDownToTheFloor) {
     EXPECT_EQ(lane->stats().counters.thinned_pictures, 12 - c.shown.size());
     lane->stop();
   }
+}
+
+// Whose pictures always wait so long, then not at all, then with nobody who wants them.
+TEST_F(PixelLaneTest, ALateLaneSaysSo) {
+  order(true);
+  const auto second = [&](Nanos late) {
+    const auto errand = hold_worker();
+    for (int i = 0; i < 25; ++i) lane->push(camera.next());
+    clock.advance(late);
+    errand->go.set();
+    settle();
+    clock.advance(1s - late);
+  };
+  for (int i = 0; i < 4; ++i) second(0ms);
+  EXPECT_TRUE(seen.overload.empty());
+  for (int i = 0; i < 3; ++i) second(200ms);
+  EXPECT_EQ(seen.overload, std::vector<std::string>{"late"});
+  EXPECT_EQ(lane->stats().overload, Overload::late);
+  for (int i = 0; i < 12; ++i) second(0ms);
+  EXPECT_EQ(seen.overload, (std::vector<std::string>{"late", "in_time"}));
+  for (int i = 0; i < 3; ++i) second(200ms);
+  order(false);
+  settle();
+  EXPECT_EQ(seen.overload, (std::vector<std::string>{"late", "in_time", "late", "in_time"}));
 }
 
 TEST_F(PixelLaneTest, ASecondLateItGoesOnAtTheNewestKeyframe) {
