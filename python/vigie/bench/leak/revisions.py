@@ -190,23 +190,38 @@ def run_restarts(
     result = Restarts()
     begun = time.monotonic()
     clips = [make_clip(codec, seed=seed) for codec in ("H264", "H265", "JPEG")]
-    with TemporaryDirectory() as folder, vigie.Engine() as pulling:
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "clip.h264"
         path.write_bytes(clips[0].annexb())
         with SimProcess(1, clips=[SimClip(path, "h264", _FPS)]) as sim:
-            pulling.apply(policy(1, random, stream={"name": "main", "url": sim.url(0)}))
             for number in range(count):
                 progress(f"{number} of {count} restarts")
                 kind = random.choice(("engine", "stream", "connection"))
                 result.kinds[kind] = result.kinds.get(kind, 0) + 1
                 form = random.choice(("camera", "camera@police"))
                 if kind == "connection":
-                    sim.fault("restart", seconds=0.05)
-                    _first_pictures(pulling, form, pictures, result)
+                    _cut_off(sim, random, form, pictures, result)
                 else:
                     _pushed_anew(random, kind, form, random.choice(clips), pictures, result)
     result.seconds = time.monotonic() - begun
     return result
+
+
+def _cut_off(sim: SimProcess, random: Random, form: str, pictures: int, result: Restarts) -> None:
+    """The connection is lost while pictures come, and made anew. Of its own engine, or each back-off were longer."""
+    with vigie.Engine() as engine:
+        engine.apply(policy(1, random, stream={"name": "main", "url": sim.url(0)}))
+        with engine.subscribe(form) as units:
+            _see(units, form, 3, result)
+            sim.fault("restart", seconds=0.05)
+            for event in engine.events(timeout=10):
+                if event.kind == "stream_state" and event.state == "backing_off":
+                    break
+            else:
+                result.problems.append("a connection that was cut went on")
+            while units.next(0) is not None:
+                pass
+            _see(units, form, pictures, result)
 
 
 def _pushed_anew(random: Random, kind: str, form: str, clip: Clip, pictures: int, result: Restarts) -> None:
@@ -227,19 +242,25 @@ def _pushed_anew(random: Random, kind: str, form: str, clip: Clip, pictures: int
 
 
 def _first_pictures(engine: vigie.Engine, form: str, pictures: int, result: Restarts) -> None:
+    with engine.subscribe(form) as units:
+        _see(units, form, pictures, result)
+
+
+def _see(units: vigie.Subscription, form: str, pictures: int, result: Restarts) -> None:
     decoder = UnitDecoder()
     seen = 0
     deadline = time.monotonic() + 15
-    with engine.subscribe(form) as units:
-        while seen < pictures and time.monotonic() < deadline:
-            unit = units.next(1)
-            if unit is None:
-                continue
-            with unit:
-                for frame in decoder.decode(bytes(unit)):
-                    magenta, blue = count_frame(frame)
-                    result.private_pixels += magenta + (blue if "@" in form else 0)
-                    seen += 1
+    while seen < pictures and time.monotonic() < deadline:
+        unit = units.next(1)
+        if unit is None:
+            continue
+        with unit:
+            if not seen and not unit.keyframe:
+                continue  # a straggler from before
+            for frame in decoder.decode(bytes(unit)):
+                magenta, blue = count_frame(frame)
+                result.private_pixels += magenta + (blue if "@" in form else 0)
+                seen += 1
     result.pictures += seen
     if seen < pictures:
         result.problems.append(f"only {seen} pictures came after a restart")
