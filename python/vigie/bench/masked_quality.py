@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,11 @@ def mbit_of(path: Path, frames: int, fps: float) -> float:
 
 
 def mask_with_engine(source: Source, mask: Rectangle, target: Path) -> float:
-    """Writes what an engine publishes of the clip; returns this process's CPU seconds a picture, without its start.
+    """Writes what an engine publishes of the clip; returns this process's CPU seconds a picture.
 
-    Each picture is pushed, with its time in the clip, once the one before has come out. On a busy machine a lane may
-    get its turn so late that it leaves a picture out; then all is done again, TRIES times at most.
+    The clip is played twice, and the second time counts: by then the encoder's quantiser has found its place. Each
+    picture is pushed, with its time in the clip, once the one before has come out. On a busy machine a lane may get its
+    turn so late that it leaves a picture out; then all is done again, TRIES times at most.
     Raises: InvalidArgumentError when a picture did not come out each time.
     """
     for _ in range(TRIES):
@@ -101,13 +103,12 @@ def mask_with_engine(source: Source, mask: Rectangle, target: Path) -> float:
 
 def _try_to_mask(source: Source, mask: Rectangle, target: Path) -> float | None:
     """As mask_with_engine, once; None when a picture was left out."""
-    few = source.frames // 10
     began = 0.0
     with vigie.Engine() as engine, target.open("wb") as out:
         engine.apply({"revision": 1, "cameras": [masked_camera("clip", "push:", mask.corners())]})
         with engine.subscribe("clip") as units:
-            for index, unit in enumerate(read_units(source.clip.path)[1]):
-                if index == few:
+            for index, unit in enumerate(chain(read_units(source.clip.path)[1], read_units(source.clip.path)[1])):
+                if index == source.frames:
                     began = time.process_time()
                 data = b"".join(_START_CODE + nal for nal in unit.nals)
                 engine.push_access_unit("clip", data, codec="H264", pts_90k=round(index * 90000 / source.clip.fps))
@@ -115,9 +116,10 @@ def _try_to_mask(source: Source, mask: Rectangle, target: Path) -> float | None:
                 if published is None:
                     return None
                 with published:
-                    out.write(memoryview(published))
+                    if index >= source.frames:
+                        out.write(memoryview(published))
         ended = time.process_time()
-    return (ended - began) / (source.frames - few)
+    return (ended - began) / source.frames
 
 
 def luma_of(path: Path) -> Iterator[Plane]:

@@ -9,9 +9,10 @@ For each clip, `--rounds` times in turn, on the same CPU:
   on one thread into nothing: CPU time of that process a picture, without its start.
 
 Streams a core = 1 / (frames a second x CPU seconds a picture). A measurement in which a lane left pictures out is not
-valid. Pictures and bits are compared on the whole clip, coded once by each (`masked_quality.py`), and the CPU time of
-the engine in that pass says what a picture costs without a network. Then the engine, on every CPU beside the cameras
-and viewers, gets more and more streams until one is not whole: the latency at each number, and how many fit.
+valid. What counts begins after `--warm-up`, in which the engine's quantiser finds its place. Pictures and bits are
+compared on the whole clip as each codes it (`masked_quality.py`), and the CPU time of the engine in that pass says what
+a picture costs without a network. Then the engine, on every CPU beside the cameras and viewers, gets more and more
+streams until one is not whole: the latency at each number, and how many fit.
 """
 
 import statistics
@@ -51,7 +52,7 @@ class MaskLoad:
     mask: Rectangle
     streams: int = 2
     seconds: float = 10
-    warm_up: float = 3
+    warm_up: float = 10
     rounds: int = 3
     most: int = 64
     capacity: bool = True

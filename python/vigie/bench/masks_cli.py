@@ -26,7 +26,7 @@ def masks(
     ] = None,
     streams: Annotated[int, typer.Option(min=1, max=256, help="While the cost is measured.")] = 2,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="That count, per measurement.")] = 10,
-    warm_up: Annotated[float, typer.Option(min=0, max=600)] = 3,
+    warm_up: Annotated[float, typer.Option(min=0, max=600, help="Seconds before that.")] = 10,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Engine and FFmpeg in turn; the median counts.")] = 3,
     capacity: Annotated[bool, typer.Option(help="Find out how many streams fit on this machine.")] = True,
     most: Annotated[int, typer.Option(min=1, max=256, help="Try no more streams than this.")] = 64,

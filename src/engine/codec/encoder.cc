@@ -10,6 +10,8 @@
 #include "codec/encoder_options.h"
 #include "codec/frame_pool.h"
 #include "codec/libav.h"
+#include "codec/quality_guard.h"
+#include "codec/quality_probe.h"
 #include "codec/rate_guard.h"
 #include "media/codec.h"
 
@@ -20,6 +22,7 @@ constexpr uint8_t kStartCode[] = {0, 0, 0, 1};
 constexpr size_t kCachedBytes = size_t{1} << 20;  // of coded pictures waiting for reuse
 constexpr int kMaxQuality = 51;
 constexpr double kMaxFps = 1000;
+constexpr double kMeasureEvery = 30;  // seconds, once the quantiser has found its place
 
 void append_nal(EncodedPicture& picture, ByteSpan nal) {
   picture.payload.append(kStartCode);
@@ -36,6 +39,7 @@ class LibavEncoder final : public Encoder {
         frame_(av_frame_alloc()),
         packet_(av_packet_alloc()),
         guard_(options.quality, options.bitrate_cap_bps, options.fps),
+        quality_(options.quality, options.coarsest_quality, options.likeness),
         pool_(kCachedBytes) {}
 
   // Errors: codec_unsupported when the encoder says nothing of its parameter sets.
@@ -49,6 +53,15 @@ class LibavEncoder final : public Encoder {
     }
     if (!frame_ || !packet_) return make_error(Code::internal, name_, "no memory");
     if (sps_.empty() || pps_.empty()) return make_error(Code::codec_unsupported, name_, "it tells no parameter sets");
+    if (options_.likeness > 0) {
+      auto sets = make_ref<ParameterSets>();
+      sets->codec = Codec::h264;
+      sets->sps = {sps_};
+      sets->pps = {pps_};
+      sets->picture.reordered_pictures = 0;
+      probe_.emplace(std::move(sets));
+      probe_->ask();
+    }
     return {};
   }
 
@@ -65,14 +78,32 @@ class LibavEncoder final : public Encoder {
     if (!picture) return picture;
     guard_.on_picture(picture->payload.size(), picture->keyframe);
     since_idr_ = picture->keyframe ? 1 : since_idr_ + 1;
+    if (probe_) measure(*picture, frame);
     return picture;
   }
 
   const std::vector<uint8_t>& sps() const override { return sps_; }
   const std::vector<uint8_t>& pps() const override { return pps_; }
   std::string_view name() const override { return name_; }
+  EncoderQuality quality() const override { return {.quantiser = guard_.quantiser(), .likeness = likeness_}; }
+  void set_bitrate_cap(uint32_t bps) override {
+    options_.bitrate_cap_bps = bps;
+    guard_.set_cap(bps);
+  }
 
  private:
+  void measure(const EncodedPicture& picture, const Frame& frame) {
+    if (++since_measured_ == std::llround(kMeasureEvery * options_.fps)) probe_->ask();
+    const std::optional<double> likeness = probe_->follow(picture, frame);
+    if (!likeness) return;
+    likeness_ = likeness;
+    since_measured_ = 0;
+    // What the cap demands says nothing of what the picture needs.
+    if (guard_.quantiser() == quality_.quantiser()) quality_.on_measured(*likeness);
+    guard_.set_wanted(quality_.quantiser());
+    if (quality_.moving()) probe_->ask();
+  }
+
   Result<EncodedPicture> encode_one(const Frame& frame, bool force_idr) {
     if (Status lent = lend_frame(frame, *frame_); !lent) return std::move(lent.error());
     frame_->pts = coded_++;
@@ -127,6 +158,10 @@ class LibavEncoder final : public Encoder {
   FramePtr frame_;
   PacketPtr packet_;
   RateGuard guard_;
+  QualityGuard quality_;
+  std::optional<QualityProbe> probe_;
+  std::optional<double> likeness_;
+  int64_t since_measured_ = 0;  // pictures
   BufferPool pool_;
   std::vector<uint8_t> sps_, pps_;
   int64_t coded_ = 0;       // frames given to this context

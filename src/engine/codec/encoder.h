@@ -2,6 +2,7 @@
 // Frames in, H.264 access units out, one for one and without delay.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +22,12 @@ struct EncoderOptions {
   uint32_t gop_units = 50;
   // Bits a second over a GOP that must not be gone over; 0: none. Held by coding more coarsely, not by leaving frames out.
   uint32_t bitrate_cap_bps = 0;
-  // Constant quality where the cap allows it: x264's quantiser scale, 0 to 51, lower is better, 6 less is half as coarse.
+  // The quantiser, where the cap allows it: x264's scale, 0 to 51, lower is better, 6 less is half as coarse.
   int quality = 20;
+  // Above 0: now and then one of the coded pictures is decoded and compared, and the quantiser is moved, up to
+  // `coarsest_quality`, as far as SSIM of luma stays above this. 0: it stays.
+  double likeness = 0;
+  int coarsest_quality = 26;
 };
 
 struct EncodedPicture {
@@ -31,6 +36,11 @@ struct EncodedPicture {
   NalTable nals;
   bool keyframe = false;  // IDR
   Ticks90k pts{0};        // the frame's
+};
+
+struct EncoderQuality {
+  int quantiser = 0;               // in force
+  std::optional<double> likeness;  // SSIM of luma when it was measured last
 };
 
 // Names of the encoders that this libavcodec was built with and that make() tries, first choice first. Only libx264 has
@@ -54,6 +64,9 @@ class Encoder {
   virtual const std::vector<uint8_t>& sps() const = 0;
   virtual const std::vector<uint8_t>& pps() const = 0;
   virtual std::string_view name() const = 0;
+  virtual EncoderQuality quality() const = 0;
+  // EncoderOptions::bitrate_cap_bps from now on.
+  virtual void set_bitrate_cap(uint32_t bps) = 0;
 };
 
 }  // namespace vigie::codec

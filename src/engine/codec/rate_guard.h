@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace vigie::codec {
 
@@ -14,6 +15,9 @@ class RateGuard {
   RateGuard(int wanted, uint32_t cap_bps, double fps) : wanted_(wanted), quantiser_(wanted), cap_(cap_bps), fps_(fps) {}
 
   int quantiser() const { return quantiser_; }
+  void set_cap(uint32_t cap_bps) { cap_ = cap_bps; }
+  // Taken over at the next keyframe, as far as the cap allows.
+  void set_wanted(int wanted) { wanted_ = wanted; }
 
   // A picture went out.
   void on_picture(size_t bytes, bool keyframe) {
@@ -21,13 +25,14 @@ class RateGuard {
     const double bits = static_cast<double>(bytes) * 8;
     gop_bits_ += bits;
     gop_pictures_ += 1;
-    above_ = std::max(0.0, above_ + bits - cap_ / fps_);
+    above_ = cap_ == 0 ? 0 : std::max(0.0, above_ + bits - cap_ / fps_);
   }
 
   // The quantiser for the next picture, which is to be a keyframe or not; where it differs from quantiser(), the picture
   // must be a keyframe. Taken over when asked.
   bool move(bool keyframe) {
-    if (cap_ == 0 || gop_pictures_ == 0) return false;
+    if (gop_pictures_ == 0) return false;
+    if (cap_ == 0) return keyframe && std::exchange(quantiser_, wanted_) != wanted_;
     const bool burst = above_ > cap_;
     if (!keyframe && !burst) return false;
     const double rate = gop_bits_ / gop_pictures_ * fps_;

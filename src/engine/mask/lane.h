@@ -8,6 +8,7 @@
 
 #include "base/ref.h"
 #include "base/time.h"
+#include "codec/encoder.h"
 #include "mask/masked_unit.h"
 #include "mask/overload_watch.h"
 #include "mask/pose.h"
@@ -60,7 +61,8 @@ struct LaneStats {
   LaneCounters counters;
   size_t waiting_units = 0;
   size_t raw_gop_bytes = 0;
-  std::string encoder;  // empty before the first unit
+  std::string encoder;            // empty before the first unit
+  codec::EncoderQuality quality;  // of the form that was coded first
   bool awake = false;
   Overload overload = Overload::in_time;
 };

@@ -36,13 +36,13 @@ class LaneResults {
 class SourceRate {
  public:
   void add(const AccessUnit& unit);
-  // Access units a second; 25 until two have come. Bits a second; 0 until two seconds have been seen.
+  // Access units a second; 25 until two have come. Bits a second; 0 until whole GOPs of two seconds have been seen.
   double units_per_second() const { return units_per_second_; }
   uint32_t bits_per_second() const { return bits_per_second_; }
 
  private:
-  static constexpr double kWindow = 2;                   // seconds
-  static constexpr double kSlowest = 1, kFastest = 120;  // units a second
+  static constexpr double kWindow = 2, kLongestWindow = 12;  // seconds
+  static constexpr double kSlowest = 1, kFastest = 120;      // units a second
 
   std::optional<Ticks90k> began_;
   uint64_t units_ = 0, bytes_ = 0;  // since
@@ -81,6 +81,7 @@ class LaneVersion {
   // Lets go of the encoder; the next unit is an IDR picture.
   void sleep();
   std::string_view encoder() const { return encoder_ ? encoder_->name() : std::string_view{}; }
+  codec::EncoderQuality quality() const { return encoder_ ? encoder_->quality() : codec::EncoderQuality{}; }
 
  private:
   Result<Ref<Frame>> copy(const codec::DecodedPicture& picture, const AccessUnit& unit, Turn& turn) const;
@@ -100,7 +101,7 @@ class LaneVersion {
   LaneOrder order_;
   std::optional<MaskShape> shape_;
   std::unique_ptr<MaskedEncoder> encoder_;
-  uint32_t encoder_bps_ = 0;  // its cap; 0: none
+  double encoder_fps_ = 0;
   bool force_idr_ = true;
   std::optional<Ticks90k> last_idr_;
   bool last_was_idr_ = false;

@@ -44,6 +44,13 @@ std::string_view LaneWork::encoder() const {
   return {};
 }
 
+codec::EncoderQuality LaneWork::quality() const {
+  for (const auto& [id, version] : versions_) {
+    if (!version.encoder().empty()) return version.quality();
+  }
+  return {};
+}
+
 void LaneWork::take(const Ref<const AccessUnit>& unit, bool show, LaneResults& results) {
   ++counters_.units_in;
   source_rate_.add(*unit);

@@ -59,6 +59,7 @@ class LaneWork final : private codec::PictureSink {
   const LaneCounters& counters() const { return counters_; }
   // Name of the encoder in use, empty before the first.
   std::string_view encoder() const;
+  codec::EncoderQuality quality() const;
 
  private:
   void on_picture(const codec::DecodedPicture& picture) override;

@@ -42,6 +42,8 @@ class MaskedEncoder {
 
   const FrameFormat& format() const { return format_; }
   std::string_view name() const { return encoder_->name(); }
+  void set_bitrate_cap(uint32_t bps) { encoder_->set_bitrate_cap(bps); }
+  codec::EncoderQuality quality() const { return encoder_->quality(); }
 
  private:
   MaskedEncoder(std::unique_ptr<codec::Encoder> encoder, const FrameFormat& format);

@@ -171,6 +171,7 @@ bool PixelLane::run_piece() {
     counters.skipped_units = stats_.counters.skipped_units;
     stats_.counters = counters;
     stats_.encoder = work_.encoder();
+    stats_.quality = work_.quality();
     stats_.overload = overload_.state();
     more = !inbox_.empty();
     awake = stats_.awake;

@@ -33,6 +33,8 @@ Json lane_json(const mask::LaneStats& lane) {
   const mask::LaneCounters& counters = lane.counters;
   return {{"awake", lane.awake},
           {"encoder", lane.encoder.empty() ? Json(nullptr) : Json(lane.encoder)},
+          {"quantiser", lane.encoder.empty() ? Json(nullptr) : Json(lane.quality.quantiser)},
+          {"ssim", lane.quality.likeness ? Json(*lane.quality.likeness) : Json(nullptr)},
           {"units", counters.units_in},
           {"pictures", counters.pictures},
           {"coded_units", counters.coded_units},

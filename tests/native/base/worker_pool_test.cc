@@ -36,9 +36,9 @@ std::unique_ptr<WorkerPool> make_pool(size_t threads) {
 }
 
 TEST(WorkerPool, TheEarliestDueGoesFirst) {
-  const auto pool = make_pool(1);
   Signal begin, done;
   std::string order;
+  const auto pool = make_pool(1);  // dies first: its jobs use the others
   // The one thread is held until all are ready.
   pool->wake(std::make_shared<Job>(0, [&] {
     begin.wait();
@@ -57,10 +57,10 @@ TEST(WorkerPool, TheEarliestDueGoesFirst) {
 }
 
 TEST(WorkerPool, AJobIsOnOneThreadAtATimeAndNoWakeIsLost) {
-  const auto pool = make_pool(4);
   std::atomic<int> inside{0}, wanted{0}, done{0};
   std::atomic<bool> overlapped{false};
   Signal all;
+  const auto pool = make_pool(4);
   constexpr int kWakes = 20'000;
   auto job = std::make_shared<Job>(0, [&] {
     if (inside.fetch_add(1) != 0) overlapped = true;
@@ -87,9 +87,9 @@ TEST(WorkerPool, AJobIsOnOneThreadAtATimeAndNoWakeIsLost) {
 }
 
 TEST(WorkerPool, StopLetsGoOfWhatIsReady) {
-  auto pool = make_pool(1);
   Signal running, release;
   std::atomic<bool> ran{false};
+  auto pool = make_pool(1);
   pool->wake(std::make_shared<Job>(0, [&] {
     running.set();
     release.wait();

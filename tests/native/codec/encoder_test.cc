@@ -6,6 +6,7 @@
 
 #include "base/rbsp.h"
 #include "codec/coded_clip.h"
+#include "codec/likeness.h"
 #include "rtp/h264_sps.h"
 
 namespace vigie::codec {
@@ -91,6 +92,56 @@ TEST(Encoder, GivesOneUnitForEachFrameThatDecodesToIt) {
       EXPECT_GT(psnr(*seen.pictures[t].frame, *scene_frame(pool, options.format, t)), 38) << width;
     }
   }
+}
+
+// A quantiser by which the picture loses too much, and one by which it has much to spare: both are found out, and the
+// streams go on without a seam.
+TEST(Encoder, MovesTheQuantiserAsFarAsThePictureKeepsItsLikeness) {
+  struct Case {
+    double likeness;
+    int quantiser;
+  };
+  for (const Case& c : {Case{0.5, 26}, Case{0.9999, 20}}) {
+    SCOPED_TRACE(c.likeness);
+    EncoderOptions options;
+    options.format = format();
+    options.gop_units = 14;
+    options.likeness = c.likeness;
+    const auto encoder = encoder_for(options);
+    FramePool pool(8 << 20);
+    std::vector<std::vector<uint8_t>> coded;
+    for (int t = 0; t < 90; ++t) {
+      auto picture = encoder->encode(*scene_frame(pool, options.format, t), false);
+      ASSERT_TRUE(picture.ok()) << picture.error().text();
+      EXPECT_EQ(picture->keyframe, t % 14 == 0);
+      coded.push_back(bytes_of(*picture));
+    }
+    EXPECT_EQ(encoder->quality().quantiser, c.quantiser);
+    ASSERT_TRUE(encoder->quality().likeness);
+    const auto units = units_of(Codec::h264, coded);
+    auto decoder = Decoder::make(Codec::h264, units[0]->parameter_sets);
+    ASSERT_TRUE(decoder.ok());
+    Collector seen(pool);
+    for (size_t i = 0; i < units.size(); ++i) ASSERT_TRUE((*decoder)->decode(*units[i], i, seen).ok());
+    ASSERT_EQ(seen.pictures.size(), 90U);
+    for (const auto& picture : seen.pictures) EXPECT_FALSE(picture.facts.corrupt);
+    const Ref<Frame> last = scene_frame(pool, options.format, 89);
+    const auto view = [](const Frame& frame) {
+      return LumaView{frame.row(0, 0), frame.stride[0], frame.format.width, frame.format.height};
+    };
+    EXPECT_NEAR(luma_ssim(view(*last), view(*seen.pictures.back().frame)).value(), *encoder->quality().likeness, 0.02);
+  }
+}
+
+TEST(Encoder, WithoutALikenessTheQuantiserStays) {
+  EncoderOptions options;
+  options.format = format();
+  options.gop_units = 3;
+  const auto encoder = encoder_for(options);
+  FramePool pool(8 << 20);
+  for (int t = 0; t < 60; ++t) ASSERT_TRUE(encoder->encode(*scene_frame(pool, options.format, t), false).ok());
+  EXPECT_EQ(encoder->quality().quantiser, 20);
+  EXPECT_FALSE(encoder->quality().likeness);
 }
 
 TEST(Encoder, BeginsAGopWhenItIsDueAndOnRequest) {
@@ -198,6 +249,30 @@ TEST(Encoder, StaysUnderItsCapAndComesBack) {
   ASSERT_EQ(seen.pictures.size(), 300U);
   for (const auto& picture : seen.pictures) EXPECT_FALSE(picture.facts.corrupt);
   EXPECT_GT(psnr(*seen.pictures[299].frame, *scene_frame(pool, options.format, 299)), 32);  // fine again
+}
+
+TEST(Encoder, ACapMayComeLaterAndGoAgain) {
+  EncoderOptions options;
+  options.format = format();
+  options.gop_units = 10;
+  const auto encoder = encoder_for(options);
+  FramePool pool(8 << 20);
+  std::mt19937 random(1);
+  const auto rate = [&](int pictures, uint32_t cap) {
+    encoder->set_bitrate_cap(cap);
+    size_t bytes = 0;
+    for (int t = 0; t < pictures; ++t) {
+      auto picture = encoder->encode(*noise_frame(pool, options.format, random), false);
+      EXPECT_TRUE(picture.ok());
+      if (t >= pictures / 2) bytes += picture->payload.size();
+    }
+    return static_cast<double>(bytes) * 8 * options.fps / (pictures / 2);
+  };
+  const double free = rate(100, 0);
+  EXPECT_GT(free, 1'500'000);
+  EXPECT_LT(rate(150, 1'000'000), 1'050'000);
+  EXPECT_NEAR(rate(60, 0), free, free / 10);
+  EXPECT_EQ(encoder->quality().quantiser, options.quality);
 }
 
 TEST(Encoder, RefusesWhatCannotBe) {

@@ -208,8 +208,10 @@ TEST_F(TapTest, ASlowHostLosesTheOldestFramesAndDelaysNobody) {
 TEST_F(TapTest, TheRateIsThinnedEvenly) {
   masked();
   const auto frames = tap(0, {.frames = 64, .fps = 5});
-  push(50);
-  wait_for_pictures(50);
+  for (uint64_t i = 1; i <= 50; ++i) {
+    push();
+    wait_for_pictures(i);  // or a lane on a busy machine is late, and leaves some out
+  }
   EXPECT_EQ(frames->stats().offered, 10U);
   EXPECT_EQ(frames->stats().thinned, 40U);
   std::optional<WallTime> last;
