@@ -39,7 +39,7 @@ class LibavEncoder final : public Encoder {
         frame_(av_frame_alloc()),
         packet_(av_packet_alloc()),
         guard_(options.quality, options.bitrate_cap_bps, options.fps),
-        quality_(options.quality, options.coarsest_quality, options.likeness),
+        quality_(options.quality, options.finest_quality, options.coarsest_quality, options.likeness),
         pool_(kCachedBytes) {}
 
   // Errors: codec_unsupported when the encoder says nothing of its parameter sets.

@@ -24,10 +24,10 @@ struct EncoderOptions {
   uint32_t bitrate_cap_bps = 0;
   // The quantiser, where the cap allows it: x264's scale, 0 to 51, lower is better, 6 less is half as coarse.
   int quality = 20;
-  // Above 0: now and then one of the coded pictures is decoded and compared, and the quantiser is moved, up to
-  // `coarsest_quality`, as far as SSIM of luma stays above this. 0: it stays.
+  // Above 0: now and then one of the coded pictures is decoded and compared, and the quantiser moves between these two: as
+  // coarse as SSIM of luma stays above this. 0: it stays.
   double likeness = 0;
-  int coarsest_quality = 26;
+  int finest_quality = 18, coarsest_quality = 26;
 };
 
 struct EncodedPicture {

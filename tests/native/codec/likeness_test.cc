@@ -108,27 +108,31 @@ TEST(QualityGuard, FindsTheCoarsestThatKeepsThePicture) {
     double at_20, per_step;
     int quantiser;
   };
-  for (const Case& c :
-       {Case{0.99, 0.0001, 26}, Case{0.99, 0.002, 23}, Case{0.979, 0.001, 20}, Case{0.985, 0.001, 23}}) {
-    QualityGuard guard(20, 26, 0.981);
+  const Case cases[] = {
+      {0.99, 0.0001, 26},    // whatever it costs
+      {0.9878, 0.0015, 23},  // 26 would leave too little: not tried
+      {0.9815, 0.001, 19},   // a little is missing
+      {0.97, 0.001, 18},     // never finer than that
+  };
+  for (const Case& c : cases) {
+    QualityGuard guard(20, 18, 26, 0.982);
     EXPECT_EQ(settle(guard, c.at_20, c.per_step, 12), c.quantiser) << c.at_20 << ' ' << c.per_step;
     EXPECT_FALSE(guard.moving());
   }
 }
 
 TEST(QualityGuard, WhatFailedIsTriedAgainMuchLater) {
-  QualityGuard guard(20, 26, 0.981);
-  EXPECT_EQ(settle(guard, 0.9835, 0.002, 2), 20);  // 23 was tried, and is not enough
-  EXPECT_EQ(settle(guard, 0.9835, 0.002, 10), 20);
-  EXPECT_EQ(settle(guard, 0.999, 0.0001, 3), 20) << "not yet";
+  QualityGuard guard(20, 18, 26, 0.982);
+  EXPECT_EQ(settle(guard, 0.9845, 0.0019, 3), 21);  // 23 was tried, and is not enough
+  EXPECT_EQ(settle(guard, 0.9845, 0.0019, 10), 21);
+  EXPECT_EQ(settle(guard, 0.999, 0.0001, 3), 21) << "not yet";
   EXPECT_EQ(settle(guard, 0.999, 0.0001, 20), 26);
 }
 
 TEST(QualityGuard, AHarderSceneIsCodedFiner) {
-  QualityGuard guard(20, 26, 0.981);
+  QualityGuard guard(20, 18, 26, 0.982);
   EXPECT_EQ(settle(guard, 0.999, 0.0001, 5), 26);
-  EXPECT_EQ(settle(guard, 0.975, 0.0005, 3), 20);
-  EXPECT_EQ(settle(guard, 0.975, 0.0005, 3), 20) << "never finer than that";
+  EXPECT_EQ(settle(guard, 0.975, 0.0005, 4), 18);
 }
 
 }  // namespace
