@@ -6,6 +6,8 @@
 #include <csignal>
 #include <ctime>
 
+#include "base/thread.h"
+
 namespace vigie::loadgen {
 
 Loop::Loop(const Clock& clock) : clock_(clock), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
@@ -32,6 +34,7 @@ void Loop::run_deadlines() {
 }
 
 void Loop::run() {
+  ask_for_short_turns();  // or what is measured beside masked cameras is how long this program waits for them
   std::array<epoll_event, 256> events;
   while (!stopped_) {
     run_deadlines();

@@ -20,7 +20,10 @@ Result<std::unique_ptr<ShardPool>> ShardPool::make(ShardPoolOptions options) {
   }
   for (size_t i = 0; i < options.shards; ++i) {
     Shard& shard = *pool->shards_[i];
-    auto thread = start_thread(shard.loop->name(), [loop = shard.loop.get()] { loop->run(); });
+    auto thread = start_thread(shard.loop->name(), [loop = shard.loop.get()] {
+      ask_for_short_turns();
+      loop->run();
+    });
     if (!thread) return std::move(thread).error();
     shard.thread = std::move(*thread);
     if (options.cpus.empty()) continue;
