@@ -1,8 +1,8 @@
 // Markers and timestamps that do not tell where a picture ends: F1 to F4, I5.
 #include <gtest/gtest.h>
 
-#include "quirks_support.h"
 #include "base/bit_writer.h"
+#include "quirks_support.h"
 
 namespace vigie::rtp {
 namespace {
