@@ -1,8 +1,8 @@
 """Retention by category, and the purge that leaves the chain whole (L-33).
 
-First the anchor "purged until" is written and signed; then the entries that it names are taken out of the closed
-segments, their heads stay; leading segments without any entry left go as a whole. Whoever verifies accepts a missing
-entry or a missing beginning only where a signed anchor says so.
+First the anchor "purged until" is written, with a checkpoint right behind it; then the entries that it names are taken
+out of the closed segments, their heads stay; leading segments without any entry left go as a whole. Whoever verifies
+accepts a missing entry or a missing beginning only where such an anchor says so.
 """
 
 import os
@@ -68,14 +68,20 @@ class Anchor:
 
 
 def find_anchors(folder: Path) -> list[Anchor]:
-    """Every anchor of a journal, as it stands: whether it is signed is for `verify` to say."""
+    """Every anchor of a journal. One counts only with a checkpoint in the very next line: they are written together.
+
+    So no later checkpoint makes an anchor good that somebody else put there. Not checked: the signature.
+    """
     found = []
+    before: Anchor | None = None
     for file in segment_files(folder):
-        if not _ANCHOR.search(file.read_bytes()):
+        if before is None and not _ANCHOR.search(file.read_bytes()):
             continue
         for raw in raw_lines(file):
-            if _ANCHOR.search(raw.text) and (line := split_line(raw.text)) is not None and (anchor := anchor_of(line)):
-                found.append(anchor)
+            if before is not None and b'"kind":"journal.checkpoint"' in raw.text:
+                found.append(before)
+            line = split_line(raw.text) if _ANCHOR.search(raw.text) else None
+            before = None if line is None else anchor_of(line)
     return found
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from vigie.errors import JournalDamagedError
 from vigie.journal import keys
 from vigie.journal.line import NO_LINE, Line, split_line
-from vigie.journal.purge import FLOOR_MONTHS, Anchor, anchor_of, find_anchors, latest, months_before
+from vigie.journal.purge import FLOOR_MONTHS, anchor_of, find_anchors, latest, months_before
 from vigie.journal.records import Checkpoint, JournalCreated, parse_record
 from vigie.journal.segments import NEWEST, RawLine, is_written, raw_lines, read_newest, segment_files
 from vigie.journal.texts import instant_text, parse_instant
@@ -24,7 +24,6 @@ What = Literal[
     "inserted",
     "removed",  # its entry is gone, and no anchor says so
     "purged_early",  # an anchor below the floor of retention
-    "anchor",  # what is gone was named by an anchor that no checkpoint covers
     "signature",
     "key",
     "truncated",
@@ -147,11 +146,7 @@ class _Reader:
         self._files = segment_files(self._folder)
         self._anchors = find_anchors(self._folder)
         self._until = latest(self._anchors)
-        self._signed_anchors: list[Anchor] = []
-        self._waiting_anchors: list[Anchor] = []
         self._before: tuple[RawLine, Line] | None = None
-        self._first_purged: tuple[RawLine, Line] | None = None
-        self._first: tuple[RawLine, Line] | None = None
         self._copy: Iterator[tuple[RawLine, Line]] | None = None
         self._copy_next: tuple[RawLine, Line] | None = None
 
@@ -251,7 +246,6 @@ class _Reader:
         return ""
 
     def _begin(self, raw: RawLine, line: Line) -> None:
-        self._first = (raw, line)
         self._result.first_seq, self._result.first_at = line.seq, line.at
         if line.seq == 1 and line.prev != NO_LINE:
             self._found("rewritten", raw, 1, "the first line follows another line")
@@ -264,7 +258,6 @@ class _Reader:
 
     def _take_purged(self, raw: RawLine, line: Line) -> None:
         self._result.purged += 1
-        self._first_purged = self._first_purged or (raw, line)
         if line.at >= self._until.get(line.category, ""):
             self._found(
                 "removed", raw, line.seq, f"its entry is gone, and no anchor purges {line.category} of {line.at}"
@@ -286,7 +279,6 @@ class _Reader:
             if early:
                 text = f"{', '.join(early)} was purged up to less than {FLOOR_MONTHS} months before"
                 self._found("purged_early", raw, line.seq, text)
-            self._waiting_anchors.append(anchor)
 
     def _same_journal(self, raw: RawLine, line: Line, journal: str, key: str) -> None:
         result = self._result
@@ -309,8 +301,6 @@ class _Reader:
             self._found("signature", raw, line.seq, "the checkpoint's signature does not hold")
         self._result.checkpoints += 1
         self._result.signed_through = record.through
-        self._signed_anchors += self._waiting_anchors
-        self._waiting_anchors = []
 
     def _lay_beside(self, raw: RawLine, line: Line) -> None:
         """Compares with the second place, which may begin earlier: it is purged by itself."""
@@ -339,7 +329,6 @@ class _Reader:
             self._reaches(next(self._later_copies(), None), "the second place")
         if self._newest is None and (self._result.checkpoints > 1 or not self._live) and self._result.lines:
             self._end("truncated", f"{NEWEST} is missing: a cut of the end would not be seen")
-        self._anchors_are_signed()
         unsigned = self._result.last_seq - self._result.signed_through
         if unsigned > 1:
             self._result.notes.append(f"the last {unsigned} lines are not signed yet")
@@ -364,14 +353,3 @@ class _Reader:
         if self._before is None:
             raise _Found(Finding(what, self._folder, 0, 1, text))
         self._found(what, self._before[0], self._result.last_seq + 1, text)
-
-    def _anchors_are_signed(self) -> None:
-        """Whatever is gone must be named by anchors that a checkpoint covers."""
-        until = latest(self._signed_anchors)
-        begins = max((anchor.begins for anchor in self._signed_anchors), default=1)
-        text = "the anchor that names what is gone is not signed"
-        if self._first is not None and self._first[1].seq > begins:
-            self._found("anchor", self._first[0], self._first[1].seq, text)
-        if self._first_purged is not None and until != self._until:
-            raw, line = self._first_purged
-            self._found("anchor", raw, line.seq, text)

@@ -221,10 +221,10 @@ class Journal:
                 return
 
     def _take(self) -> list[_Job]:
-        """What fits in one write; a job that rotates comes first in its own."""
+        """What fits in one write. A job that rotates comes first in it, one that signs last: an anchor needs that."""
         jobs: list[_Job] = []
         size = 0
-        while self._jobs and size < self._limits.batch_bytes and not (jobs and self._jobs[0].rotate):
+        while self._jobs and size < self._limits.batch_bytes and not (jobs and (jobs[-1].sign or self._jobs[0].rotate)):
             job = self._jobs.popleft()
             size += sum(len(entry) + 512 for _, entry in job.entries)
             self._waiting -= len(job.entries)
