@@ -90,7 +90,7 @@ def anchor_of(line: Line) -> Anchor | None:
     if line.category != "journal" or line.purged:
         return None
     try:
-        record = parse_record(line.entry)
+        record = parse_record(line.record_text())
     except ValueError:
         return None
     if not isinstance(record, Purge):

@@ -83,7 +83,7 @@ def read_entries(folder: Path, containing: Sequence[str] = ()) -> Iterator[Entry
             if line.purged:
                 continue
             try:
-                yield Entry(line.seq, parse_instant(line.at), parse_record(line.entry))
+                yield Entry(line.seq, parse_instant(line.at), parse_record(line.record_text()))
             except ValueError:
                 raise JournalDamagedError("an entry that cannot be read", f"{file}:{raw.number}") from None
 

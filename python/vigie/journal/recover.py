@@ -130,7 +130,7 @@ def _find_checkpoint(folder: Path) -> Line | None:
 
 def _checkpoint(line: Line) -> Checkpoint:
     try:
-        record = parse_record(line.entry)
+        record = parse_record(line.record_text())
     except ValueError:
         record = None
     if not isinstance(record, Checkpoint):

@@ -265,7 +265,7 @@ class _Reader:
 
     def _take_own(self, raw: RawLine, line: Line) -> None:
         try:
-            record = parse_record(line.entry)
+            record = parse_record(line.record_text())
         except ValueError:
             self._found("altered", raw, line.seq, "an entry of the journal's own that cannot be read")
             return

@@ -95,6 +95,16 @@ def test_what_is_older_than_its_category_is_kept_goes_and_the_rest_verifies(open
         assert heads.get(line.seq, line.hash) == line.hash
 
 
+def test_what_is_gone_cannot_be_found_out_by_trying(open_journal: Open) -> None:
+    """Two equal entries have nothing in common but their length."""
+    journal = open_journal()
+    one, other = journal.append_many([login(), login()])
+    lines = {line.seq: line for text in texts_of(journal.folder) if (line := split_line(text))}
+    assert lines[one].record_text() == lines[other].record_text() == record_bytes(login())
+    assert lines[one].sha256 != lines[other].sha256
+    assert lines[one].without_entry().count(b"op-12") == 0
+
+
 def test_leading_segments_without_entries_go_as_a_whole(open_journal: Open, clock: Clock) -> None:
     journal = aged(open_journal, clock)
     files = segment_files(journal.folder)

@@ -193,7 +193,7 @@ def rewritten_from(lines: list[bytes], index: int, key: Ed25519PrivateKey | None
     for number, text in enumerate(lines[index:]):
         line = split_line(text)
         assert line is not None
-        entry = record_bytes(login("nobody")) if number == 0 else line.entry
+        entry = record_bytes(login("nobody")) if number == 0 else line.record_text()
         if number and b'"journal.checkpoint"' in entry and key is not None:
             fields = json.loads(entry)
             message = keys.checkpoint_message(fields["journal"], chain.seq, chain.hash)
@@ -220,7 +220,7 @@ def test_a_signature_of_another_key_under_the_right_name_does_not_hold(damaged: 
     index = next(i for i, line in enumerate(damaged.lines) if i > 5 and b'"journal.checkpoint"' in line)
     line = split_line(damaged.lines[index])
     assert line is not None
-    fields = json.loads(line.entry)
+    fields = json.loads(line.record_text())
     fields["signature"] = base64.b64encode(bytes(64)).decode()
     entry = record_bytes(Checkpoint.model_validate_json(json.dumps(fields)))
     other = sealed(chain_before(damaged.lines, index), damaged.lines[index], entry)
@@ -297,7 +297,7 @@ def test_lines_of_another_journal_of_the_same_key_do_not_belong(whole: Path, tmp
     record = split_line(theirs)
     assert record is not None
     index = next(i for i, line in enumerate(damage.lines) if i > 5 and b'"journal.checkpoint"' in line)
-    forged = sealed(chain_before(damage.lines, index), damage.lines[index], record.entry)
+    forged = sealed(chain_before(damage.lines, index), damage.lines[index], record.record_text())
     found = damage.write([*damage.lines[:index], forged, *damage.lines[index + 1 :]])
     assert found.finding is not None
     assert found.finding.what == "signature"

@@ -307,7 +307,7 @@ with Journal(Path(sys.argv[1]), KEY, limits=Limits(segment_bytes=20_000, checkpo
 """
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.integers(1, 120))
 def test_a_killed_writer_lost_nothing_that_it_acknowledged(tmp_path: Path, lines: int) -> None:
     folder = tmp_path / "journal"
