@@ -114,7 +114,7 @@ def is_gone(line: Line, until: dict[str, str]) -> bool:
 
 def plan_purge(folder: Path, retention: Retention, now_ns: int, actor: Actor, shipped: int | None) -> Purge:
     """The anchor of a purge. `shipped`: what the second place has confirmed; lines beyond it keep their heads."""
-    until = {category: months_before(now_ns, retention.months(category)) for category in CATEGORIES}
+    until = {category: max(0, months_before(now_ns, retention.months(category))) for category in CATEGORIES}
     texts: dict[str, str] = {category: instant_text(time_ns) for category, time_ns in until.items()}
     begins = 1
     for file in segment_files(folder):

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,12 +99,17 @@ def sync_folder(folder: Path) -> None:
 def take_lock(folder: Path) -> int:
     """The descriptor that holds the right to write; closing it gives it back. Raises JournalBusyError."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise JournalBusyError("right would be one writer a folder", str(folder)) from None
-    return descriptor
+    for pause_s in (0.01, 0.02, 0.05, None):  # whoever verifies holds it too, for an instant
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if pause_s is None:
+                break
+            time.sleep(pause_s)
+        else:
+            return descriptor
+    os.close(descriptor)
+    raise JournalBusyError("right would be one writer a folder", str(folder))
 
 
 def is_written(folder: Path) -> bool:

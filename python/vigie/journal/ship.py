@@ -23,6 +23,7 @@ from vigie.journal.segments import (
 )
 
 SEND_BYTES = 1 << 20
+REMEMBER_LINES = 1000
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Shipper:
         self._in_step = False
         self._away = False
         self._differs = False
-        self.held = _remembered(folder)
+        self.held = self._remembered = _remembered(folder)
         self._cursor = _Cursor(folder)
         self._thread = threading.Thread(target=self._run, name="vigie-journal-ship", daemon=True)
         self._thread.start()
@@ -152,6 +153,7 @@ class Shipper:
             if not self._differs and told.seq > 0:
                 self._bring_up_to(told)
             if closing:
+                self._remember()
                 self._close_place()
                 return
 
@@ -165,6 +167,7 @@ class Shipper:
                 self.held = last
         except Exception as error:  # noqa: BLE001 - a fault of a place that a host made must not end the copying unseen
             self._in_step = False
+            self._remember()
             self._close_place()
             if not self._away:
                 self._away = True
@@ -173,8 +176,15 @@ class Shipper:
         if self._away and self._in_step:
             self._away = False
             self._on_alarm(Alarm("second_place_back", f"it holds all up to seq {self.held}"))
-        with contextlib.suppress(OSError):  # remembered with the next line, then
-            replace_file(self._folder / SECOND, json.dumps({"held": self.held}).encode())
+        if self.held - self._remembered >= REMEMBER_LINES:
+            self._remember()
+
+    def _remember(self) -> None:
+        """Keeps what the place has confirmed; less often than it confirms, for it costs two writes of the disk."""
+        if self.held > self._remembered:
+            with contextlib.suppress(OSError):  # the next time, then
+                replace_file(self._folder / SECOND, json.dumps({"held": self.held}).encode())
+                self._remembered = self.held
 
     def _compare(self, told: Chain) -> bool:
         """Whether the place holds what the journal holds, or less than it that was never confirmed."""

@@ -13,7 +13,7 @@ from vigie.journal.line import NO_LINE, Line, split_line
 from vigie.journal.purge import FLOOR_MONTHS, anchor_of, find_anchors, latest, months_before
 from vigie.journal.records import Checkpoint, JournalCreated, parse_record
 from vigie.journal.segments import NEWEST, RawLine, is_written, raw_lines, read_newest, segment_files
-from vigie.journal.texts import instant_text, parse_instant
+from vigie.journal.texts import NS, instant_text, parse_instant
 
 What = Literal[
     "altered",  # within the line
@@ -72,6 +72,9 @@ class Verification:
     def ok(self) -> bool:
         """Whether all holds."""
         return self.finding is None
+
+
+_CLOCK_NS = 86_400 * NS  # a clock that went back between the plan of a purge and its line makes no finding
 
 
 class _Found(Exception):  # noqa: N818 - it ends the reading, and is no error
@@ -274,7 +277,7 @@ class _Reader:
         elif isinstance(record, Checkpoint):
             self._take_checkpoint(raw, line, record)
         elif anchor := anchor_of(line):
-            floor = instant_text(months_before(parse_instant(line.at), FLOOR_MONTHS))
+            floor = instant_text(max(0, months_before(parse_instant(line.at), FLOOR_MONTHS) + _CLOCK_NS))
             early = [category for category, until in anchor.until.items() if until > floor]
             if early:
                 text = f"{', '.join(early)} was purged up to less than {FLOOR_MONTHS} months before"

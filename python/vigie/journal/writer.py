@@ -61,6 +61,10 @@ class _Job:
     sign: bool = False
     rotate: bool = False
 
+    def __post_init__(self) -> None:
+        # An asyncio task that is cancelled would cancel this future too; the line is written all the same.
+        self.future.set_running_or_notify_cancel()
+
 
 class Journal:
     """The writer of one folder. A context manager.
@@ -68,7 +72,8 @@ class Journal:
     `append` returns when the line is durable; calls that come together share one write and one fsync. Times come from
     `clock` (ns since 1970 UTC): a step back is recorded, and seq is the order in any case.
     Parameters: `key` signs; `second` gets a copy as the journal grows; `on_alarm` hears of what needs somebody, from a
-    thread of the journal's: the second place is away, is back, or holds something else; a checkpoint was not noted.
+    thread of the journal's, and may not wait for the journal there: the second place is away, is back, or holds
+    something else; a checkpoint was not noted.
     Errors: JournalBusyError, JournalDamagedError (nothing is changed then), InvalidArgumentError for another key.
     Thread: everything may be called from any thread; for asyncio `await asyncio.wrap_future(journal.submit([record]))`.
     """
@@ -215,8 +220,13 @@ class Journal:
                     self._wake.wait(None if self._signed_seq == self._chain.seq else self._limits.checkpoint_s)
                 jobs = self._take()
                 last = self._closing and not self._jobs
-            if jobs or self._is_due(self._chain, self._clock()):
-                self._commit(jobs)
+            try:
+                if jobs or self._is_due(self._chain, self._clock()):
+                    self._commit(jobs)
+            except Exception as error:  # noqa: BLE001 - a fault of a host's clock or alarm must not leave callers waiting
+                for job in jobs:
+                    if not job.future.done():
+                        job.future.set_exception(error)
             if last:
                 return
 

@@ -1,19 +1,24 @@
 """Retention by category: what is gone is gone, the rest verifies, and only an anchor makes it so (L-33)."""
 
+import os
 import shutil
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from python.journal.made import KEY, OPERATOR, Clock, begin, fill, login, texts_of
+from python.journal.made import KEY, OPERATOR, Clock, fill, login, texts_of
 from vigie.journal import FolderPlace, Journal, Limits, Retention, read_entries, verify
 from vigie.journal.line import Chain, split_line
-from vigie.journal.purge import apply_anchors, find_anchors, months_before
+from vigie.journal.purge import apply_anchors, find_anchors, months_before, plan_purge
 from vigie.journal.records import CATEGORIES, Purge, PurgedUntil, record_bytes
 from vigie.journal.segments import segment_files
 from vigie.journal.texts import NS, instant_text
@@ -191,6 +196,19 @@ def test_the_copy_is_purged_by_its_own_anchors(open_journal: Open, clock: Clock,
     assert found.ok, found.finding
 
 
+def test_the_segment_that_is_being_written_is_left_alone(open_journal: Open, clock: Clock, tmp_path: Path) -> None:
+    """The copy's writer has it open: replaced, it would take lines that nobody finds."""
+    second = tmp_path / "second"
+    second.mkdir()
+    journal = aged(open_journal, clock, second=FolderPlace(second))
+    journal.purge(Retention(), OPERATOR)
+    journal.close()
+    (file,) = segment_files(second)
+    before = file.read_bytes()
+    assert apply_anchors(second).entries == 0
+    assert file.read_bytes() == before
+
+
 def purged_copy(open_journal: Open, clock: Clock, tmp_path: Path) -> Path:
     journal = aged(open_journal, clock)
     journal.purge(Retention(views=6, journal=36), OPERATOR)
@@ -285,10 +303,32 @@ def test_a_later_purge_with_a_longer_retention_forgets_no_anchor(open_journal: O
     assert found.ok, found.finding
 
 
-def test_appending_goes_on_during_a_purge(open_journal: Open, clock: Clock) -> None:
-    journal = aged(open_journal, clock)
-    waiting = [journal.submit([login(), begin()]) for _ in range(50)]
-    journal.purge(Retention(), OPERATOR)
-    waiting += [journal.submit([login(), begin()]) for _ in range(50)]
-    assert len({seq for each in waiting for seq in each.result()}) == 200
+def test_what_waits_behind_an_anchor_is_written_behind_its_checkpoint(
+    open_journal: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write is held up until the anchor waits, and an entry behind it."""
+    late: list[Future[range]] = []
+    slow, writing = threading.Event(), threading.Event()
+
+    def write(descriptor: int, text: bytes) -> int:
+        if slow.is_set() and not late:
+            writing.set()
+            while not journal._jobs:
+                time.sleep(0)
+            late.append(journal.submit([login("late")]))
+        return os.write(descriptor, text)
+
+    def plan(*arguments: Any) -> Purge:
+        slow.set()
+        journal.submit([login("early")])
+        assert writing.wait(20)
+        return plan_purge(*arguments)
+
+    monkeypatch.setattr("vigie.journal.writer.plan_purge", plan)
+    journal = aged(open_journal, clock, write=write)
+    gone = journal.purge(Retention(), OPERATOR)
+    (seqs,) = [future.result() for future in late]
+    kinds = {entry.seq: entry.record.kind for entry in read_entries(journal.folder)}
+    assert [kinds[seqs[0] - back] for back in (2, 1, 0)] == ["journal.purge", "journal.checkpoint", "login"]
+    assert gone.entries > 0
     assert verify(journal.folder, PUBLIC).ok

@@ -143,6 +143,30 @@ def test_asyncio_waits_without_a_thread_of_its_own(open_journal: Open) -> None:
     assert all(each.stop - each.start == 2 for each in asyncio.run(many()))
 
 
+def test_a_task_that_is_cancelled_disturbs_nobody(open_journal: Open) -> None:
+    journal = open_journal()
+
+    async def cancelled() -> None:
+        waits = asyncio.ensure_future(asyncio.wrap_future(journal.submit([login("cancelled")])))
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+
+    asyncio.run(cancelled())
+    journal.append(login("after"))
+    who = [entry.record.actor.agent for entry in read_entries(journal.folder) if entry.record.kind == "login"]
+    assert who == ["cancelled", "after"]
+
+
+def test_a_fault_of_the_clock_is_answered(open_journal: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = open_journal()
+    now, clock.now_ns = clock.now_ns, -(10**30)
+    with pytest.raises((ValueError, OverflowError)):
+        journal.append(login())
+    clock.now_ns = now
+    journal.append(login())
+    assert verify(journal.folder, PUBLIC).ok
+
+
 def test_one_writer_a_folder(open_journal: Open) -> None:
     open_journal()
     with pytest.raises(JournalBusyError):
@@ -273,6 +297,50 @@ def test_what_a_crash_cannot_have_done_is_not_repaired(open_journal: Open) -> No
         open_journal()
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=st.lists(st.integers(1, 5), max_size=6), data=st.data())
+def test_a_journal_that_was_cut_goes_on_or_is_left_as_it_is(
+    tmp_path_factory: pytest.TempPathFactory, counts: list[int], data: st.DataObject
+) -> None:
+    """Cut anywhere: nothing that is signed is given up, and nothing that is not is made up."""
+    top = tmp_path_factory.mktemp("cut")
+    clock = Clock()
+    limits = Limits(segment_bytes=3000, checkpoint_lines=6)
+    with Journal(top / "journal", KEY, clock=clock, limits=limits) as journal:
+        for count in counts:
+            journal.append_many([login(f"op-{index}") for index in range(count)])
+        shutil.copytree(journal.folder, top / "crashed")
+    folder = top / "crashed"
+    file = segment_files(folder)[-1]
+    whole = file.read_bytes()
+    before = texts_of(folder)
+    size = data.draw(st.integers(0, len(whole)))
+    file.write_bytes(whole[:size])
+    try:
+        Journal(folder, KEY, clock=clock, limits=limits).close()
+    except JournalDamagedError:
+        assert file.read_bytes() == whole[:size]
+        newest = (folder / "newest.json").read_bytes()
+        assert newest not in whole[:size]
+        return
+    assert verify(folder, PUBLIC).ok
+    kept = len(before) - whole[size:].count(b"\n")
+    assert texts_of(folder)[:kept] == before[:kept]
+
+
+def test_an_unsigned_line_that_was_altered_is_not_cut_off(open_journal: Open, tmp_path: Path, clock: Clock) -> None:
+    """It was answered, and no crash alters a byte."""
+    journal = open_journal(limits=Limits())
+    journal.append_many([login("op-1"), login("op-2")])
+    shutil.copytree(journal.folder, tmp_path / "crashed")
+    (file,) = segment_files(tmp_path / "crashed")
+    text = file.read_bytes().replace(b"op-1", b"op-9")
+    file.write_bytes(text)
+    with pytest.raises(JournalDamagedError, match="sha256"):
+        Journal(tmp_path / "crashed", KEY, clock=clock)
+    assert file.read_bytes() == text
+
+
 def test_zeros_of_a_lost_write_are_taken_off(open_journal: Open) -> None:
     journal = open_journal(limits=Limits())
     journal.append(login())
@@ -308,7 +376,7 @@ with Journal(Path(sys.argv[1]), KEY, limits=Limits(segment_bytes=20_000, checkpo
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(lines=st.integers(1, 120))
+@given(lines=st.integers(1, 40))
 def test_a_killed_writer_lost_nothing_that_it_acknowledged(tmp_path: Path, lines: int) -> None:
     folder = tmp_path / "journal"
     tests = Path(__file__).parents[2]
