@@ -55,13 +55,18 @@ def verify_command(
         Path | None,
         typer.Option("--checkpoint", help="A newest.json that was kept elsewhere.", show_default=False),
     ] = None,
+    is_copy: Annotated[
+        bool, typer.Option("--copy", help="PATH is a second place, which may be without newest.json.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Says whether every line is as it was written, and else names the first that is not.
 
     Exit code 0: all holds; 1: it does not; 2: there is no journal, or a file given cannot be read.
     """
-    result = _or_exit(lambda: verify(path, None if key is None else keys.load_public(key), against, _noted(noted)))
+    public = _or_exit(lambda: None if key is None else keys.load_public(key))
+    kept = _or_exit(lambda: _noted(noted))
+    result = _or_exit(lambda: verify(path, public, against, kept, is_copy=is_copy))
     if as_json:
         print(json.dumps(_verification_json(result), indent=2))
     else:
@@ -312,7 +317,7 @@ def purge(path: Folder, key: PublicKey = None, as_json: Json = False) -> None:
 
     Exit code 1: it does not hold, and nothing was taken out.
     """
-    result = _or_exit(lambda: verify(path, None if key is None else keys.load_public(key)))
+    result = _or_exit(lambda: verify(path, None if key is None else keys.load_public(key), is_copy=True))
     if result.finding is not None:
         print(f"error: nothing is taken out of a journal that does not hold: {result.finding}", file=sys.stderr)
         raise typer.Exit(1)

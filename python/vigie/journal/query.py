@@ -1,12 +1,12 @@
 """Questions to the journal, as functions over its entries: no clock, no socket; only `read_entries` reads files.
 
 Sealed (L-28) and targeted (L-27) entries, and what the journal writes about itself, are shown to the auditor alone.
-Others cannot infer that they exist: the entries shown to them are numbered anew, without seq and hashes, and what
-belongs to a hidden view, route, requisition, export, hold or incident is hidden with it.
+Others cannot infer that they exist: the entries shown to them are numbered anew, without seq, hashes and revisions, and
+what belongs to a hidden view, route, requisition, export, hold or incident is hidden with it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from vigie.errors import JournalDamagedError
 from vigie.journal.line import split_line
-from vigie.journal.records import Fields, Record, parse_record
+from vigie.journal.records import Apply, Fields, Record, parse_record
 from vigie.journal.segments import raw_lines, segment_files
 from vigie.journal.texts import AgentName, Instant, Name, parse_instant
 
@@ -101,6 +101,8 @@ def visible(entries: Iterable[Entry], audience: Audience) -> Iterator[Entry]:
         links = [(name, value) for name in _LINKS if (value := getattr(record, name, None)) is not None]
         if record.visibility != "normal" or any(link in hidden for link in links):
             hidden.update(links)
+        elif isinstance(record, Apply):
+            yield replace(entry, record=record.model_copy(update={"revision": None, "rolled_back_to": None}))
         else:
             yield entry
 

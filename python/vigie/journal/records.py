@@ -72,7 +72,11 @@ class OfCamera(Record):
 
 
 class View(OfCamera):
-    """Pixels that one viewer receives, without a seek in between. `view` is unique in the journal."""
+    """Pixels that one viewer receives, without a seek in between.
+
+    `view` is unique in the journal, and drawn, not counted, as the ids of routes, exports and requisitions: a hole in
+    them would tell others of what is hidden from them.
+    """
 
     category: ClassVar[Category] = "views"
     view: Code
@@ -152,11 +156,14 @@ class RouteClose(OfCamera):
 
 
 class Apply(Record):
-    """Objects were changed; one line a revision. `document`: SHA-256 of what was applied."""
+    """Objects were changed; one line a revision. `document`: SHA-256 of what was applied.
+
+    `revision` is always written; none where it is hidden: the auditor alone is shown it, for it counts.
+    """
 
     kind: Literal["apply"] = "apply"
     category: ClassVar[Category] = "decisions"
-    revision: Count
+    revision: Count | None
     document: Digest | None = None
     created: Annotated[tuple[ObjectRef, ...], Field(max_length=MAX_OBJECTS)] = ()
     changed: Annotated[tuple[ObjectRef, ...], Field(max_length=MAX_OBJECTS)] = ()

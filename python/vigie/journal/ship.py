@@ -58,7 +58,9 @@ class SecondPlace(Protocol):
 class FolderPlace:
     """A folder on another machine's file system, or on another disk. It must exist: one that is not mounted is away.
 
-    What it holds is a journal of its own right: `vigie journal verify` reads it, a torn end is cut as there.
+    What it holds is a journal of its own right: `vigie journal verify --copy` reads it, a torn end is cut as there.
+    Best is a file system that lets files grow and appear but not shrink, go or be replaced (`chattr +a`): the note of
+    the newest checkpoint is left out there, and a torn end has to be cut by whoever looks after the place.
     """
 
     def __init__(self, folder: Path, segment_bytes: int = 16 << 20) -> None:
@@ -98,7 +100,8 @@ class FolderPlace:
         self._held = Held(last.seq, last.hash)
         for part in reversed(parts):
             if part is not None and part.category == "journal" and b'"kind":"journal.checkpoint"' in part.entry:
-                replace_file(self._folder / NEWEST, part.text())
+                with contextlib.suppress(OSError):  # where nothing can be replaced, nothing can be cut off either
+                    replace_file(self._folder / NEWEST, part.text())
                 break
 
     def close(self) -> None:

@@ -87,21 +87,24 @@ def verify(
     key: Ed25519PublicKey | None = None,
     against: Path | None = None,
     noted: Line | None = None,
+    *,
+    is_copy: bool = False,
 ) -> Verification:
     """Reads a whole journal, line by line.
 
     Parameters: `key`: of the one who is to have signed; without it the journal's own word is taken, which proves only
     that it agrees with itself. `against`: the second place. `noted`: a checkpoint that somebody kept elsewhere.
+    `is_copy`: the folder is a second place, which may be without the note of its newest checkpoint.
     A journal that is being written may be verified.
     Raises: NotFoundError where there is no journal; OSError.
     """
     result = Verification(folder, key_given=key is not None, key="" if key is None else keys.public_text(key))
     copy = None
     if against is not None:
-        copy = verify(against, key)
+        copy = verify(against, key, is_copy=True)
         # Before ours is read: what comes in between must not look as if it were missing here.
         sizes = {file: file.stat().st_size for file in segment_files(against)}
-    reader = _Reader(result, noted)
+    reader = _Reader(result, noted, is_copy)
     if copy is not None and against is not None:
         reader.compare_with(_lines_within(sizes))
     try:
@@ -139,10 +142,11 @@ def _lines_within(sizes: dict[Path, int]) -> Iterator[tuple[RawLine, Line]]:
 class _Reader:
     """One reading of a journal."""
 
-    def __init__(self, result: Verification, noted: Line | None) -> None:
+    def __init__(self, result: Verification, noted: Line | None, is_copy: bool) -> None:
         self._result = result
         self._folder = result.folder
         self._noted = noted
+        self._is_copy = is_copy
         self._live = is_written(self._folder)
         self._newest_fault: Finding | None = None
         self._newest = self._read_newest()
@@ -330,7 +334,8 @@ class _Reader:
         self._reaches(self._noted, "the checkpoint given")
         if self._copy is not None and self._copy_next is not None:
             self._reaches(next(self._later_copies(), None), "the second place")
-        if self._newest is None and (self._result.checkpoints > 1 or not self._live) and self._result.lines:
+        noted_late = self._live and self._result.checkpoints <= 1
+        if self._newest is None and self._result.lines and not noted_late and not self._is_copy:
             self._end("truncated", f"{NEWEST} is missing: a cut of the end would not be seen")
         unsigned = self._result.last_seq - self._result.signed_through
         if unsigned > 1:

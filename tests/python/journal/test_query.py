@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from python.journal.made import KEY, OPERATOR, POLICE, START_NS, Clock, begin, end, login, texts_of
 from vigie.errors import JournalDamagedError
 from vigie.journal import Entry, Journal, Page, Query, ask, read_entries, visible
-from vigie.journal.records import JournalClosed, MaskChange, Operation, Record, Requisition, RouteOpen
+from vigie.journal.records import Apply, JournalClosed, MaskChange, Operation, Record, Requisition, RouteOpen
 from vigie.journal.segments import segment_files
 
 Open = Callable[..., Journal]
@@ -80,6 +80,17 @@ def test_what_belongs_to_a_hidden_view_is_hidden_with_it() -> None:
     route = RouteOpen(actor=OPERATOR, camera="c", route="r-1", visibility="sealed")
     found = list(visible(entries(hidden, careless, route, begin(route="r-1"), login()), "others"))
     assert [entry.record.kind for entry in found] == ["login"]
+
+
+def test_revisions_are_the_auditors_for_they_count() -> None:
+    applied = [
+        Apply(actor=OPERATOR, revision=number, visibility=how)
+        for number, how in ((7, "normal"), (8, "targeted"), (9, "normal"))
+    ]
+    shown = ask(entries(*applied), Query(), "others").rows
+    assert [row.record.revision for row in shown] == [None, None]  # type: ignore[attr-defined]
+    audited = ask(entries(*applied), Query(), "auditor").rows
+    assert [row.record.revision for row in audited] == [7, 8, 9]  # type: ignore[attr-defined]
 
 
 KIND_OF = st.sampled_from(["login", "begin", "end", "own"])

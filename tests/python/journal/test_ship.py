@@ -1,5 +1,6 @@
 """The second place: copied as the journal grows, away and caught up with, never written to where it differs."""
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +162,29 @@ def test_a_folder_is_a_journal_of_its_own_right(open_journal: Open, tmp_path: Pa
     assert verify(second, PUBLIC).ok
     assert verify(journal.folder, PUBLIC, second).ok
     assert alarms.heard == []
+
+
+def test_a_place_where_files_can_only_grow(
+    open_journal: Open, tmp_path: Path, alarms: Alarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if target.parent == second:
+            raise PermissionError(1, "append only")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    journal = open_journal(second=FolderPlace(second), on_alarm=alarms)
+    fill(journal, 20)
+    journal.close()
+    assert alarms.heard == []
+    assert not (second / "newest.json").exists()
+    assert verify(journal.folder, PUBLIC, second).ok
+    assert verify(second, PUBLIC, is_copy=True).ok
+    assert not verify(second, PUBLIC).ok
 
 
 def test_a_torn_end_of_the_copy_is_cut_and_sent_anew(open_journal: Open, tmp_path: Path, alarms: Alarms) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from python.journal.made import example_of
+from python.journal.made import KEY, Clock, begin, example_of, login
+from vigie.journal import Journal, read_entries
 from vigie.journal.records import (
     CATEGORIES,
     KINDS,
@@ -135,6 +137,16 @@ def test_the_reason_is_cleaned_when_made_and_left_alone_when_read() -> None:
     assert record.reason == "[removed: plate]"
     written = record_bytes(record).replace(b"[removed: plate]", b"AB-123-CD")
     assert parse_record(written).reason == "AB-123-CD"
+
+
+def test_a_scan_of_a_journal_finds_no_plate_no_secret_and_no_picture(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal", KEY, clock=Clock()) as journal:
+        for hostile in HOSTILE:
+            journal.append_many([begin(reason=f"x {hostile} y"), login()])
+    entries = [entry.record for entry in read_entries(journal.folder) if entry.record.category != "journal"]
+    for record in entries:
+        text = record_bytes(record).decode()
+        assert not re.search(r"AB.?123.?CD|BEGIN X|mot de passe: x|[A-Za-z0-9+/]{40,}", text), text
 
 
 def test_fields_that_no_kind_has_are_refused() -> None:
