@@ -281,7 +281,7 @@ def report(
     except ZoneInfoNotFoundError:
         _wrong("--zone", f'no time zone "{zone}"; right would be such as Europe/Paris')
     if csv is not None:
-        _write(csv, report_csv(found))
+        _write(csv, report_csv(found, _verified(checked)))
     if html is not None:
         _write(html, report_html(found, _verified(checked)))
     if checked.finding is not None:
@@ -291,7 +291,7 @@ def report(
 
 def _verified(result: Verification) -> str:
     if result.finding is not None:
-        return f"DOES NOT HOLD, {result.finding.what} at seq {result.finding.seq}"
+        return f"DOES NOT HOLD ({result.finding.what})"  # no seq: how many lines there are is the auditor's
     through = f"verified, signed up to {result.last_at[:10]}" if result.signed_through else "verified, not signed"
     return through + ("" if result.key_given else " (with the key that it names itself)")
 

@@ -12,11 +12,11 @@ _MODES = ("live", "playback", "tap")
 _STYLE = """
 body{font:15px/1.45 sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#111;background:#fff}
 h1{font-size:1.5em;margin-bottom:.1em}h2{font-size:1.1em;margin-top:1.8em}
-table{border-collapse:collapse;width:100%}caption{text-align:left;padding:.3em 0;color:#444}
+table{border-collapse:collapse;width:100%}
 th,td{padding:.25em .6em;border-bottom:1px solid #ccc;text-align:right;font-variant-numeric:tabular-nums}
 th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #111;vertical-align:bottom}
 thead{display:table-header-group}tr{break-inside:avoid}
-.warn{border-left:4px solid #b00;padding:.4em .8em;background:#fdf0f0}.low{font-weight:bold}
+.warn{border-left:4px solid #b00;padding:.4em .8em;background:#fdf0f0}
 @media print{body{margin:0;max-width:none;font-size:10pt}.warn{background:none}}
 """
 
@@ -59,11 +59,15 @@ def camera_figures(camera: CameraYear) -> dict[str, int | float | None]:
     }
 
 
-def report_csv(year: Year) -> str:
-    """One figure a row: `commune,year,about,name,figure,value`. What is not known has no value."""
+def report_csv(year: Year, verified: str) -> str:
+    """One figure a row: `commune,year,about,name,figure,value`. What is not known has no value.
+
+    `verified`: what a verification of the journal said, in words.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["commune", "year", "about", "name", "figure", "value"])
+    writer.writerow([year.commune, year.year, "commune", year.commune, "journal", verified])
     for about, name, figure, value in _figures(year):
         writer.writerow([year.commune, year.year, about, _cell(name), figure, "" if value is None else value])
     return out.getvalue()
@@ -101,8 +105,7 @@ def report_html(year: Year, verified: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
-<p>{escape(instant_text(year.from_ns)[:19])}Z to {escape(instant_text(year.until_ns)[:19])}Z ({escape(year.zone)}).
-Counted from the journal. Journal: {escape(verified)}.</p>
+<p>1 January to 31 December {year.year}, time of {escape(year.zone)}. Counted from the journal: {escape(verified)}.</p>
 {incomplete}
 <h2>The year</h2>
 {_table(["", "number"], [[name, str(count)] for name, count in summary(year)])}

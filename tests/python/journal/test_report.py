@@ -118,17 +118,18 @@ def test_what_was_purged_makes_the_year_incomplete() -> None:
     year = of_year(purge, *DAY)
     assert year.incomplete_until_ns == until
     assert "Incomplete" in report_html(year, "verified")
-    assert "commune,2026,commune" not in report_csv(year)
-    assert f"purged_until,{instant_text(until)}" in report_csv(year)
+    assert "commune,2026,commune" not in report_csv(year, "verified")
+    assert f"purged_until,{instant_text(until)}" in report_csv(year, "verified")
     early = Purge(purged=(PurgedUntil(category="views", until=START_NS - 2000 * HOUR_NS),), begins=1)
     assert of_year(early).incomplete_until_ns is None
 
 
 def test_csv_has_one_figure_a_row() -> None:
-    rows = list(csv.DictReader(io.StringIO(report_csv(of_year(*DAY)))))
+    rows = list(csv.DictReader(io.StringIO(report_csv(of_year(*DAY), "verified"))))
     assert all((row["commune"], row["year"]) == (COMMUNE, "2026") for row in rows)
     figures = {(row["about"], row["name"], row["figure"]): row["value"] for row in rows}
     assert len(figures) == len(rows)
+    assert figures["commune", COMMUNE, "journal"] == "verified"
     assert figures["camera", "gare-02", "availability"] == "0.995"
     assert figures["camera", "gare-02", "live_hours"] == "2.0"
     assert figures["camera", "never-03", "availability"] == ""
@@ -139,7 +140,7 @@ def test_csv_has_one_figure_a_row() -> None:
 def test_no_cell_is_a_formula() -> None:
     year = of_year(begin("c", purpose="x"))
     year.organisations["=1+1"] = 3
-    rows = list(csv.reader(io.StringIO(report_csv(year))))
+    rows = list(csv.reader(io.StringIO(report_csv(year, "verified"))))
     assert [row[3] for row in rows if row[3].endswith("=1+1")] == ["'=1+1"]
 
 
