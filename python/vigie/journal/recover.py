@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vigie.errors import JournalDamagedError
-from vigie.journal.line import Chain, Line, split_line
+from vigie.journal.line import MAX_LINE_BYTES, Chain, Line, split_line
 from vigie.journal.records import Checkpoint, parse_record
 from vigie.journal.segments import NEWEST, RawLine, raw_lines, read_newest, segment_files
 from vigie.journal.texts import parse_instant
@@ -18,20 +18,21 @@ from vigie.journal.texts import parse_instant
 
 @dataclass(frozen=True)
 class Standing:
-    """What the writer goes on from. `checkpoint`: the newest; None where the journal has none yet."""
+    """What the writer goes on from. `checkpoint`: the newest."""
 
     chain: Chain
     clean: bool
     cut_bytes: int
-    checkpoint: Checkpoint | None
+    checkpoint: Checkpoint
     checkpoint_seq: int
 
 
-def recover(folder: Path, batch_bytes: int) -> Standing | None:
+def recover(folder: Path, batch_bytes: int, *, is_copy: bool = False) -> Standing | None:
     """Reads the end of a journal and cuts an unfinished line off; None: the journal has no line.
 
     Checked is the last segment alone, and that it reaches the newest checkpoint: `verify` checks the rest.
-    Parameters: `batch_bytes`: the longest write, beyond which nothing can be unfinished.
+    Parameters: `batch_bytes`: the longest write, beyond which nothing can be unfinished; `is_copy`: the folder is a
+    second place, which may be without the note of its newest checkpoint.
     Raises: JournalDamagedError, which names the file and the line; nothing was changed then.
     """
     newest = read_newest(folder)
@@ -50,11 +51,14 @@ def recover(folder: Path, batch_bytes: int) -> Standing | None:
         what = f"the journal ends at seq {ends}; its newest checkpoint stands at seq {newest.seq}"
         raise JournalDamagedError(what, str(folder / NEWEST))
     if newest is None and last is not None:
-        newest = _find_checkpoint(folder)
+        newest = _find_checkpoint(folder, is_copy)
+        if newest is None:
+            _forget_first_write(folder, last, cuts)
+            last = None
     checkpoint = None if newest is None else _checkpoint(newest)
     for file, offset, _ in cuts:
         _cut(file, offset)
-    if last is None:
+    if last is None or newest is None or checkpoint is None:
         return None
     return Standing(
         chain=Chain(last.seq, last.hash, parse_instant(last.at)),
@@ -62,7 +66,7 @@ def recover(folder: Path, batch_bytes: int) -> Standing | None:
         clean=end.before_last is not None and b'"kind":"journal.closed"' in end.before_last.entry,
         cut_bytes=sum(count for _, _, count in cuts),
         checkpoint=checkpoint,
-        checkpoint_seq=0 if newest is None else newest.seq,
+        checkpoint_seq=newest.seq,
     )
 
 
@@ -107,6 +111,14 @@ def _is_unfinished(raw: RawLine, batch_bytes: int) -> bool:
     return rest <= batch_bytes and b"\0" in raw.text
 
 
+def _forget_first_write(folder: Path, last: Line, cuts: list[tuple[Path, int, int]]) -> None:
+    """A journal begins with a checkpoint in its first write; whoever began this one died before, and told nobody."""
+    files = segment_files(folder)
+    if last.seq > 2 or files[0].stat().st_size > MAX_LINE_BYTES:
+        raise JournalDamagedError(f"no checkpoint in {last.seq} lines", str(folder))
+    cuts[:] = [(file, 0, file.stat().st_size) for file in files]
+
+
 def _cut(file: Path, end: int) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
     try:
@@ -116,13 +128,13 @@ def _cut(file: Path, end: int) -> None:
         os.close(descriptor)
 
 
-def _find_checkpoint(folder: Path) -> Line | None:
-    """The first checkpoint of a journal whose writer died before it noted it. Raises where there are more."""
+def _find_checkpoint(folder: Path, is_copy: bool) -> Line | None:
+    """The newest checkpoint where none is noted: a writer died right behind its first one, or notes none there."""
     found: Line | None = None
     for file in segment_files(folder):
         for raw in raw_lines(file):
             if b'"journal.checkpoint"' in raw.text and (line := split_line(raw.text)) and line.category == "journal":
-                if found is not None:
+                if found is not None and not is_copy:
                     raise JournalDamagedError("the note of the newest checkpoint is missing", str(folder / NEWEST))
                 found = line
     return found

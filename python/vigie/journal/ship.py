@@ -76,7 +76,7 @@ class FolderPlace:
         if not self._folder.is_dir():
             raise NotFoundError("no such folder; it is made by whoever sets the second place up", str(self._folder))
         self._lock = take_lock(self._folder)
-        standing = recover(self._folder, SEND_BYTES + MAX_LINE_BYTES)
+        standing = recover(self._folder, SEND_BYTES + MAX_LINE_BYTES, is_copy=True)
         self._held = Held() if standing is None else Held(standing.chain.seq, standing.chain.hash)
         self._segments = SegmentWriter(self._folder, self._segment_bytes)
         return self._held
@@ -174,13 +174,17 @@ class Shipper:
             self._close_place()
             if not self._away:
                 self._away = True
-                self._on_alarm(Alarm("second_place_away", str(error)))
+                self._alarm(Alarm("second_place_away", str(error)))
             return
         if self._away and self._in_step:
             self._away = False
-            self._on_alarm(Alarm("second_place_back", f"it holds all up to seq {self.held}"))
+            self._alarm(Alarm("second_place_back", f"it holds all up to seq {self.held}"))
         if self.held - self._remembered >= REMEMBER_LINES:
             self._remember()
+
+    def _alarm(self, alarm: Alarm) -> None:
+        with contextlib.suppress(Exception):  # a fault of a host that hears it must not end the copying
+            self._on_alarm(alarm)
 
     def _remember(self) -> None:
         """Keeps what the place has confirmed; less often than it confirms, for it costs two writes of the disk."""
@@ -202,7 +206,7 @@ class Shipper:
         if fault:
             self._differs, self._away = True, False
             self._close_place()
-            self._on_alarm(Alarm("second_place_differs", fault))
+            self._alarm(Alarm("second_place_differs", fault))
             return False
         self.held = there.seq
         return True

@@ -1,5 +1,6 @@
 """Writes the journal: one thread takes what waits, writes it at once and makes it durable, then answers everybody."""
 
+import contextlib
 import os
 import threading
 import time
@@ -121,7 +122,7 @@ class Journal:
         self._chain = Chain() if standing is None else standing.chain
         self._signed_seq, self._signed_at = 0, self._chain.at_ns
         self._id = os.urandom(16).hex()
-        if standing is not None and standing.checkpoint is not None:
+        if standing is not None:
             if standing.checkpoint.key != self._public:
                 raise InvalidArgumentError(
                     "the journal was signed with another key; right would be that one, or a new folder",
@@ -133,11 +134,11 @@ class Journal:
 
     def _opening(self, standing: Standing | None) -> _Job:
         records: list[Record] = []
-        if standing is None or standing.checkpoint is None:
+        if standing is None:
             records.append(JournalCreated(journal=self._id, key=self._public))
         clean = standing is None or standing.clean
         records.append(JournalOpened(clean=clean, cut_bytes=0 if standing is None else standing.cut_bytes))
-        return _Job(_encoded(records), sign=standing is None or standing.checkpoint is None)
+        return _Job(_encoded(records), sign=standing is None)
 
     def append(self, record: Record) -> int:
         """Writes one entry; its seq, when it is durable. Raises as `submit`, and JournalWriteFailedError."""
@@ -295,7 +296,8 @@ class Journal:
         try:
             replace_file(self.folder / NEWEST, writing.checkpoint)
         except OSError as error:
-            self._on_alarm(Alarm("checkpoint_not_noted", error.strerror or str(error)))
+            with contextlib.suppress(Exception):  # the line is written, whatever a host makes of the alarm
+                self._on_alarm(Alarm("checkpoint_not_noted", error.strerror or str(error)))
 
 
 class _Writing:

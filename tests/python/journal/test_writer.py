@@ -328,6 +328,40 @@ def test_a_journal_that_was_cut_goes_on_or_is_left_as_it_is(
     assert texts_of(folder)[:kept] == before[:kept]
 
 
+def test_a_journal_whose_first_write_was_torn_begins_anew(tmp_path: Path, clock: Clock) -> None:
+    folder = tmp_path / "journal"
+    Journal(folder, KEY, clock=clock).close()
+    (file,) = segment_files(folder)
+    whole = file.read_bytes()
+    first = len(b"\n".join(whole.split(b"\n")[:3])) + 1
+    for size in [*range(0, first, 97), first - 1, first]:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        file.write_bytes(whole[:size])
+        with Journal(folder, KEY, clock=clock) as journal:
+            journal.append(login())
+        found = verify(folder, PUBLIC)
+        assert found.ok, (size, found.finding)
+    (folder / "newest.json").unlink()
+    file.write_bytes(b"".join(line for line in whole.splitlines(keepends=True) if b"journal.checkpoint" not in line))
+    with pytest.raises(JournalDamagedError):
+        Journal(folder, KEY, clock=clock)
+
+
+def test_an_alarm_that_fails_fails_nobody_else(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(alarm: object) -> None:
+        raise RuntimeError(alarm)
+
+    def full(path: Path, text: bytes) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    journal = open_journal(on_alarm=fail)
+    monkeypatch.setattr("vigie.journal.writer.replace_file", full)
+    journal.append_many([login()] * 10)
+    journal.append(login())
+    assert verify(journal.folder, PUBLIC).ok
+
+
 def test_an_unsigned_line_that_was_altered_is_not_cut_off(open_journal: Open, tmp_path: Path, clock: Clock) -> None:
     """It was answered, and no crash alters a byte."""
     journal = open_journal(limits=Limits())
