@@ -1,7 +1,8 @@
 """The journal: one line for every action, which nobody can change, remove or move unnoticed (L-18, L-32 to L-35).
 
 `README.md` here says which file holds what; `docs/journal.md` what is written and how it is proved. Imports
-`vigie.policy.fields` and `vigie.errors` alone: neither `zmq` nor the core. Hosts and the service use:
+`vigie.policy.fields` and `vigie.errors` alone: neither `zmq` nor the core. Hosts and the service use, with the kinds of
+`vigie.journal.records`:
 
     with Journal(folder, load_private(key), second=FolderPlace(copy), on_alarm=tell) as journal:
         journal.append(Login(actor=Actor(agent="op-12", organisation="csu-metz"), way="digest"))

@@ -418,6 +418,20 @@ def test_any_history_holds_and_any_change_is_named_at_or_before_its_effect(
     )
     found = verify(folder, PUBLIC)
     assert found.finding is not None, (start, stop, put)
-    named = (files.index(found.finding.file), found.finding.number)
-    # Where nothing follows any more, the last line that stands is named.
-    assert named <= (files.index(file), text.count(b"\n", 0, effect) + 1), found.finding
+    # Lines are counted over all files: where the end of one is gone, the first line of the next is named.
+    earlier = files[: files.index(found.finding.file)]
+    named = sum(each.read_bytes().count(b"\n") for each in earlier) + found.finding.number
+    untouched = files[: files.index(file)]
+    first = sum(each.read_bytes().count(b"\n") for each in untouched) + text.count(b"\n", 0, effect) + 1
+    assert named <= first, found.finding
+
+
+def test_a_missing_end_of_a_segment_is_named_at_the_line_that_follows(damaged: Damaged) -> None:
+    first, second, *_ = segment_files(damaged.folder)
+    lines = first.read_bytes().splitlines(keepends=True)
+    for kept in (len(lines) - 1, 0):
+        first.write_bytes(b"".join(lines[:kept]))
+        found = verify(damaged.folder, PUBLIC)
+        assert found.finding is not None
+        assert (found.finding.what, found.finding.file, found.finding.number) == ("missing", second, 1)
+        assert found.finding.seq == kept + 1
