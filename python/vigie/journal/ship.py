@@ -140,12 +140,12 @@ class Shipper:
             self._told = chain
             self._wake.notify()
 
-    def close(self) -> None:
-        """Tries once more, if something is missing there, and ends."""
+    def close(self, wait_s: float) -> None:
+        """Tries once more, if something is missing there, and ends; a place that does not answer is not waited for."""
         with self._wake:
             self._closing = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(wait_s)
 
     def _run(self) -> None:
         while True:

@@ -38,7 +38,10 @@ __all__ = ["Journal", "Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """How a journal is written. A checkpoint comes after so many lines, or so much time after a line without one."""
+    """How a journal is written. A checkpoint comes after so many lines, or so much time after a line without one.
+
+    `retry_s`: between two attempts at a second place that is away; `close_s`: how long `close` waits for it.
+    """
 
     segment_bytes: int = 16 << 20
     batch_bytes: int = 1 << 20
@@ -46,6 +49,7 @@ class Limits:
     checkpoint_lines: int = 1000
     checkpoint_s: float = 300.0
     retry_s: float = 5.0
+    close_s: float = 10.0
 
 
 def longest_write(batch_bytes: int) -> int:
@@ -189,7 +193,7 @@ class Journal:
             self._wake.notify()
         self._thread.join()
         if self._shipper is not None:
-            self._shipper.close()
+            self._shipper.close(self._limits.close_s)
         self._segments.close()
         os.close(self._lock)
         closing.future.result()

@@ -114,6 +114,16 @@ def test_a_fault_that_a_host_made_does_not_end_the_copying(open_journal: Open, p
     place.wait_for(journal.append(login()))
 
 
+def test_a_place_that_hangs_holds_nobody_up(open_journal: Open, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(place, "send", lambda lines: hangs.wait(WAIT_S) and None)
+    journal = open_journal(second=place, limits=Limits(close_s=0.01))
+    fill(journal, 20)
+    journal.close()
+    hangs.set()
+    assert verify(journal.folder, PUBLIC).ok
+
+
 def test_what_was_not_sent_is_sent_at_the_next_start(open_journal: Open, place: Place, alarms: Alarms) -> None:
     place.fault = OSError("down")
     journal = open_journal(second=place, on_alarm=alarms)
