@@ -51,6 +51,9 @@ enum vigie_code {
   VIGIE_ERROR_CODEC_UNSUPPORTED = 801, /* No decoder or encoder here can do that */
   VIGIE_ERROR_PICTURE_DAMAGED = 802, /* The picture is damaged and was not decoded */
   VIGIE_ERROR_ENCODER_FAILED = 803, /* The encoder gave no picture */
+  VIGIE_ERROR_JOURNAL_DAMAGED = 1101, /* The journal's chain does not hold */
+  VIGIE_ERROR_JOURNAL_BUSY = 1102, /* Another process writes this journal */
+  VIGIE_ERROR_JOURNAL_WRITE_FAILED = 1103, /* The journal could not be written */
 };
 /* clang-format on */
 

@@ -391,6 +391,30 @@ class EncoderFailedError(Error, RuntimeError):
     sentence = "The encoder gave no picture"
 
 
+class JournalDamagedError(Error, ValueError):
+    """The journal's chain does not hold."""
+
+    code = 1101
+    name = "journal_damaged"
+    sentence = "The journal's chain does not hold"
+
+
+class JournalBusyError(Error, RuntimeError):
+    """Another process writes this journal."""
+
+    code = 1102
+    name = "journal_busy"
+    sentence = "Another process writes this journal"
+
+
+class JournalWriteFailedError(Error, OSError):
+    """The journal could not be written."""
+
+    code = 1103
+    name = "journal_write_failed"
+    sentence = "The journal could not be written"
+
+
 BY_CODE: dict[int, type[Error]] = {
     error.code: error
     for error in (
@@ -439,6 +463,9 @@ BY_CODE: dict[int, type[Error]] = {
         CodecUnsupportedError,
         PictureDamagedError,
         EncoderFailedError,
+        JournalDamagedError,
+        JournalBusyError,
+        JournalWriteFailedError,
     )
 }
 

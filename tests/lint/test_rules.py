@@ -65,6 +65,7 @@ BAD = [
     (rules.few_macros, {"src/engine/base/a.h": "".join(f"#define M{i} {i}\n" for i in range(4))}),
     (rules.python_planes, {"python/vigie/policy/a.py": "import zmq.asyncio\n"}),
     (rules.python_planes, {"python/vigie/policy/a.py": "from vigie import _core\n"}),
+    (rules.python_planes, {"python/vigie/journal/a.py": "import zmq\n"}),
     (rules.python_planes, {"python/vigie/policy/a.py": "from .._core import Engine\n"}),
     (rules.python_planes, {"python/vigie/policy/a.py": "def f():\n    from .. import _views\n"}),
     (rules.python_planes, {"python/vigie/control/service.py": "import zmq\nfrom vigie._core import Engine\n"}),

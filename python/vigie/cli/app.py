@@ -158,6 +158,7 @@ _pass_on("load", "vigie.load", "Simulated viewers that check continuity and meas
 _pass_on("site", "vigie.site.cli", "Shows what the partners of the declared sites offer.")
 _pass_on("probe", "vigie.probe.cli", "Takes one camera in and says what it does, should not, and what to change.")
 _pass_on("inspect", "vigie.inspect.cli", "Says which masks the pictures of a recording were filled with.")
+_pass_on("journal", "vigie.journal.cli", "Proves that the journal is whole, and answers from it.")
 _pass_on("bench", "vigie.bench.cli", "Measures how many streams this machine carries.")
 
 
