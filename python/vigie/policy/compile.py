@@ -87,6 +87,7 @@ def compile_snapshot(
         origins[f"/listeners/{index}"] = (chosen, ("spec", "rtsp", index))
         listeners.append(_listener(chosen, listener, {taken["name"] for taken in listeners}))
     origins["/limits"] = (chosen, ("spec", "limits"))
+    made = _made_before(previous)
     cameras = []
     for index, camera in enumerate(town.cameras):
         origins[f"/cameras/{index}"] = (camera, ("spec",))
@@ -95,7 +96,11 @@ def compile_snapshot(
             origins[f"/cameras/{index}/streams/{place}"] = (camera, ("spec", "streams", name))
         own = sets.get(camera.object.name, {})
         origins.update(_origins_of_sets(f"/cameras/{index}", own))
-        cameras.append(_camera(camera) | _masks(camera, own, revision, in_force))
+        before, entry = made.get(camera.object.name, (None, {}))
+        # Without masks nothing but the object itself counts.
+        if own or before is not camera:
+            entry = _camera(camera) | _masks(camera, own, revision, in_force)
+        cameras.append(entry)
     rights = _rights(town, at, previous)
     agents: list[dict[str, Any]] = []
     for agent in town.agents:
@@ -167,6 +172,17 @@ def _camera(camera: Declared[Camera]) -> dict[str, Any]:
         "privacy": spec.privacy,
         "privacy_reason": spec.privacy_reason,
         "streams": [_stream(camera, name, stream) for name, stream in spec.streams.items()],
+    }
+
+
+def _made_before(previous: Compiled | None) -> dict[str, tuple[Declared[Any], dict[str, Any]]]:
+    """What the cameras without masks of an earlier snapshot were made of, and what was made of them."""
+    if previous is None:
+        return {}
+    return {
+        entry["name"]: (previous.origins[f"/cameras/{index}"][0], entry)
+        for index, entry in enumerate(previous.snapshot["cameras"])
+        if "masks" not in entry and "versions" not in entry
     }
 
 
@@ -262,13 +278,11 @@ def _rights(town: Town, at: int | None, previous: Compiled | None) -> LiveRights
 def _agent_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[str, Any]:
     """The core knows one end an agent: the earliest of its cameras' ends. Compiling anew then gives the others back."""
     held = None if rights is None else rights.by_agent[agent.object.name]
-    found = () if held is None else tuple(held.each())
     compiled: dict[str, Any] = {
         "name": agent.object.name,
         "password": agent.secrets[("spec", "password")],
-        "cameras": [right.published for right in found],
+        "cameras": [] if held is None else list(held.shared.names),
     }
-    end = min((right.until for right in found), default=FOREVER)
-    if end != FOREVER:
-        compiled["until"] = datetime_of(end).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if held is not None and held.first_end != FOREVER:
+        compiled["until"] = datetime_of(held.first_end).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return compiled

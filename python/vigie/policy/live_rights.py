@@ -31,11 +31,29 @@ class Right(NamedTuple):
         return self.camera if self.version is None else f"{self.camera}@{self.version}"
 
 
-class Held(NamedTuple):
-    """An agent's rights. None lasts longer than `until`; many agents share one tuple of `rights`."""
+class Shared(NamedTuple):
+    """Rights that many agents have alike; their names on the engine, and the earliest end among them."""
 
     rights: tuple[Right, ...]
+    names: tuple[str, ...]
+    first_end: int
+
+
+class Held(NamedTuple):
+    """An agent's rights, of which none lasts longer than `until`."""
+
+    shared: Shared
     until: int
+
+    @property
+    def rights(self) -> tuple[Right, ...]:
+        """As they would be without the agent's own end."""
+        return self.shared.rights
+
+    @property
+    def first_end(self) -> int:
+        """When the first of them ends, or FOREVER."""
+        return min(self.until, self.shared.first_end) if self.rights else FOREVER
 
     def each(self) -> Iterator[Right]:
         """Every right with its own end."""
@@ -43,7 +61,13 @@ class Held(NamedTuple):
             yield right if right.until <= self.until else right._replace(until=self.until)
 
 
-_NOTHING = Held((), FOREVER)
+def _shared(rights: Iterable[Right]) -> Shared:
+    all_of_them = tuple(rights)
+    first_end = min((right.until for right in all_of_them), default=FOREVER)
+    return Shared(all_of_them, tuple(right.published for right in all_of_them), first_end)
+
+
+_NOTHING = Held(_shared(()), FOREVER)
 
 
 class _Group(NamedTuple):
@@ -58,7 +82,7 @@ class _Group(NamedTuple):
 @dataclass(frozen=True, slots=True, eq=False)
 class _OfActor:
     groups: tuple[_Group, ...]
-    rights: tuple[Right, ...]  # of all groups, if nothing of the person's own matters
+    shared: Shared  # of all groups, if nothing of the person's own matters
     watched: bool
     bound: int  # until when all of this stays so
     shares: tuple[tuple[Share, ...], ...]  # what it was made of
@@ -171,14 +195,14 @@ def _judged(world: World, groups: Iterable[tuple[Place, list[str]]], actor: Acto
         version, until = known[key]
         if until > at:
             found.append(_Group(cameras, spot, version, until))
-    rights = tuple(Right(camera, group.version, group.until) for group in found for camera in group.cameras)
+    rights = _shared(Right(camera, group.version, group.until) for group in found for camera in group.cameras)
     return _OfActor(tuple(found), rights, any(group.spot.watches for group in found), least, shares)
 
 
-def _of_person(of_actor: _OfActor, person: Person, at: int) -> tuple[tuple[Right, ...], int]:
+def _of_person(of_actor: _OfActor, person: Person, at: int) -> tuple[Shared, int]:
     """The actor's rights without what the person is narrowed to, and what is kept for others."""
     if not of_actor.watched and person.agent.spec.cameras is None:
-        return of_actor.rights, FOREVER
+        return of_actor.shared, FOREVER
     found: list[Right] = []
     least = FOREVER
     for group in of_actor.groups:
@@ -189,7 +213,7 @@ def _of_person(of_actor: _OfActor, person: Person, at: int) -> tuple[tuple[Right
             found += [
                 Right(camera, group.version, until) for camera in group.cameras if listed(person, camera, group.version)
             ]
-    return tuple(found), least
+    return _shared(found), least
 
 
 def _unwatched(spot: Spot, person: Person, at: int) -> tuple[int, int]:
@@ -199,9 +223,7 @@ def _unwatched(spot: Spot, person: Person, at: int) -> tuple[int, int]:
     return (at if order is not None else begins), bound
 
 
-def _standing(
-    world: World, groups: Iterable[tuple[Place, list[str]]], person: Person, at: int
-) -> tuple[tuple[Right, ...], int]:
+def _standing(world: World, groups: Iterable[tuple[Place, list[str]]], person: Person, at: int) -> tuple[Shared, int]:
     entries = person.agent.spec.cameras or []
     if "*" not in entries:
         named = dict.fromkeys(entry.partition("@")[0] for entry in entries)
@@ -219,4 +241,4 @@ def _standing(
         until = min(until, settled.end)
         if until > at:
             found += [Right(camera, settled.grant.version, until) for camera in cameras]
-    return tuple(found), least
+    return _shared(found), least

@@ -1,6 +1,7 @@
 """What the core is told of agents' rights where objects decide."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -126,5 +127,16 @@ def test_what_is_taken_out_is_gone(kind: str) -> None:
 def test_agents_alike_share_what_was_judged_once() -> None:
     twin = agent("lou", "station", habilitation=HELD | {"departments": "*", "reference": "H-2"})
     rights = live_rights(World.of([*CITY, LEA, twin]), ns(NOON))
-    assert rights.by_agent["lea"].rights is rights.by_agent["lou"].rights
+    assert rights.by_agent["lea"].shared is rights.by_agent["lou"].shared
     assert len(PEOPLE) + 1 == len(rights.by_agent)
+
+
+def test_a_camera_that_is_the_same_is_not_made_again_and_one_that_is_not_is() -> None:
+    before = compile_snapshot(TOWN, 1, at=ns(NOON))
+    renamed = town_of(HERE, *CITY, LEA, made("Camera", "free", streams={"main": {"url": "push:"}}, title="new"))
+    again = compile_snapshot(replace(renamed, cameras=[*TOWN.cameras[:-1], renamed.cameras[-1]]), 2, previous=before)
+    assert [old is new for old, new in zip(before.snapshot["cameras"], again.snapshot["cameras"], strict=True)] == [
+        *[True] * 6,
+        False,
+    ]
+    assert again.snapshot["cameras"][-1]["title"] == "new"
