@@ -1,6 +1,7 @@
 """Who asks: an agent with all that holds for every camera (L-3, L-5), and the actor whose rights it shares."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from vigie.policy.moments import ALWAYS, Terms, meet, shown, state, term
 from vigie.policy.people_objects import Agent
@@ -120,6 +121,15 @@ def gate(person: Person, spot: Spot | None, at: int) -> tuple[list[Fact], int]:
     return [Fact(f"Agent {name}", "habilitation", f"the {which} of {of} holds until {until}", True)], min(
         end, habilitation_end
     )
+
+
+def post_at(world: World, address: str) -> str | None:
+    """The Post at an address: its workstations and wall decoders are one place (L-3). Raises: ValueError."""
+    here = ip_address(address)
+    for name, post in world.posts.items():
+        if any(here in ip_network(held) for held in post.spec.addresses):
+            return name
+    return None
 
 
 def in_departments(actor: Actor, spot: Spot) -> bool:

@@ -1,6 +1,7 @@
 """Names that objects call each other by: every one leads to an object of the right kind. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from vigie.policy.declared import Declared, Town
@@ -15,6 +16,7 @@ def reference_problems(town: Town) -> Iterator[Problem]:
     names = _Names(town)
     for item in town.rules:
         yield from _CHECKS[type(item.object)](names, item)
+    yield from _shared_addresses([item for item in town.rules if isinstance(item.object, Post)])
     for agent in town.agents:
         yield from _of_agent(names, agent)
     # A town that declares no organisation may call owners what it likes: nothing hangs on them.
@@ -100,6 +102,19 @@ def _of_agent(names: _Names, item: Declared[Agent]) -> Iterator[Problem]:
 
 def _of_post(names: _Names, item: Declared[Post]) -> Iterator[Problem]:
     yield from names.check(item, ("spec", "organisation"), "Organisation", item.object.spec.organisation)
+
+
+def _shared_addresses(posts: Sequence[Declared[Post]]) -> Iterator[Problem]:
+    """An address is at one Post: else nobody could say which place somebody sits at (L-3)."""
+    taken: list[tuple[IPv4Network | IPv6Network, str]] = []
+    for item in posts:
+        for index, address in enumerate(item.object.spec.addresses):
+            network = ip_network(address)
+            for other, post in taken:
+                if other.version == network.version and other.overlaps(network):
+                    what = f"{address} is of the Post {post} already ({other}); right would be an address of its own"
+                    yield item.problem(("spec", "addresses", index), what)
+            taken.append((network, item.object.name))
 
 
 def _of_authorisation(names: _Names, item: Declared[Authorisation]) -> Iterator[Problem]:

@@ -124,6 +124,20 @@ def test_what_is_taken_out_is_gone(kind: str) -> None:
     assert "lea" not in after.by_agent or not after.by_agent["lea"].rights
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        None,
+        HELD | {"suspended": True},
+        HELD | {"until": "2026-06-01T12:00:00+02:00"},
+        HELD | {"departments": ["54"]},
+    ],
+)
+def test_l3_l5_nobody_without_a_habilitation_that_holds_here(held: Any) -> None:
+    rights = live_rights(World.of([*CITY, agent("lea", "station", habilitation=held)]), ns(NOON))
+    assert rights.by_agent["lea"].rights == ()
+
+
 def test_agents_alike_share_what_was_judged_once() -> None:
     twin = agent("lou", "station", habilitation=HELD | {"departments": "*", "reference": "H-2"})
     rights = live_rights(World.of([*CITY, LEA, twin]), ns(NOON))

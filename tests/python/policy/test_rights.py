@@ -8,6 +8,7 @@ from python.policy.small_city import CITY, HELD, NOON, agent, authorisation, cam
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.fingerprint import fingerprint
 from vigie.policy.objects import KINDS
+from vigie.policy.persons import post_at
 from vigie.policy.reasons import Decision, explain
 from vigie.policy.rights import decide
 from vigie.policy.world import World
@@ -164,6 +165,14 @@ def test_l3_a_habilitation_that_ends_is_the_end_of_the_right() -> None:
 )
 def test_l3_a_post_is_of_the_agents_organisation(who: str, post: str, expected: str) -> None:
     assert code(who, "a-street", post=post) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "post"),
+    [("10.2.0.7", "wall"), ("10.3.0.15", "station-desk"), ("10.3.0.16", None), ("::1", None)],
+)
+def test_l3_a_workstation_and_its_wall_are_one_place(address: str, post: str | None) -> None:
+    assert post_at(World.of(CITY), address) == post
 
 
 def test_l22_a_convention_may_hold_at_some_posts_only() -> None:

@@ -182,6 +182,17 @@ def test_dwellings_are_shared_at_events_only(load: Load) -> None:
     assert (caught.value.problems[0].line, caught.value.problems[0].field) == (3, "Convention share spec.trigger")
 
 
+def test_an_address_is_at_one_post(load: Load) -> None:
+    other = "kind: Post\nname: wall\nspec: {organisation: ville, addresses: ['::1', 10.0.1.0/24, 10.0.0.0/28]}\n"
+    with pytest.raises(ConfigurationError) as caught:
+        load(*GOOD.values(), other)
+    [problem] = caught.value.problems
+    assert (problem.field, problem.what.split(";")[0]) == (
+        "Post wall spec.addresses[2]",
+        "10.0.0.0/28 is of the Post desk already (10.0.0.1/32)",
+    )
+
+
 def test_an_opening_opens_conventions_that_wait_for_one(load: Load) -> None:
     opening = (
         "kind: Opening\nname: o\nspec: {conventions: [share], event: e, motive: m, from: '2026-01-01T00:00:00Z'}\n"
