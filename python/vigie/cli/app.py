@@ -78,13 +78,21 @@ def check(files: Files, server: ServerName = None) -> None:
 
 
 class SchemaName(StrEnum):
-    """What `vigie schema` prints."""
+    """What `vigie schema` prints: kinds in small letters."""
 
     snapshot = "snapshot"
     server = "server"
     site = "site"
     camera = "camera"
+    maskset = "maskset"
+    organisation = "organisation"
     agent = "agent"
+    post = "post"
+    authorisation = "authorisation"
+    convention = "convention"
+    opening = "opening"
+    watchorder = "watchorder"
+    approval = "approval"
 
 
 @app.command()
@@ -97,8 +105,42 @@ def schema(
     from vigie.policy.objects import KINDS
     from vigie.schema import policy_snapshot
 
-    kind = KINDS.get(name.value.capitalize())
+    kind = {known.lower(): model for known, model in KINDS.items()}.get(name.value)
     print(json.dumps(policy_snapshot() if kind is None else kind.model_json_schema(), indent=2))
+
+
+class ActionName(StrEnum):
+    """What an agent may want to do."""
+
+    live = "live"
+    playback = "playback"
+    export = "export"
+    ptz = "ptz"
+
+
+@app.command()
+def can(
+    agent: Annotated[str, typer.Argument(help="The agent's name.")],
+    camera: Annotated[str, typer.Argument(help="The camera's name.")],
+    action: Annotated[ActionName, typer.Argument(help="What it wants to do.")],
+    files: Files,
+    purpose: Annotated[
+        str | None, typer.Option(help="Such as public-safety; the default purpose when left out.", show_default=False)
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="An instant such as 2026-12-31T12:00:00+01:00; now when left out.")
+    ] = None,
+    post: Annotated[str | None, typer.Option(help="The Post where the agent sits.", show_default=False)] = None,
+    zone: Annotated[str, typer.Option(help="The time zone of the answer's times.")] = "Europe/Paris",
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object; times in UTC.")] = False,
+) -> None:
+    """Says whether an agent may do something to a camera, until when, and why.
+
+    Exit code 0: yes; 1: no; 2: what was given is wrong.
+    """
+    from vigie.cli.can import can as ask
+
+    raise typer.Exit(ask(files, agent, camera, action.value, purpose, at, post, zone, as_json))
 
 
 @app.command()

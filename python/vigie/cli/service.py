@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vigie.engine import Engine
 
 LIVE_INTERVAL_S = 0.5
+_LONGEST_WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,10 @@ class Service:
     def _put(self, engine: "Engine", town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
         """Puts a town in force. Raises: _RefusedError; nothing has changed then."""
         try:
-            compiled = compile_snapshot(town, self._revision + 1, self._options.server, inventories, self._compiled)
+            now = time.time_ns()
+            compiled = compile_snapshot(
+                town, self._revision + 1, self._options.server, inventories, self._compiled, now
+            )
         except ConfigurationError as error:
             raise _RefusedError(2, [f"error: {problem}" for problem in error.problems]) from None
         try:
@@ -158,6 +162,19 @@ class Service:
         self._say(f"revision {self._revision}: {len(names)} cameras, those of sites included")
         return True
 
+    def _until_next_change(self) -> float:
+        """Seconds until a right begins or ends; at most a minute: the clock may be set."""
+        due = None if self._compiled is None else self._compiled.next_change_ns
+        return _LONGEST_WAIT_S if due is None else min(max(0.0, (due - time.time_ns()) / 1e9), _LONGEST_WAIT_S)
+
+    def _renew_rights(self, engine: "Engine") -> None:
+        """Compiles anew what is in force, as a right has begun or ended."""
+        assert self._town is not None
+        try:
+            self._note(self._put(engine, self._town, self._sites.inventories(self._town)))
+        except _RefusedError as refused:
+            configuration.print_lines(refused.lines)
+
     def _serve(self, engine: "Engine", wake: int) -> None:
         events = engine.event_fileno()
         next_stats = time.monotonic() + (self._interval_s or 0)
@@ -167,9 +184,12 @@ class Service:
                 self._say("reading the files again")
                 if self._apply(engine) != 0:
                     self._say(f"not taken over; revision {self._revision} stays in force")
-            wait = 60.0
+            wait = self._until_next_change()
+            if wait == 0:
+                self._renew_rights(engine)
+                wait = self._until_next_change()
             if self._interval_s is not None:
-                wait = max(0.0, next_stats - time.monotonic())
+                wait = min(wait, max(0.0, next_stats - time.monotonic()))
             ready, _, _ = select.select([events, wake, self._sites.fileno()], [], [], wait)
             if wake in ready:
                 os.read(wake, 4096)

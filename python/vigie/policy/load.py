@@ -17,8 +17,10 @@ from vigie.policy import texts
 from vigie.policy.declared import Declared, Town, problem_at
 from vigie.policy.mask_objects import MaskSet
 from vigie.policy.masks import mask_problems, sets_of, version_names
-from vigie.policy.objects import KINDS, Agent, Camera, Server, Site
+from vigie.policy.objects import KINDS, Camera, Server, Site
+from vigie.policy.people_objects import Agent
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
+from vigie.policy.references import reference_problems
 from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
 
@@ -48,10 +50,12 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
         warnings,
         [item for item in declared if isinstance(item.object, Site)],
         [item for item in declared if isinstance(item.object, MaskSet)],
+        [item for item in declared if not isinstance(item.object, (Server, Camera, Agent, Site, MaskSet))],
     )
     _check_names_of_sites(town, problems)
     if not problems:  # with errors elsewhere a camera may be missing only because its own document is wrong
         problems.extend(mask_problems(town))
+        problems.extend(reference_problems(town))
     _check_cameras_of_agents(town, problems)
     _check_files(town, problems, warnings)
     _warn(town, warnings)
@@ -113,7 +117,7 @@ def _declared(document: Document, environ: Mapping[str, str], problems: list[Pro
     try:
         item = model.model_validate(value)
     except ValidationError as errors:
-        problems.extend(_translated(document, model, error) for error in errors.errors(include_url=False))
+        problems.extend(_nearest([_translated(document, model, error) for error in errors.errors(include_url=False)]))
         return None
     secrets: dict[Path, str] = {}
     folder = os.path.dirname(os.path.abspath(document.file))
@@ -140,12 +144,17 @@ def _secret_fields(value: Any, path: Path) -> Iterator[tuple[Path, SecretStr]]:
 
 
 def _plain(annotation: Any) -> Any:
-    """The annotation without Optional and Annotated."""
+    """The annotation without Optional and Annotated. A union of several stays one."""
     while typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return _plain(next(arg for arg in typing.get_args(annotation) if arg is not type(None)))
+    if _is_union(annotation):
+        members = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
+        return _plain(members[0]) if len(members) == 1 else annotation
     return annotation
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
@@ -153,25 +162,45 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
-def _model_and_help(model: Any, path: Path) -> tuple[Any, str | None]:
-    """What stands at a path: the model's annotation there, and what would be right."""
-    current, right = model, None
-    for step in path:
+def _place(model: Any, location: Path) -> tuple[Path, Any, str | None]:
+    """What stands at a location of pydantic's: its path in YAML, the annotation there, and what would be right.
+
+    The two differ behind a union, where pydantic's has a step more: the member that was tried.
+    """
+    path: Path = ()
+    current, right, tag = model, None, False
+    for step in location:
+        if tag:
+            tag, current = False, None
+            continue
+        if step == "[key]":
+            continue
+        path = (*path, step)
         if isinstance(current, type) and issubclass(current, BaseModel):
             info = _fields(current).get(str(step))
-            if info is None:
-                return None, None
-            current, right = _plain(info.annotation), info.description
+            current, right = (None, None) if info is None else (_plain(info.annotation), info.description)
         elif typing.get_origin(current) in (list, dict):
             current, right = _plain(typing.get_args(current)[-1]), None
-        else:
-            return None, None
-    return current, right
+        # Inside a member of a union what is right stays what is said of the whole.
+        tag = _is_union(current)
+    return path, current, right
+
+
+def _nearest(problems: Sequence[Problem]) -> list[Problem]:
+    """Without those that only say that a list or a mapping is not the other form that a field may have, where something
+    inside it is wrong."""
+    fields = {problem.field for problem in problems}
+    return [
+        problem
+        for problem in problems
+        if not problem.what.startswith(("found a list", "found a mapping"))
+        or not any(field.startswith((f"{problem.field}.", f"{problem.field}[")) for field in fields)
+    ]
 
 
 def _translated(document: Document, model: type[BaseModel], error: Any) -> Problem:
     """One error of pydantic as a problem with file, line, field, what was found and what would be right."""
-    path: Path = tuple(error["loc"])
+    path, annotation, right = _place(model, tuple(error["loc"]))
     kind: str = error["type"]
     found = error.get("input")
     context: dict[str, Any] = error.get("ctx", {})
@@ -180,9 +209,8 @@ def _translated(document: Document, model: type[BaseModel], error: Any) -> Probl
         near = at if at[: len(path) + 1] in document.lines else (*path, context["near"])
         return replace(problem_at(document, at, context["what"]), line=document.line_of(near))
     if kind == "extra_forbidden":
-        parent, _ = _model_and_help(model, path[:-1])
+        _, parent, _ = _place(model, tuple(error["loc"])[:-1])
         return problem_at(document, path, f"unknown field; {suggestion(str(path[-1]), _fields(parent))}")
-    annotation, right = _model_and_help(model, path)
     if kind == "missing":
         return problem_at(document, path, f"missing; right would be {right or 'a value'}")
     if kind == "value_error":
@@ -242,7 +270,7 @@ def _check_cameras_of_agents(town: Town, problems: list[Problem]) -> None:
     names = {item.object.name for item in town.cameras} | set(version_names(town))
     sites = {item.object.name for item in town.sites}
     for item in town.agents:
-        for index, name in enumerate(item.object.spec.cameras):
+        for index, name in enumerate(item.object.spec.cameras or ()):
             # A site's cameras are known once its partner has answered; rights may name them before.
             site, dot, rest = name.partition(".")
             if dot and rest and site in sites and texts.CAMERAS_OF_SITE.match(name):
