@@ -6,7 +6,7 @@ Secrets are fetched here (`env:NAME`, `file:PATH`) and are shown nowhere.
 import os
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -23,6 +23,7 @@ from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
 
 MAX_FILE_BYTES = 32 << 20
+Fetch = Callable[[str, str], str]
 
 
 def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Town:
@@ -31,15 +32,26 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
     Raises: ConfigurationError with all that is wrong.
     """
     environment = os.environ if environ is None else environ
+
+    def fetch(reference: str, folder: str) -> str:
+        return fetch_secret(reference, folder, environment)
+
     problems: list[Problem] = []
+    declared = [declare(document, fetch, problems) for document in read_files(paths, problems)]
+    return assemble([item for item in declared if item is not None], problems)
+
+
+def read_files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> list[Document]:
+    """The documents of files and folders, in their order; what cannot be read is added to `problems`."""
+    return [document for file in _files(paths, problems) for document in _read(file, problems)]
+
+
+def assemble(declared: Sequence[Declared[Any]], problems: list[Problem]) -> Town:
+    """Objects -> a town, checked against one another. `problems`: those found so far.
+
+    Raises: ConfigurationError with all that is wrong.
+    """
     warnings: list[Problem] = []
-    declared: list[Declared[Any]] = []
-    for file in _files(paths, problems):
-        documents = _read(file, problems)
-        for document in documents:
-            item = _declared(document, environment, problems)
-            if item is not None:
-                declared.append(item)
     _check_names(declared, problems)
     town = Town(
         [item for item in declared if isinstance(item.object, Server)],
@@ -96,7 +108,11 @@ def _read(file: str, problems: list[Problem]) -> list[Document]:
     return documents
 
 
-def _declared(document: Document, environ: Mapping[str, str], problems: list[Problem]) -> Declared[Any] | None:
+def declare(document: Document, fetch: Fetch, problems: list[Problem]) -> Declared[Any] | None:
+    """A document as an object with its secrets, or None; what is wrong is added to `problems`.
+
+    `fetch`: the secret behind a reference, which may start at a folder. Raises ValueError, whose text holds no secret.
+    """
     value = document.value
     if not isinstance(value, dict):
         problems.append(problem_at(document, (), "not an object; right would be kind, name and spec"))
@@ -117,26 +133,27 @@ def _declared(document: Document, environ: Mapping[str, str], problems: list[Pro
         return None
     secrets: dict[Path, str] = {}
     folder = os.path.dirname(os.path.abspath(document.file))
-    for path, secret in _secret_fields(item, ()):
+    for path, secret in secret_fields(item):
         try:
-            secrets[path] = fetch_secret(secret.get_secret_value(), folder, environ)
+            secrets[path] = fetch(secret.get_secret_value(), folder)
         except ValueError as error:
             problems.append(problem_at(document, path, str(error)))
     return Declared(item, document, secrets)
 
 
-def _secret_fields(value: Any, path: Path) -> Iterator[tuple[Path, SecretStr]]:
+def secret_fields(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretStr]]:
+    """Every secret of an object, as it was given: a reference or the secret itself."""
     if isinstance(value, SecretStr):
         yield path, value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _secret_fields(getattr(value, name), (*path, name))
+            yield from secret_fields(getattr(value, name), (*path, name))
     elif isinstance(value, dict):
         for key, child in value.items():
-            yield from _secret_fields(child, (*path, key))
+            yield from secret_fields(child, (*path, key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _secret_fields(child, (*path, index))
+            yield from secret_fields(child, (*path, index))
 
 
 def _plain(annotation: Any) -> Any:
@@ -285,8 +302,8 @@ def _warn(town: Town, warnings: list[Problem]) -> None:
     literal: dict[str, list[Problem]] = {}
     holders: list[Declared[Any]] = [*town.cameras, *town.sites, *town.agents]
     for item in holders:
-        for path, secret in _secret_fields(item.object, ()):
-            if not secret.get_secret_value().startswith(("env:", "file:")):
+        for path, secret in secret_fields(item.object):
+            if not secret.get_secret_value().startswith(("env:", "file:", "state:")):
                 problem = item.problem(path, "a password in clear; env:NAME or file:PATH keeps it out of this file")
                 literal.setdefault(problem.file, []).append(problem)
     for found in literal.values():
