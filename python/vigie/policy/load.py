@@ -170,7 +170,7 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
-def _model_and_help(model: Any, path: Path) -> tuple[Any, str | None]:
+def model_and_help(model: Any, path: Path) -> tuple[Any, str | None]:
     """What stands at a path: the model's annotation there, and what would be right."""
     current, right = model, None
     for step in path:
@@ -197,9 +197,9 @@ def _translated(document: Document, model: type[BaseModel], error: Any) -> Probl
         near = at if at[: len(path) + 1] in document.lines else (*path, context["near"])
         return replace(problem_at(document, at, context["what"]), line=document.line_of(near))
     if kind == "extra_forbidden":
-        parent, _ = _model_and_help(model, path[:-1])
+        parent, _ = model_and_help(model, path[:-1])
         return problem_at(document, path, f"unknown field; {suggestion(str(path[-1]), _fields(parent))}")
-    annotation, right = _model_and_help(model, path)
+    annotation, right = model_and_help(model, path)
     if kind == "missing":
         return problem_at(document, path, f"missing; right would be {right or 'a value'}")
     if kind == "value_error":

@@ -1,0 +1,206 @@
+"""Whom the control plane deals with: who asks, who decides what they may, where it is journaled, what carries it out.
+
+`Rights`, `JournalSink` and `Gate` are all that the store and the service know of the rest. `TownRights` and
+`FileJournal` are what stands behind them for the kinds of today.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Protocol
+
+from vigie.errors import StateUnwritableError
+from vigie.policy.declared import Town
+from vigie.policy.sites import is_pattern
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who asks. `name`: an agent's. `local`: over `ipc://`, as this machine's user. `on_behalf_of`: as a host says."""
+
+    name: str
+    administrator: bool = False
+    trusted_host: bool = False
+    local: bool = False
+    on_behalf_of: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`why`: for the one who asks."""
+
+    allowed: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """An object, or a kind where `name` is empty. `owner`: who made it, where it is known."""
+
+    kind: str
+    name: str = ""
+    owner: str = ""
+
+
+class Rights(Protocol):
+    """Who may do what. Called for every command, object and event: quick, and without I/O."""
+
+    def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
+        """Whether the party may do this, on this object where the operation is on one."""
+
+    def may_know(self, party: Party, target: ObjectRef) -> bool:
+        """Whether the party may learn that this object is there."""
+
+    def owner_of(self, party: Party) -> str:
+        """Whose objects are those that the party makes; prune and rollback touch only these."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a journal is told of one command. `code`: 0 where it was done."""
+
+    ts_ns: int
+    op: str
+    party: str
+    on_behalf_of: str
+    objects: Sequence[str] = ()
+    code: int = 0
+    text: str = ""
+    rev: int = 0
+
+
+class JournalSink(Protocol):
+    """Takes lines; what it has taken is on the disk."""
+
+    def append(self, line: Line) -> None:
+        """Raises: StateUnwritableError; the command is refused then."""
+
+
+@dataclass(frozen=True)
+class InForceNumbers:
+    """What the engine has taken: its revision, and by camera and version ("" for its own) revision and regions."""
+
+    revision: int
+    mask_sets: Mapping[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+
+
+class Gate(Protocol):
+    """What carries out a revision before it counts."""
+
+    def check(self, town: Town) -> None:
+        """Whether it could be put in force, as far as can be said without doing so. Raises: Error."""
+
+    def put(self, town: Town) -> InForceNumbers:
+        """Puts it in force. Raises: Error; nothing has changed then."""
+
+    def put_back(self, town: Town) -> None:
+        """What was put could not be kept: the town before is in force again, as far as masks allow."""
+
+    def kept(self, town: Town) -> None:
+        """What was put is on the disk."""
+
+
+class NoGate:
+    """For a store without an engine."""
+
+    def check(self, town: Town) -> None: ...
+
+    def put(self, town: Town) -> InForceNumbers:
+        return InForceNumbers(0)
+
+    def put_back(self, town: Town) -> None: ...
+
+    def kept(self, town: Town) -> None: ...
+
+
+class NoJournal:
+    """For a store whose history is enough."""
+
+    def append(self, line: Line) -> None: ...
+
+
+class FileJournal:
+    """One JSON object a line in a file of the state folder (0600), on the disk before the command counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, line: Line) -> None:
+        text = json.dumps({**line.__dict__, "objects": list(line.objects)}, ensure_ascii=False) + "\n"
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if os.write(descriptor, text.encode()) < len(text.encode()):
+                    raise OSError(0, "written in part")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StateUnwritableError(f"no journal line: {error.strerror}", str(self._path)) from None
+
+
+# What everybody who is known may do, on what they may know of.
+_READING = frozenset(
+    "ping state.get objects.get objects.wait mask.list camera.snapshot events.subscribe events.unsubscribe".split()
+)
+_OF_CAMERA = ("Camera", "MaskSet", "stream", "viewer")
+
+
+class TownRights:
+    """Rights from the kinds of today: administrators may all; an agent reads what is of the cameras it may watch.
+
+    A host that is trusted speaks with the rights of the agent it names, not with its own, unless it names nobody.
+    """
+
+    def __init__(self, town: Callable[[], Town], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._town = town
+        self._now = now
+
+    def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
+        if self._is_administrator(party):
+            return Decision(True)
+        if op not in _READING:
+            return Decision(False, f"{op} is for administrators; ask one of this server's")
+        if target is not None and not self.may_know(party, target):
+            return Decision(False, f"no such {target.kind}, or not for {self._speaker(party)}")
+        return Decision(True)
+
+    def may_know(self, party: Party, target: ObjectRef) -> bool:
+        if self._is_administrator(party):
+            return True
+        speaker = self._speaker(party)
+        if target.kind == "Agent":
+            return target.name == speaker
+        return target.kind in _OF_CAMERA and self._may_watch(speaker, target.name)
+
+    def owner_of(self, party: Party) -> str:
+        return party.name
+
+    @staticmethod
+    def _is_administrator(party: Party) -> bool:
+        return party.administrator and not party.on_behalf_of
+
+    @staticmethod
+    def _speaker(party: Party) -> str:
+        return party.on_behalf_of or party.name
+
+    def _may_watch(self, agent: str, camera: str) -> bool:
+        """`camera`: a camera's or a version's name, or `camera/stream`. Whoever watches a version knows the camera."""
+        name = camera.partition("/")[0]
+        for item in self._town().agents:
+            spec = item.object.spec
+            if item.object.name != agent:
+                continue
+            if spec.until is not None and datetime.fromisoformat(spec.until) <= self._now():
+                return False
+            return any(
+                entry in ("*", name)
+                or entry.partition("@")[0] == name
+                or (is_pattern(entry) and fnmatchcase(name, entry))
+                for entry in spec.cameras
+            )
+        return False
