@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
+from vigie.control.ops import OPS
 from vigie.errors import StateUnwritableError
 from vigie.policy.declared import Town
 from vigie.policy.sites import is_pattern
@@ -143,11 +144,8 @@ class FileJournal:
             raise StateUnwritableError(f"no journal line: {error.strerror}", str(self._path)) from None
 
 
-# What everybody who is known may do, on what they may know of.
-_READING = frozenset(
-    "ping state.get objects.get objects.wait mask.list camera.snapshot events.subscribe events.unsubscribe".split()
-)
-_OF_CAMERA = ("Camera", "MaskSet", "stream", "viewer")
+# Objects whose name is a camera's, or a version's or a stream's of one.
+_OF_CAMERA = ("Camera", "stream")
 
 
 class TownRights:
@@ -163,11 +161,16 @@ class TownRights:
     def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
         if self._is_administrator(party):
             return Decision(True)
-        if op not in _READING:
+        if OPS[op].who == "administrators":
             return Decision(False, f"{op} is for administrators; ask one of this server's")
-        if target is not None and not self.may_know(party, target):
-            return Decision(False, f"no such {target.kind}, or not for {self._speaker(party)}")
-        return Decision(True)
+        speaker = self._speaker(party)
+        if target is None:
+            return Decision(True)
+        if op == "camera.snapshot":
+            allowed = target.kind == "Camera" and self._covered(speaker, target.name, _shows)
+        else:
+            allowed = self.may_know(party, target)
+        return Decision(allowed, "" if allowed else f"no such {target.kind}, or not for {speaker}")
 
     def may_know(self, party: Party, target: ObjectRef) -> bool:
         if self._is_administrator(party):
@@ -175,7 +178,11 @@ class TownRights:
         speaker = self._speaker(party)
         if target.kind == "Agent":
             return target.name == speaker
-        return target.kind in _OF_CAMERA and self._may_watch(speaker, target.name)
+        if target.kind == "MaskSet":
+            sets = self._town().mask_sets
+            of = next((item.object.spec.camera for item in sets if item.object.name == target.name), None)
+            return of is not None and self._covered(speaker, of, _covers)
+        return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
 
     def owner_of(self, party: Party) -> str:
         return party.name
@@ -188,19 +195,24 @@ class TownRights:
     def _speaker(party: Party) -> str:
         return party.on_behalf_of or party.name
 
-    def _may_watch(self, agent: str, camera: str) -> bool:
-        """`camera`: a camera's or a version's name, or `camera/stream`. Whoever watches a version knows the camera."""
+    def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
+        """`camera`: a camera's or a version's name, or `camera/stream`."""
         name = camera.partition("/")[0]
         for item in self._town().agents:
             spec = item.object.spec
-            if item.object.name != agent:
-                continue
-            if spec.until is not None and datetime.fromisoformat(spec.until) <= self._now():
-                return False
-            return any(
-                entry in ("*", name)
-                or entry.partition("@")[0] == name
-                or (is_pattern(entry) and fnmatchcase(name, entry))
-                for entry in spec.cameras
-            )
+            if item.object.name == agent:
+                ended = spec.until is not None and datetime.fromisoformat(spec.until) <= self._now()
+                return not ended and any(by(entry, name) for entry in spec.cameras)
         return False
+
+
+def _shows(entry: str, name: str) -> bool:
+    """Whether an entry of an agent's cameras lets him see this one. A version is another right than its camera."""
+    if entry in ("*", name):
+        return True
+    return is_pattern(entry) and ("@" in entry) == ("@" in name) and fnmatchcase(name, entry)
+
+
+def _covers(entry: str, name: str) -> bool:
+    """Whether an entry lets him know of this one: of a camera, too, whose version he sees."""
+    return _shows(entry, name) or _shows(entry.partition("@")[0], name)

@@ -265,6 +265,11 @@ class Store:
         with self._lock:
             return revisions(self._db, kind, name, before, limit)
 
+    def done_before(self, command: Command) -> Applied | None:
+        """What a command did, where it has been applied. Raises: ControlReplayedError (another one of that id)."""
+        with self._lock:
+            return self._replayed(command)
+
     def close(self) -> None:
         """Lets the folder go. Idempotent."""
         with self._lock:

@@ -1,6 +1,6 @@
 """Frames: limits, errors, and that no bytes whatever make anything but a message or a coded error."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
@@ -107,6 +107,13 @@ def test_what_cannot_be_sent_is_said_before(body: Any) -> None:
         wire.encode_request(Request(ID, "ping", 1, 1, body))
 
 
+def outcome(decode: Callable[[Sequence[bytes]], Any], given_frames: Sequence[bytes]) -> Any:
+    try:
+        return decode(given_frames)
+    except BadMessageError as bad:
+        return bad
+
+
 leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary() | st.floats()
 values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
 bodies = st.dictionaries(st.text(), values, max_size=4)
@@ -120,10 +127,9 @@ def test_requests_come_back(message_id: bytes, op: str, ts_ns: int, deadline_ms:
         encoded = wire.encode_request(request)
     except ControlMalformedError:  # lone surrogates
         return
-    try:
-        again = wire.decode_request(encoded)
-    except BadMessageError as bad:
-        assert isinstance(bad.error, ControlTooLargeError)  # deeper than allowed
+    again = outcome(wire.decode_request, encoded)
+    if isinstance(again, BadMessageError):
+        assert isinstance(again.error, ControlTooLargeError)  # deeper than allowed
         return
     assert repr(again) == repr(request)
     assert repr(again.body) == repr(request.body)
@@ -142,11 +148,10 @@ def test_answers_come_back(message_id: bytes, ok: bool, code: int, text: str, re
 
 def decodes_or_says_why(given_frames: Sequence[bytes]) -> None:
     for decode in (wire.decode_request, wire.decode_answer):
-        try:
-            decode(given_frames)
-        except BadMessageError as bad:
-            assert bad.error.code in (901, 902, 903)
-            assert len(bad.id) == 16
+        came = outcome(decode, given_frames)
+        if isinstance(came, BadMessageError):
+            assert came.error.code in (901, 902, 903)
+            assert len(came.id) == 16
 
 
 @settings(max_examples=400)
