@@ -78,13 +78,13 @@ class Service:
         now_ns: Callable[[], int] = time.time_ns,
         max_events: int = 1000,
     ) -> None:
+        self.epoch = epoch
         self.counters: Counter[str] = Counter()
         self._handlers = handlers
         handlers.counters = self.counters
         handlers.on_applied = self.publish_applied
         self._rights = rights
         self._journal = journal
-        self.epoch = epoch
         self._now_ns = now_ns
         self._max_events = max_events
         self._context = zmq.Context()

@@ -386,7 +386,6 @@ class Store:
         town: Town,
         reason: str,
     ) -> None:
-        before = assemble_quietly(self._state)
         party, rev = command.party, applied.rev
         put = False
         try:
@@ -407,7 +406,7 @@ class Store:
                 self._note_numbers(numbers)
                 self._journal.append(self._line(command, applied))
         except BaseException:
-            if put and before is not None:
+            if put and (before := assemble_quietly(self._state)) is not None:
                 self._gate.put_back(before)
             raise
 

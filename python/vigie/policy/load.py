@@ -41,9 +41,20 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
     return assemble([item for item in declared if item is not None], problems)
 
 
+def read_texts(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> list[tuple[str, str]]:
+    """Files and their texts, those of folders too; what cannot be read is added to `problems`."""
+    found = [(file, _text(file, problems)) for file in _files(paths, problems)]
+    return [(file, text) for file, text in found if text is not None]
+
+
 def read_files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> list[Document]:
     """The documents of files and folders, in their order; what cannot be read is added to `problems`."""
-    return [document for file in _files(paths, problems) for document in _read(file, problems)]
+    documents: list[Document] = []
+    for file, text in read_texts(paths, problems):
+        read, found = read_documents(text, file)
+        problems.extend(found)
+        documents.extend(read)
+    return documents
 
 
 def assemble(declared: Sequence[Declared[Any]], problems: list[Problem]) -> Town:
@@ -88,24 +99,22 @@ def _files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> 
                 yield str(file)
 
 
-def _read(file: str, problems: list[Problem]) -> list[Document]:
+def _text(file: str, problems: list[Problem]) -> str | None:
     try:
         with open(file, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
         text = data.decode("utf-8")
     except OSError as error:
         problems.append(Problem(file, 0, "", f"cannot be read: {error.strerror}"))
-        return []
+        return None
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         problems.append(Problem(file, line, "", "not UTF-8; right would be a text file in UTF-8"))
-        return []
+        return None
     if len(data) > MAX_FILE_BYTES:
         problems.append(Problem(file, 0, "", f"larger than {MAX_FILE_BYTES >> 20} MiB"))
-        return []
-    documents, found = read_documents(text, file)
-    problems.extend(found)
-    return documents
+        return None
+    return text
 
 
 def declare(document: Document, fetch: Fetch, problems: list[Problem]) -> Declared[Any] | None:
