@@ -84,7 +84,7 @@ class ObjectsApply(Message):
 
 
 class FieldChanged(Message):
-    """A field by its path; its values as JSON. nothing: not there."""
+    """A field by its path; its values as JSON text, nil where it is not there."""
 
     path: str
     before: str | None

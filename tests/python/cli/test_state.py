@@ -156,7 +156,7 @@ def test_dry_run_prune_and_expected_revision(vigie_command: Start, vigie: Any, t
     file = town(SERVER, camera("a", "number: 7, "))
     code, text = vigie("apply", "-f", file, "--prune", "--dry-run")
     assert code == 0
-    assert text.splitlines()[:3] == ["~ Camera a", "    spec.number: + 7", "- Camera b"]
+    assert text.splitlines()[1:4] == ["~ Camera a", "    spec.number: + 7", "- Camera b"]
     assert "revision 1: 2 changes would be made" in text
     assert vigie("apply", "-f", file, "--expect-rev", "7")[0] == 1
     assert "revision 2: 2 changes" in vigie("apply", "-f", file, "--prune", "--expect-rev", "1")[1]
