@@ -96,7 +96,8 @@ class Handlers:
         self._writer = ThreadPoolExecutor(1, "vigie-apply")
         self._workers = ThreadPoolExecutor(4, "vigie-control")
         self._stages: dict[tuple[str, bytes], _Stage] = {}
-        self._wakers: set[asyncio.Event] = set()
+        self._wakers: dict[asyncio.Event, str] = {}  # and the camera, or "" where a revision is waited for
+        self._figures: Mapping[str, Any] | None = None
         self.by_op: dict[str, Callable[[Call], Awaitable[ops.Message]]] = {
             "ping": self._ping,
             "state.get": self._state,
@@ -115,10 +116,11 @@ class Handlers:
             "stats.get": self._stats,
         }
 
-    def wake(self) -> None:
-        """Something has changed that somebody may wait for."""
-        for waker in self._wakers:
-            waker.set()
+    def wake(self, kind: str, name: str) -> None:
+        """An event came that somebody may wait for."""
+        for waker, camera in self._wakers.items():
+            if (kind == "stream_state" and name.partition("/")[0] == camera) or (kind == "revision" and not camera):
+                waker.set()
 
     async def in_writer(self, work: Callable[[], T]) -> T:
         """Runs after all changes before it, and before all after it."""
@@ -159,7 +161,7 @@ class Handlers:
 
     async def _state(self, call: Call) -> ops.Message:
         seq = call.peer.seq  # before anything is read: an event from now on is not in the page
-        cameras = (await self._in_worker(self._engine.stats)).get("cameras", {})
+        cameras = await self._cameras(first=not call.request.after)
         items = {f"{kind}/{name}": item for (kind, name), item in self.store.state.objects.items()}
         # A site's cameras are no objects, but are there.
         names = sorted({*items, *(f"Camera/{name}" for name in cameras)})
@@ -177,6 +179,15 @@ class Handlers:
 
         found, following = _page(names, call.request.after, call.request.limit, item)
         return ops.StatePage(items=found, next=following, seq=seq, epoch=self._epoch)
+
+    async def _cameras(self, first: bool) -> Mapping[str, Any]:
+        """What the engine says of cameras: for a first page now, for those after it what a first page has had.
+
+        Events since then come to whoever asks for pages; with thousands of cameras the figures take long to make.
+        """
+        if first or self._figures is None:
+            self._figures = (await self._in_worker(self._engine.stats)).get("cameras", {})
+        return self._figures
 
     async def _apply(self, call: Call) -> ops.Message:
         return await self._apply_request(call, call.request)
@@ -305,7 +316,7 @@ class Handlers:
         if wanted.camera and not self._may_know(call, "Camera", wanted.camera):
             raise NotFoundError("no such camera, or not for you", wanted.camera)
         waker = asyncio.Event()
-        self._wakers.add(waker)
+        self._wakers[waker] = wanted.camera
         try:
             while True:
                 waker.clear()
@@ -320,7 +331,7 @@ class Handlers:
                     what = f"revision {rev} is in force" if wanted.rev is not None else f"it is {state or 'not there'}"
                     raise TimedOutError(what, wanted.camera) from None
         finally:
-            self._wakers.discard(waker)
+            del self._wakers[waker]
 
     def _state_of(self, camera: str, stream: str) -> str:
         if not camera:
@@ -450,7 +461,7 @@ def _applied(applied: Applied, dry_run: bool) -> ops.Applied:
     return ops.Applied(
         rev=applied.rev,
         changes=shown,
-        total=len(applied.changes),
+        total=applied.total,
         warnings=list(applied.warnings[:100]),
         left=list(applied.left[:100]),
         again=applied.again,

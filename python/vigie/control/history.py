@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vigie.control.diff import Body, Change, Key, changes
 
-MAX_REVISIONS = 1000
+MAX_REVISIONS = 1001
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,10 @@ class ObjectChanged(Message):
 
 
 class Applied(Message):
-    """`changes`: the first of `total`. `left`: objects of others that were not touched. `again`: done before."""
+    """`changes`: the first of `total`. `left`: objects of others that were not touched.
+
+    `again`: it was done before, when this command came the first time; `changes` have no fields then.
+    """
 
     rev: int
     changes: list[ObjectChanged]

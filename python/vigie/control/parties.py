@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from vigie.control.ops import OPS
 from vigie.errors import StateUnwritableError
 from vigie.policy.declared import Town
+from vigie.policy.objects import AgentSpec
 from vigie.policy.sites import is_pattern
 
 
@@ -157,6 +158,7 @@ class TownRights:
     def __init__(self, town: Callable[[], Town], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._town = town
         self._now = now
+        self._made: _Index | None = None
 
     def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
         if self._is_administrator(party):
@@ -179,8 +181,7 @@ class TownRights:
         if target.kind == "Agent":
             return target.name == speaker
         if target.kind == "MaskSet":
-            sets = self._town().mask_sets
-            of = next((item.object.spec.camera for item in sets if item.object.name == target.name), None)
+            of = self._index().sets.get(target.name)
             return of is not None and self._covered(speaker, of, _covers)
         return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
 
@@ -195,15 +196,30 @@ class TownRights:
     def _speaker(party: Party) -> str:
         return party.on_behalf_of or party.name
 
+    def _index(self) -> "_Index":
+        # Asked for every object of a page and for every event: thousands of objects are not walked through each time.
+        town, index = self._town(), self._made
+        if index is None or index.town is not town:
+            sets = {item.object.name: item.object.spec.camera for item in town.mask_sets}
+            index = self._made = _Index(town, {item.object.name: item.object.spec for item in town.agents}, sets)
+        return index
+
     def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
         """`camera`: a camera's or a version's name, or `camera/stream`."""
+        spec = self._index().agents.get(agent)
+        if spec is None or (spec.until is not None and datetime.fromisoformat(spec.until) <= self._now()):
+            return False
         name = camera.partition("/")[0]
-        for item in self._town().agents:
-            spec = item.object.spec
-            if item.object.name == agent:
-                ended = spec.until is not None and datetime.fromisoformat(spec.until) <= self._now()
-                return not ended and any(by(entry, name) for entry in spec.cameras)
-        return False
+        return any(by(entry, name) for entry in spec.cameras)
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Of a town: agents by name, and the cameras of mask sets by the sets' names."""
+
+    town: Town
+    agents: Mapping[str, AgentSpec]
+    sets: Mapping[str, str]
 
 
 def _shows(entry: str, name: str) -> bool:

@@ -107,7 +107,9 @@ class Proposer:
             what = "a value that JSON cannot hold; right would be text, numbers, lists and mappings"
             self.problems.append(item.problem((), what))
             return None
-        return Proposal(replace(item, object=KINDS[item.object.kind].model_validate(body)), body)
+        if body is not value:  # what is in force is what a restart would read
+            item = replace(item, object=KINDS[item.object.kind].model_validate(body))
+        return Proposal(item, body)
 
     def _without_secrets(self, item: Declared[Any], value: Any, folder: str) -> Body:
         body = value

@@ -153,7 +153,7 @@ class Service:
                 decided[peer.party] = target is None or self._rights.may_know(peer.party, target)
             if decided[peer.party]:
                 peer.event(self.epoch, when, kind, name, body)
-        self._handlers.wake()
+        self._handlers.wake(kind, name)
 
     def publish_figures(self, figures: Mapping[str, Any]) -> None:
         """Sums for whoever listens on the PUB socket. Must hold no name of a camera or a person."""

@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from vigie.control.database import hold_folder, open_database, transaction
-from vigie.control.diff import Body, Change, FieldChange, Key, canonical, changes, same_body
+from vigie.control.diff import Body, Change, Key, canonical, changes, same_body
 from vigie.control.history import Revision, bodies_at, revisions, stored_rows
 from vigie.control.parties import (
     Gate,
@@ -49,6 +49,7 @@ from vigie.policy.load import assemble
 from vigie.policy.yaml_marks import Document
 
 COMMANDS_KEPT = 20_000
+NAMES_KEPT = 200  # of one command
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,17 @@ class State:
 
 @dataclass(frozen=True)
 class Applied:
-    """What an apply did, or with a dry run would do. `left`: objects of others that prune or rollback did not touch."""
+    """What an apply did, or with a dry run would do. `left`: objects of others that prune or rollback did not touch.
+
+    `again`: this command had been applied before; `changes` are the first of `total` then, without their fields.
+    """
 
     rev: int
     changes: Sequence[Change]
+    total: int
     warnings: Sequence[str] = ()
     left: Sequence[str] = ()
-    again: bool = False  # this command had been applied before
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -348,9 +353,9 @@ class Store:
         warnings = [str(problem) for problem in town.warnings if problem.file != STATE]
         if dry_run:
             self._gate.check(town)
-            return Applied(self._state.rev, found, warnings, left)
+            return Applied(self._state.rev, found, len(found), warnings, left)
         rev = self._state.rev + bool(found)
-        applied = Applied(rev, found, warnings, left)
+        applied = Applied(rev, found, len(found), warnings, left)
         if not found:
             with transaction(self._db):
                 self._note_command(command, applied)
@@ -437,7 +442,8 @@ class Store:
     def _note_command(self, command: Command, applied: Applied) -> None:
         if command.id is None:
             return
-        reply = canonical(asdict(applied))
+        names = [(change.action, change.kind, change.name) for change in applied.changes[:NAMES_KEPT]]
+        reply = canonical([applied.rev, names, applied.total, applied.left[:NAMES_KEPT]])
         values = (command.id, _speaker(command.party), command.digest, reply)
         self._db.execute("INSERT INTO commands SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM commands", values)
         self._db.execute(
@@ -491,8 +497,5 @@ def _speaker(party: Party) -> str:
 
 
 def _applied_from(value: Any) -> Applied:
-    found = [
-        Change(item["action"], item["kind"], item["name"], tuple(FieldChange(**each) for each in item["fields"]))
-        for item in value["changes"]
-    ]
-    return Applied(value["rev"], found, value["warnings"], value["left"], again=True)
+    rev, names, total, left = value
+    return Applied(rev, [Change(*each) for each in names], total, (), left, again=True)
