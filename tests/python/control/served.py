@@ -84,7 +84,7 @@ class Served:
         self.journal = ListJournal()
         self.now_ns: Callable[[], int] | None = None
         self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.store = Store(self.folder, environ={"POST": "of-post"})
         rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN)

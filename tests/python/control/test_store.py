@@ -398,3 +398,13 @@ def test_values_that_are_no_objects(store: Store, value: Any) -> None:
 def test_a_source_that_is_no_yaml(store: Store) -> None:
     with pytest.raises(ConfigurationError, match="not well-formed YAML"):
         store.apply(Command(LOCAL), [Source("x.yaml", "{", "/")])
+
+
+def test_a_reason_of_then_is_no_reason_now(store: Store, apply: Apply) -> None:
+    region = "{{name: {0}, points: [[0, 0], [{1}, 0], [{1}, {1}]]}}"
+    two = masks("m", "a", 0.5, "removal_reason: agreed then, ").replace("]]}]", f"]]}}, {region.format('s', 0.9)}]")
+    apply(SERVER, camera("a", "privacy: masked, "), two)
+    apply(masks("m", "a", 0.5, "removal_reason: agreed later, "))
+    store.rollback(Command(LOCAL), 1)  # more is hidden again
+    spec = store.state.bodies["MaskSet", "m"]["spec"]
+    assert (len(spec["regions"]), spec.get("removal_reason")) == (2, None)
