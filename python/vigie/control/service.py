@@ -24,10 +24,10 @@ from vigie.control import wire
 from vigie.control.handlers import Call, Handlers, problem_values
 from vigie.control.keys import Keys, Pair
 from vigie.control.ops import OPS
-from vigie.control.parties import JournalSink, Line, Party, Rights
+from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
 from vigie.control.peers import Peer
 from vigie.control.store import Applied, digest_of
-from vigie.control.targets import target_of
+from vigie.control.targets import camera_of_deleted_set, target_of
 from vigie.control.wire import BadMessageError, Body, Reply, Request
 from vigie.errors import (
     BindFailedError,
@@ -136,10 +136,12 @@ class Service:
             self._pub.close(linger=0)
         self._context.destroy(linger=200)
 
-    def publish(self, kind: str, name: str, body: Body, ts_ns: int | None = None) -> None:
-        """An event, to every client that subscribed and may know of what it is about."""
+    def publish(
+        self, kind: str, name: str, body: Body, ts_ns: int | None = None, about: ObjectRef | None = None
+    ) -> None:
+        """An event, to every client that subscribed and may know of what it is about (`about`: not what it names)."""
         when = self._now_ns() if ts_ns is None else ts_ns
-        target = target_of(kind, name)
+        target = about or target_of(kind, name)
         decided: dict[Party, bool] = {}
         for router in self._routers:
             router.refresh()
@@ -167,7 +169,8 @@ class Service:
         """Events of a new revision: one for each object, then the revision. Of very many, the revision alone."""
         many = len(applied.changes) > MANY
         for change in () if many else applied.changes:
-            self.publish(f"object_{change.action}", f"{change.kind}/{change.name}", {"rev": applied.rev})
+            name = f"{change.kind}/{change.name}"
+            self.publish(f"object_{change.action}", name, {"rev": applied.rev}, about=camera_of_deleted_set(change))
         self.publish("revision", "", {"rev": applied.rev, "many": many})
 
     def _socket(self, kind: int, endpoint: str, keys: Keys | None, pair: Pair | None) -> "zmq.Socket[bytes]":

@@ -1,5 +1,8 @@
 """Which object an event is about: who may know of that may have it. What is not listed is for administrators alone."""
 
+import json
+
+from vigie.control.diff import Change
 from vigie.control.parties import ObjectRef
 
 # Kinds of the engine whose object is `camera/stream`.
@@ -20,3 +23,11 @@ def target_of(kind: str, name: str) -> ObjectRef | None:
         object_kind, _, object_name = name.partition("/")
         return ObjectRef(object_kind, object_name)
     return ObjectRef("engine", name)
+
+
+def camera_of_deleted_set(change: Change) -> ObjectRef | None:
+    """What a deleted mask set was of: nobody can be asked about the set itself any more."""
+    if change.kind != "MaskSet" or change.action != "deleted":
+        return None
+    of = next((item.before for item in change.fields if item.path == "spec.camera"), None)
+    return None if of is None else ObjectRef("Camera", str(json.loads(of)))

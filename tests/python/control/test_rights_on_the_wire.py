@@ -211,6 +211,20 @@ def test_his_own_events_come(served: Served) -> None:
             assert (event.kind, event.object) == (kind, "a/main")
 
 
+def test_a_deleted_mask_set_is_told_to_whom_it_concerned(served: Served) -> None:
+    with connect(served, keys_of(served, "jeanne")) as client, Client(served.endpoint) as local:
+        watching = client.watch(timeout_s=10)
+        next(watching)
+        local.delete([("MaskSet", "mb")])
+        local.delete([("MaskSet", "ma")])
+        seen = [next(watching) for _ in range(3)]
+        assert [(item.kind, item.object) for item in seen if isinstance(item, Event)] == [
+            ("revision", ""),
+            ("object_deleted", "MaskSet/ma"),
+            ("revision", ""),
+        ]
+
+
 def test_viewers_are_for_administrators() -> None:
     target = target_of("viewer_opened", "viewer 3 a/main")
     assert target is not None
