@@ -69,6 +69,8 @@ BAD = [
     (rules.python_planes, {"python/vigie/policy/a.py": "from .._core import Engine\n"}),
     (rules.python_planes, {"python/vigie/policy/a.py": "def f():\n    from .. import _views\n"}),
     (rules.python_planes, {"python/vigie/control/service.py": "import zmq\nfrom vigie._core import Engine\n"}),
+    (rules.python_planes, {"python/vigie/control/service.py": "import zmq\nfrom vigie.engine import Engine\n"}),
+    (rules.python_planes, {"python/vigie/cli/objects.py": "import zmq\n"}),
     (rules.cython_knows_the_header_only, {"src/engine/bindings/_views.pyx": 'cdef extern from "runtime/engine.h":\n'}),
     (rules.folders_explain_themselves, {"src/engine/base/a.h": "int a;\n"}),
     (rules.folders_explain_themselves, {"src/engine/base/a.h": "int a;\n", "src/engine/base/README.md": "# base\n"}),

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from vigie.cli import keys, objects
+
 # Locals in a traceback would show passwords.
 app = typer.Typer(
     name="vigie",
@@ -42,7 +44,20 @@ def run() -> None:
 
 @app.command()
 def serve(
-    files: Files,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--file", "-f", help="YAML file, or folder of them; may be repeated.", show_default=False),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Keep the objects in this folder, and answer `vigie apply`.", show_default=False)
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where to answer: ipc://PATH, or tcp://ADDRESS:PORT for clients with keys.", show_default=False
+        ),
+    ] = None,
+    figures: Annotated[str, typer.Option(help="Where to publish figures.", show_default=False)] = "",
     check: Annotated[bool, typer.Option("--check", help="Only check the files.")] = False,
     server: ServerName = None,
     shards: Annotated[int, typer.Option(min=1, max=256, help="I/O threads: one per core given.")] = 1,
@@ -57,15 +72,22 @@ def serve(
 ) -> None:
     """Takes the cameras in and serves viewers, until SIGTERM or Ctrl-C. SIGHUP reads the files again.
 
-    A reload touches only what changed; with any mistake in the files the running policy stays.
+    A reload touches only what changed; with any mistake in the files the running policy stays. With --state the objects
+    are kept there, and files that are given are applied at the start and on SIGHUP.
     """
     from vigie.cli import configuration
-    from vigie.cli.service import Options, Service
+    from vigie.cli.service import Options, Service, serve_from_state
 
+    if not files and (check or state is None):
+        raise typer.BadParameter("missing; right would be a YAML file, or --state DIR", param_hint="--file")
+    if state is None and (control or figures):
+        raise typer.BadParameter("without --state; right would be --state DIR", param_hint="--control")
     if check:
-        raise typer.Exit(configuration.check(files, server))
+        raise typer.Exit(configuration.check(files or [], server))
     cpus = _cpus(pin)
-    options = Options(files, server, shards, cpus, stats_interval, live, as_json)
+    options = Options(files or [], server, shards, cpus, stats_interval, live, as_json)
+    if state is not None:
+        raise typer.Exit(serve_from_state(options, state, control or [], figures))
     raise typer.Exit(Service(options).run())
 
 
@@ -195,6 +217,8 @@ def _pass_on(name: str, module: str, help_text: str) -> None:
         found.app(args=context.args, prog_name=f"vigie {name}")
 
 
+objects.register(app)
+app.add_typer(keys.app, name="keys")
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")
 _pass_on("load", "vigie.load", "Simulated viewers that check continuity and measure latency.")
 _pass_on("site", "vigie.site.cli", "Shows what the partners of the declared sites offer.")

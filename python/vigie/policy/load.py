@@ -6,7 +6,7 @@ Secrets are fetched here (`env:NAME`, `file:PATH`) and are shown nowhere.
 import os
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -25,6 +25,7 @@ from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
 
 MAX_FILE_BYTES = 32 << 20
+Fetch = Callable[[str, str], str]
 
 
 def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Town:
@@ -33,15 +34,37 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
     Raises: ConfigurationError with all that is wrong.
     """
     environment = os.environ if environ is None else environ
+
+    def fetch(reference: str, folder: str) -> str:
+        return fetch_secret(reference, folder, environment)
+
     problems: list[Problem] = []
+    declared = [declare(document, fetch, problems) for document in read_files(paths, problems)]
+    return assemble([item for item in declared if item is not None], problems)
+
+
+def read_texts(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> list[tuple[str, str]]:
+    """Files and their texts, those of folders too; what cannot be read is added to `problems`."""
+    found = [(file, _text(file, problems)) for file in _files(paths, problems)]
+    return [(file, text) for file, text in found if text is not None]
+
+
+def read_files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> list[Document]:
+    """The documents of files and folders, in their order; what cannot be read is added to `problems`."""
+    documents: list[Document] = []
+    for file, text in read_texts(paths, problems):
+        read, found = read_documents(text, file)
+        problems.extend(found)
+        documents.extend(read)
+    return documents
+
+
+def assemble(declared: Sequence[Declared[Any]], problems: list[Problem]) -> Town:
+    """Objects -> a town, checked against one another. `problems`: those found so far.
+
+    Raises: ConfigurationError with all that is wrong.
+    """
     warnings: list[Problem] = []
-    declared: list[Declared[Any]] = []
-    for file in _files(paths, problems):
-        documents = _read(file, problems)
-        for document in documents:
-            item = _declared(document, environment, problems)
-            if item is not None:
-                declared.append(item)
     _check_names(declared, problems)
     town = Town(
         [item for item in declared if isinstance(item.object, Server)],
@@ -80,27 +103,29 @@ def _files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> 
                 yield str(file)
 
 
-def _read(file: str, problems: list[Problem]) -> list[Document]:
+def _text(file: str, problems: list[Problem]) -> str | None:
     try:
         with open(file, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
         text = data.decode("utf-8")
     except OSError as error:
         problems.append(Problem(file, 0, "", f"cannot be read: {error.strerror}"))
-        return []
+        return None
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         problems.append(Problem(file, line, "", "not UTF-8; right would be a text file in UTF-8"))
-        return []
+        return None
     if len(data) > MAX_FILE_BYTES:
         problems.append(Problem(file, 0, "", f"larger than {MAX_FILE_BYTES >> 20} MiB"))
-        return []
-    documents, found = read_documents(text, file)
-    problems.extend(found)
-    return documents
+        return None
+    return text
 
 
-def _declared(document: Document, environ: Mapping[str, str], problems: list[Problem]) -> Declared[Any] | None:
+def declare(document: Document, fetch: Fetch, problems: list[Problem]) -> Declared[Any] | None:
+    """A document as an object with its secrets, or None; what is wrong is added to `problems`.
+
+    `fetch`: the secret behind a reference, which may start at a folder. Raises ValueError, whose text holds no secret.
+    """
     value = document.value
     if not isinstance(value, dict):
         problems.append(problem_at(document, (), "not an object; right would be kind, name and spec"))
@@ -121,26 +146,27 @@ def _declared(document: Document, environ: Mapping[str, str], problems: list[Pro
         return None
     secrets: dict[Path, str] = {}
     folder = os.path.dirname(os.path.abspath(document.file))
-    for path, secret in _secret_fields(item, ()):
+    for path, secret in secret_fields(item):
         try:
-            secrets[path] = fetch_secret(secret.get_secret_value(), folder, environ)
+            secrets[path] = fetch(secret.get_secret_value(), folder)
         except ValueError as error:
             problems.append(problem_at(document, path, str(error)))
     return Declared(item, document, secrets)
 
 
-def _secret_fields(value: Any, path: Path) -> Iterator[tuple[Path, SecretStr]]:
+def secret_fields(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretStr]]:
+    """Every secret of an object, as it was given: a reference or the secret itself."""
     if isinstance(value, SecretStr):
         yield path, value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _secret_fields(getattr(value, name), (*path, name))
+            yield from secret_fields(getattr(value, name), (*path, name))
     elif isinstance(value, dict):
         for key, child in value.items():
-            yield from _secret_fields(child, (*path, key))
+            yield from secret_fields(child, (*path, key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _secret_fields(child, (*path, index))
+            yield from secret_fields(child, (*path, index))
 
 
 def _plain(annotation: Any) -> Any:
@@ -184,6 +210,19 @@ def _place(model: Any, location: Path) -> tuple[Path, Any, str | None]:
         # Inside a member of a union what is right stays what is said of the whole.
         tag = _is_union(current)
     return path, current, right
+
+
+def has_field(model: Any, path: Path) -> bool:
+    """Whether a model has a field at a path; where a field may have several forms, any of them."""
+    model = _plain(model)
+    if not path:
+        return True
+    if _is_union(model):
+        return any(has_field(member, path) for member in typing.get_args(model))
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        info = _fields(model).get(str(path[0]))
+        return info is not None and has_field(info.annotation, path[1:])
+    return typing.get_origin(model) in (list, dict) and has_field(typing.get_args(model)[-1], path[1:])
 
 
 def _nearest(problems: Sequence[Problem]) -> list[Problem]:
@@ -313,8 +352,9 @@ def _warn(town: Town, warnings: list[Problem]) -> None:
     literal: dict[str, list[Problem]] = {}
     holders: list[Declared[Any]] = [*town.cameras, *town.sites, *town.agents]
     for item in holders:
-        for path, secret in _secret_fields(item.object, ()):
-            if not secret.get_secret_value().startswith(("env:", "file:")):
+        # Most cameras have none, and there are thousands of them.
+        for path, secret in secret_fields(item.object) if item.secrets else ():
+            if not secret.get_secret_value().startswith(("env:", "file:", "state:")):
                 problem = item.problem(path, "a password in clear; env:NAME or file:PATH keeps it out of this file")
                 literal.setdefault(problem.file, []).append(problem)
     for found in literal.values():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from vigie.cli import service
+from vigie.control.in_force import InForce
 from vigie.policy.windows import ns_of
 
 CITY = [
@@ -36,27 +37,27 @@ class Remembering:
         return int(snapshot["revision"])
 
 
-def test_rights_begin_and_end_by_the_clock(town: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = SimpleNamespace(time_ns=lambda: clock.now, monotonic=lambda: 0.0, now=0)
-    monkeypatch.setattr(service, "time", clock)
+def test_rights_begin_and_end_by_the_clock(town: Callable[..., Path]) -> None:
+    clock = SimpleNamespace(now=0)
     options = service.Options([town(*CITY)], None, 1, [], None, False, False)
     engine: Any = Remembering()
     running = service.Service(options)
+    policy = InForce(engine, None, now_ns=lambda: clock.now)
 
     def cameras_at(text: str) -> list[str]:
         clock.now = ns_of(datetime.fromisoformat(text))
-        if running._until_next_change() == 0:
-            running._renew_rights(engine)
+        if policy.until_next_change_s() == 0:
+            running._renew_rights(policy)
         found: list[str] = engine.snapshots[-1]["agents"][0]["cameras"]
         return found
 
     with running._sites:
         clock.now = ns_of(datetime.fromisoformat("2026-06-01T18:00:00+02:00"))
-        assert running._apply(engine) == 0
+        assert running._apply(policy) == 0
         assert engine.snapshots[-1]["agents"][0]["until"] == "2026-06-01T17:00:00.000000Z"
-        assert running._until_next_change() == 60  # at most: the clock may be set
+        assert policy.until_next_change_s() == 60  # at most: the clock may be set
         assert cameras_at("2026-06-01T18:59:59.5+02:00") == ["hall"]
-        assert running._until_next_change() == pytest.approx(0.5)
+        assert policy.until_next_change_s() == pytest.approx(0.5)
         assert cameras_at("2026-06-01T19:00:00+02:00") == []
         assert cameras_at("2026-06-02T06:59:59+02:00") == []
         assert cameras_at("2026-06-02T07:00:00+02:00") == ["hall"]

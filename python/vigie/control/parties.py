@@ -1,0 +1,234 @@
+"""Whom the control plane deals with: who asks, who decides what they may, where it is journaled, what carries it out.
+
+`Rights`, `JournalSink` and `Gate` are all that the store and the service know of the rest. `TownRights` and
+`FileJournal` are what stands behind them for the kinds of today.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Protocol
+
+from vigie.control.ops import OPS
+from vigie.errors import StateUnwritableError
+from vigie.policy.declared import Town
+from vigie.policy.objects import AgentSpec
+from vigie.policy.sites import is_pattern
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who asks. `name`: an agent's. `local`: over `ipc://`, as this machine's user. `on_behalf_of`: as a host says."""
+
+    name: str
+    administrator: bool = False
+    trusted_host: bool = False
+    local: bool = False
+    on_behalf_of: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`why`: for the one who asks."""
+
+    allowed: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """An object, or a kind where `name` is empty. `owner`: who made it, where it is known."""
+
+    kind: str
+    name: str = ""
+    owner: str = ""
+
+
+class Rights(Protocol):
+    """Who may do what. Called for every command, object and event: quick, and without I/O."""
+
+    def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
+        """Whether the party may do this, on this object where the operation is on one."""
+
+    def may_know(self, party: Party, target: ObjectRef) -> bool:
+        """Whether the party may learn that this object is there."""
+
+    def owner_of(self, party: Party) -> str:
+        """Whose objects are those that the party makes; prune and rollback touch only these."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a journal is told of one command. `code`: 0 where it was done."""
+
+    ts_ns: int
+    op: str
+    party: str
+    on_behalf_of: str
+    objects: Sequence[str] = ()
+    code: int = 0
+    text: str = ""
+    rev: int = 0
+
+
+class JournalSink(Protocol):
+    """Takes lines; what it has taken is on the disk."""
+
+    def append(self, line: Line) -> None:
+        """Raises: StateUnwritableError; the command is refused then."""
+
+
+@dataclass(frozen=True)
+class InForceNumbers:
+    """What the engine has taken: its revision, and by camera and version ("" for its own) revision and regions."""
+
+    revision: int
+    mask_sets: Mapping[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+
+
+class Gate(Protocol):
+    """What carries out a revision before it counts."""
+
+    def check(self, town: Town) -> None:
+        """Whether it could be put in force, as far as can be said without doing so. Raises: Error."""
+
+    def put(self, town: Town) -> InForceNumbers:
+        """Puts it in force. Raises: Error; nothing has changed then."""
+
+    def put_back(self, town: Town) -> None:
+        """What was put could not be kept: the town before is in force again, as far as masks allow."""
+
+    def kept(self, town: Town) -> None:
+        """What was put is on the disk."""
+
+
+class NoGate:
+    """For a store without an engine."""
+
+    def check(self, town: Town) -> None: ...
+
+    def put(self, town: Town) -> InForceNumbers:
+        return InForceNumbers(0)
+
+    def put_back(self, town: Town) -> None: ...
+
+    def kept(self, town: Town) -> None: ...
+
+
+class NoJournal:
+    """For a store whose history is enough."""
+
+    def append(self, line: Line) -> None: ...
+
+
+class FileJournal:
+    """One JSON object a line in a file of the state folder (0600), on the disk before the command counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, line: Line) -> None:
+        text = json.dumps({**line.__dict__, "objects": list(line.objects)}, ensure_ascii=False) + "\n"
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if os.write(descriptor, text.encode()) < len(text.encode()):
+                    raise OSError(0, "written in part")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StateUnwritableError(f"no journal line: {error.strerror}", str(self._path)) from None
+
+
+# Objects whose name is a camera's, or a version's or a stream's of one.
+_OF_CAMERA = ("Camera", "stream")
+
+
+class TownRights:
+    """Rights from the kinds of today: administrators may all; an agent reads what is of the cameras it may watch.
+
+    A host that is trusted speaks with the rights of the agent it names, not with its own, unless it names nobody.
+    """
+
+    def __init__(self, town: Callable[[], Town], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._town = town
+        self._now = now
+        self._made: _Index | None = None
+
+    def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
+        if self._is_administrator(party):
+            return Decision(True)
+        if OPS[op].who == "administrators":
+            return Decision(False, f"{op} is for administrators; ask one of this server's")
+        speaker = self._speaker(party)
+        if target is None:
+            return Decision(True)
+        if op == "camera.snapshot":
+            allowed = target.kind == "Camera" and self._covered(speaker, target.name, _shows)
+        else:
+            allowed = self.may_know(party, target)
+        return Decision(allowed, "" if allowed else f"no such {target.kind}, or not for {speaker}")
+
+    def may_know(self, party: Party, target: ObjectRef) -> bool:
+        if self._is_administrator(party):
+            return True
+        speaker = self._speaker(party)
+        if target.kind == "Agent":
+            return target.name == speaker
+        if target.kind == "MaskSet":
+            of = self._index().sets.get(target.name)
+            return of is not None and self._covered(speaker, of, _covers)
+        return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
+
+    def owner_of(self, party: Party) -> str:
+        return party.name
+
+    @staticmethod
+    def _is_administrator(party: Party) -> bool:
+        return party.administrator and not party.on_behalf_of
+
+    @staticmethod
+    def _speaker(party: Party) -> str:
+        return party.on_behalf_of or party.name
+
+    def _index(self) -> "_Index":
+        # Asked for every object of a page and for every event: thousands of objects are not walked through each time.
+        town, index = self._town(), self._made
+        if index is None or index.town is not town:
+            sets = {item.object.name: item.object.spec.camera for item in town.mask_sets}
+            index = self._made = _Index(town, {item.object.name: item.object.spec for item in town.agents}, sets)
+        return index
+
+    def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
+        """`camera`: a camera's or a version's name, or `camera/stream`."""
+        spec = self._index().agents.get(agent)
+        if spec is None or (spec.until is not None and datetime.fromisoformat(spec.until) <= self._now()):
+            return False
+        name = camera.partition("/")[0]
+        return any(by(entry, name) for entry in spec.cameras)
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Of a town: agents by name, and the cameras of mask sets by the sets' names."""
+
+    town: Town
+    agents: Mapping[str, AgentSpec]
+    sets: Mapping[str, str]
+
+
+def _shows(entry: str, name: str) -> bool:
+    """Whether an entry of an agent's cameras lets him see this one. A version is another right than its camera."""
+    if entry in ("*", name):
+        return True
+    return is_pattern(entry) and ("@" in entry) == ("@" in name) and fnmatchcase(name, entry)
+
+
+def _covers(entry: str, name: str) -> bool:
+    """Whether an entry lets him know of this one: of a camera, too, whose version he sees."""
+    return _shows(entry, name) or _shows(entry.partition("@")[0], name)
