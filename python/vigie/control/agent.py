@@ -147,7 +147,7 @@ class _Agent:
         )
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        rights = TownRights(lambda: self._policy.town or _NO_TOWN)
+        rights = TownRights(lambda: self._policy.town or _NO_TOWN, decided=lambda: self._policy.decided)
         journal = FileJournal(options.folder / "journal.jsonl")
         store.set_parties(EngineGate(self._policy, sites, out.say), rights, journal)
         epoch = new_epoch()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from vigie.control.parties import InForceNumbers
 from vigie.errors import Error, PolicyFieldError
 from vigie.policy import Compiled, ConfigurationError, Inventory, Town, compile_snapshot
+from vigie.policy.live_rights import LiveRights
 from vigie.policy.masks import sets_in_force
 from vigie.policy.problems import Problem
 
@@ -49,6 +50,11 @@ class InForce:
         self._on_put = on_put
         self._not_before_ns = 0  # when a renewal that failed may be tried again
         self.revision = self._before.revision
+
+    @property
+    def decided(self) -> LiveRights | None:
+        """The rights that the engine was told last, where objects decide."""
+        return None if self.compiled is None else self.compiled.rights
 
     @property
     def numbers(self) -> InForceNumbers:

@@ -1,7 +1,7 @@
 """Whom the control plane deals with: who asks, who decides what they may, where it is journaled, what carries it out.
 
 `Rights`, `JournalSink` and `Gate` are all that the store and the service know of the rest. `TownRights` and
-`FileJournal` are what stands behind them for the kinds of today.
+`FileJournal` are what stands behind them.
 """
 
 import json
@@ -16,8 +16,10 @@ from typing import Any, Protocol
 from vigie.control.ops import OPS
 from vigie.errors import StateUnwritableError
 from vigie.policy.declared import Town
-from vigie.policy.objects import AgentSpec
+from vigie.policy.live_rights import LiveRights, Right
+from vigie.policy.people_objects import AgentSpec
 from vigie.policy.sites import is_pattern
+from vigie.policy.windows import ns_of
 
 
 @dataclass(frozen=True)
@@ -150,15 +152,23 @@ _OF_CAMERA = ("Camera", "stream")
 
 
 class TownRights:
-    """Rights from the kinds of today: administrators may all; an agent reads what is of the cameras it may watch.
+    """Rights from the objects in force: administrators may all; an agent reads what is of the cameras it may watch.
 
+    Which these are its list says, or, where objects decide (`Town.rules`), what the engine was told last.
     A host that is trusted speaks with the rights of the agent it names, not with its own, unless it names nobody.
     """
 
-    def __init__(self, town: Callable[[], Town], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        town: Callable[[], Town],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        decided: Callable[[], LiveRights | None] = lambda: None,
+    ) -> None:
         self._town = town
         self._now = now
+        self._decided = decided
         self._made: _Index | None = None
+        self._by_rules: _ByRules | None = None
 
     def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
         if self._is_administrator(party):
@@ -206,11 +216,22 @@ class TownRights:
 
     def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
         """`camera`: a camera's or a version's name, or `camera/stream`."""
-        spec = self._index().agents.get(agent)
+        name, index = camera.partition("/")[0], self._index()
+        if index.town.rules:
+            return any(by(entry, name) for entry in self._allowed(agent, name))
+        spec = index.agents.get(agent)
         if spec is None or (spec.until is not None and datetime.fromisoformat(spec.until) <= self._now()):
             return False
-        name = camera.partition("/")[0]
-        return any(by(entry, name) for entry in spec.cameras)
+        return any(by(entry, name) for entry in spec.cameras or ())
+
+    def _allowed(self, agent: str, name: str) -> Sequence[str]:
+        """The camera and its versions, as far as the rules let the agent see them now."""
+        rights, made = self._decided(), self._by_rules
+        if rights is None:
+            return ()
+        if made is None or made.rights is not rights:
+            made = self._by_rules = _ByRules(rights)
+        return made.allowed(agent, name.partition("@")[0], ns_of(self._now()))
 
 
 @dataclass(frozen=True)
@@ -220,6 +241,25 @@ class _Index:
     town: Town
     agents: Mapping[str, AgentSpec]
     sets: Mapping[str, str]
+
+
+class _ByRules:
+    """Decided rights by agent and camera. Agents whose rights are alike share one index."""
+
+    def __init__(self, rights: LiveRights) -> None:
+        self.rights = rights
+        self._made: dict[int, dict[str, list[Right]]] = {}
+
+    def allowed(self, agent: str, camera: str, now_ns: int) -> list[str]:
+        held = self.rights.by_agent.get(agent)
+        if held is None or held.until <= now_ns:
+            return []
+        by_camera = self._made.get(id(held.shared))
+        if by_camera is None:
+            by_camera = self._made[id(held.shared)] = {}
+            for right in held.rights:
+                by_camera.setdefault(right.camera, []).append(right)
+        return [right.published for right in by_camera.get(camera, ()) if right.until > now_ns]
 
 
 def _shows(entry: str, name: str) -> bool:
