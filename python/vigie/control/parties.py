@@ -6,7 +6,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -15,11 +15,14 @@ from typing import Any, Protocol
 
 from vigie.control.ops import OPS
 from vigie.errors import StateUnwritableError
+from vigie.policy.changes import RefusedChange, refused_changes
 from vigie.policy.declared import Town
+from vigie.policy.fields import DeclaredObject
 from vigie.policy.live_rights import LiveRights, Right
 from vigie.policy.people_objects import AgentSpec
 from vigie.policy.sites import is_pattern
 from vigie.policy.windows import ns_of
+from vigie.policy.world import World
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class Rights(Protocol):
 
     def owner_of(self, party: Party) -> str:
         """Whose objects are those that the party makes; prune and rollback touch only these."""
+
+    def refused(
+        self, party: Party, before: Iterable[DeclaredObject], after: Iterable[DeclaredObject]
+    ) -> Sequence[RefusedChange]:
+        """What of a change of all objects the party may not do. Called by the writer alone; may take a while."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +177,7 @@ class TownRights:
         self._decided = decided
         self._made: _Index | None = None
         self._by_rules: _ByRules | None = None
+        self._world = World.of(())  # the writer's
 
     def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
         if self._is_administrator(party):
@@ -197,6 +206,15 @@ class TownRights:
 
     def owner_of(self, party: Party) -> str:
         return party.name
+
+    def refused(
+        self, party: Party, before: Iterable[DeclaredObject], after: Iterable[DeclaredObject]
+    ) -> Sequence[RefusedChange]:
+        """By the roles of the agent that the party's key or name stands for, once an Organisation is declared."""
+        self._world = self._world.following(before)
+        if not self._world.organisations:
+            return []
+        return refused_changes(self._world, self._world.following(after), self._speaker(party), ns_of(self._now()))
 
     @staticmethod
     def _is_administrator(party: Party) -> bool:

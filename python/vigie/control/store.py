@@ -44,12 +44,14 @@ from vigie.errors import (
     StateUnwritableError,
 )
 from vigie.policy import ConfigurationError, Problem, Town
+from vigie.policy.changes import RefusedChange
 from vigie.policy.declared import Declared
 from vigie.policy.load import assemble
 from vigie.policy.yaml_marks import Document
 
 COMMANDS_KEPT = 20_000
 NAMES_KEPT = 200  # of one command
+REASONS_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -349,7 +351,7 @@ class Store:
         problems = [*proposer.problems, *(p for p in self.problems if not _is_of(p, wanted))]
         town = assemble([*_usable(kept.values()), *items], problems)
         found = changes(self._state.bodies, wanted)
-        self._authorize(command, found)
+        self._authorize(command, found, town)
         warnings = [str(problem) for problem in town.warnings if problem.file != STATE]
         if dry_run:
             self._gate.check(town)
@@ -429,8 +431,8 @@ class Store:
             applied.rev,
         )
 
-    def _authorize(self, command: Command, found: Sequence[Change]) -> None:
-        if self._rights is None:
+    def _authorize(self, command: Command, found: Sequence[Change], town: Town) -> None:
+        if self._rights is None or not found:
             return
         for change in found:
             stored = self._state.objects.get((change.kind, change.name))
@@ -438,6 +440,10 @@ class Store:
             decision = self._rights.may(command.party, command.op, ref)
             if not decision.allowed:
                 raise ControlRefusedError(decision.why, f"{change.kind}/{change.name}")
+        before = [item.object for item in _usable(self._state.objects.values())]
+        refused = self._rights.refused(command.party, before, town.objects())
+        if refused:
+            raise ControlRefusedError(_reasons(refused), "/".join(refused[0].key))
 
     def _note_command(self, command: Command, applied: Applied) -> None:
         if command.id is None:
@@ -490,6 +496,13 @@ def _usable(objects: Any) -> list[Declared[Any]]:
 def _is_of(problem: Problem, wanted: Mapping[Key, Any]) -> bool:
     """Whether a problem found in the state is of an object that is about to change."""
     return tuple(problem.field.split(" ")[:2]) in wanted
+
+
+def _reasons(refused: Sequence[RefusedChange]) -> str:
+    lines = [one.says + (f" with the fingerprint {one.fingerprint}" if one.needs else "") for one in refused]
+    return "; ".join(lines[:REASONS_SHOWN]) + (
+        f"; and {len(lines) - REASONS_SHOWN} more" if len(lines) > REASONS_SHOWN else ""
+    )
 
 
 def _speaker(party: Party) -> str:

@@ -75,6 +75,9 @@ class OwnTownRights:
     def owner_of(self, party: Party) -> str:
         return party.name
 
+    def refused(self, party: Party, before: Any, after: Any) -> Any:
+        return []
+
 
 @pytest.fixture
 def gate() -> RecordingGate:

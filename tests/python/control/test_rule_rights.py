@@ -38,8 +38,8 @@ def test_a_state_keeps_every_kind(tmp_path: Path) -> None:
         "kind: Post\nname: wall\nspec: {organisation: police, addresses: [10.2.0.7]}\n",
         "kind: Convention\nname: called\nspec: {from: ville, to: police, cameras: {names: [yard]}, rights: [live],"
         " trigger: opening, max_opening_h: 4, from_date: 2026-01-01, purposes: [inquiry], default_purpose: inquiry}\n",
-        "kind: Opening\nname: match\nspec: {conventions: [called], event: match, motive: a fight, from: '2026-06-01T12:00:00+02:00',"
-        " until: '2026-06-01T18:00:00+02:00'}\n",
+        "kind: Opening\nname: match\nspec: {conventions: [called], event: match, motive: a fight,"
+        " from: '2026-06-01T12:00:00+02:00', until: '2026-06-01T18:00:00+02:00'}\n",
     ]
     with Store(tmp_path / "state", environ={}) as store:
         store.apply(Command(LOCAL), yaml(*documents))
