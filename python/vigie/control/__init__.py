@@ -8,7 +8,8 @@
 | frames, limits, msgpack | `wire.py`, with `tests/contract/wire_golden.json` and `docs/protocol.md` |
 | an operation: its fields, who may | `ops.py`, with `docs/protocol.md`; what it does: `handlers.py` |
 | sockets, queues, events, heartbeats | `service.py`, `peers.py`; keys of clients: `keys.py` |
-| who may do what, and the journal | `parties.py`: the protocols, and what stands behind them today |
+| who may do what | `parties.py`: the protocols, and the rights that stand behind them |
+| what is journaled of a command | `state_journal.py` |
 | what reaches the engine | `in_force.py`, `agent.py` |
 | clients | `session.py` (no I/O), `client.py`, `aclient.py` |
 

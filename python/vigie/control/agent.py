@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vigie.control.handlers import Handlers
 from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
-from vigie.control.parties import FileJournal, InForceNumbers, TownRights
+from vigie.control.parties import InForceNumbers, TownRights
 from vigie.control.proposals import Source
 from vigie.control.service import LOCAL, Service, new_epoch
+from vigie.control.state_journal import StateJournal, open_journal
 from vigie.control.store import Command, Store
 from vigie.engine import Engine
 from vigie.errors import Error
+from vigie.journal import Journal
 from vigie.policy import Compiled, Inventory, Town
 
 if TYPE_CHECKING:
@@ -118,14 +120,18 @@ def serve_state(options: Options, out: Output, sites: Any, take_over: Callable[.
     """Serves until SIGTERM or SIGINT; the exit code. `take_over`: puts in force what partners have told.
 
     A state that cannot be put in force (a secret that is gone, an address that is taken) is said, and shows nothing;
-    the service answers all the same, so that it can be put right. Raises: StateUnreadableError, BindFailedError.
+    the service answers all the same, so that it can be put right. Raises: StateUnreadableError, BindFailedError, and as
+    `open_journal`.
     """
     with ExitStack() as stack:
         store = stack.enter_context(Store(options.folder))
+        journal = stack.enter_context(
+            open_journal(options.folder, lambda alarm: out.say(f"journal: {alarm.what}: {alarm.text}"))
+        )
         stack.enter_context(sites)
         engine = stack.enter_context(Engine(shards=options.shards, cpus=options.cpus))
         with out:
-            code = asyncio.run(_Agent(options, out, sites, store, engine, take_over).run())
+            code = asyncio.run(_Agent(options, out, sites, store, journal, engine, take_over).run())
             out.say("closing")
     out.say("closed")
     return code
@@ -133,7 +139,14 @@ def serve_state(options: Options, out: Output, sites: Any, take_over: Callable[.
 
 class _Agent:
     def __init__(
-        self, options: Options, out: Output, sites: Sites, store: Store, engine: Engine, take_over: Callable[..., Any]
+        self,
+        options: Options,
+        out: Output,
+        sites: Sites,
+        store: Store,
+        journal: Journal,
+        engine: Engine,
+        take_over: Callable[..., Any],
     ) -> None:
         self._options = options
         self._out = out
@@ -148,11 +161,11 @@ class _Agent:
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         rights = TownRights(lambda: self._policy.town or _NO_TOWN, decided=lambda: self._policy.decided)
-        journal = FileJournal(options.folder / "journal.jsonl")
-        store.set_parties(EngineGate(self._policy, sites, out.say), rights, journal)
+        lines = StateJournal(journal, store.body)
+        store.set_parties(EngineGate(self._policy, sites, out.say), rights, lines)
         epoch = new_epoch()
         self._handlers = Handlers(store, _Port(engine), rights, epoch, version=_version())
-        self._service = Service(self._handlers, rights, journal, epoch)
+        self._service = Service(self._handlers, rights, lines, epoch)
 
     async def run(self) -> int:
         self._loop = loop = asyncio.get_running_loop()

@@ -1,20 +1,17 @@
 """Whom the control plane deals with: who asks, who decides what they may, where it is journaled, what carries it out.
 
-`Rights`, `JournalSink` and `Gate` are all that the store and the service know of the rest. `TownRights` and
-`FileJournal` are what stands behind them.
+`Rights`, `JournalSink` and `Gate` are all that the store and the service know of the rest. Behind them stand
+`TownRights`, `state_journal.py` and `agent.py`.
 """
 
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, Protocol
 
+from vigie.control.diff import Change
 from vigie.control.ops import OPS
-from vigie.errors import StateUnwritableError
 from vigie.policy.changes import RefusedChange, refused_changes
 from vigie.policy.declared import Town
 from vigie.policy.fields import DeclaredObject
@@ -73,23 +70,30 @@ class Rights(Protocol):
 
 @dataclass(frozen=True)
 class Line:
-    """What a journal is told of one command. `code`: 0 where it was done."""
+    """What a journal is told of one command. `code`: 0 where it was done, else the error's, with its `text`.
 
-    ts_ns: int
+    `camera`: that the command named. `rev`, `changes`, `document` (SHA-256 of the command), `rolled_back_to`: of a new
+    revision. `still`: capture time and error bound (None: not known) of a picture given out, in nanoseconds.
+    """
+
     op: str
     party: str
     on_behalf_of: str
-    objects: Sequence[str] = ()
     code: int = 0
     text: str = ""
+    camera: str = ""
     rev: int = 0
+    changes: Sequence[Change] = ()
+    document: str | None = None
+    rolled_back_to: int | None = None
+    still: tuple[int, int | None] | None = None
 
 
 class JournalSink(Protocol):
     """Takes lines; what it has taken is on the disk."""
 
     def append(self, line: Line) -> None:
-        """Raises: StateUnwritableError; the command is refused then."""
+        """Raises: Error; the command is refused then."""
 
 
 @dataclass(frozen=True)
@@ -133,26 +137,6 @@ class NoJournal:
     """For a store whose history is enough."""
 
     def append(self, line: Line) -> None: ...
-
-
-class FileJournal:
-    """One JSON object a line in a file of the state folder (0600), on the disk before the command counts."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def append(self, line: Line) -> None:
-        text = json.dumps({**line.__dict__, "objects": list(line.objects)}, ensure_ascii=False) + "\n"
-        try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                if os.write(descriptor, text.encode()) < len(text.encode()):
-                    raise OSError(0, "written in part")
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise StateUnwritableError(f"no journal line: {error.strerror}", str(self._path)) from None
 
 
 # Objects whose name is a camera's, or a version's or a stream's of one.

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from vigie.control import wire
 from vigie.control.handlers import Call, Handlers, problem_values
 from vigie.control.keys import Keys, Pair
-from vigie.control.ops import OPS
+from vigie.control.ops import OPS, Message, Still
 from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
 from vigie.control.peers import Peer
 from vigie.control.store import Applied, digest_of
@@ -339,7 +339,7 @@ class Service:
         try:
             body = await self._handlers.by_op[call.op.name](call)
             if call.op.journaled and not call.op.changes:
-                line = self._line(call, 0, "")
+                line = self._line(call, 0, "", body)
                 await self._handlers.in_writer(lambda: self._journal.append(line))
             reply = Reply(call.id, True, 0, "", self._rev, body.model_dump())
             frames = wire.encode_reply(reply)
@@ -359,10 +359,11 @@ class Service:
             return
         self._keep(call, frames)
 
-    def _line(self, call: Call, code: int, text: str) -> Line:
-        named = [str(getattr(call.request, field)) for field in ("camera",) if hasattr(call.request, field)]
-        party = call.party
-        return Line(self._now_ns(), call.op.name, party.name, party.on_behalf_of, named, code, text, self._rev)
+    @staticmethod
+    def _line(call: Call, code: int, text: str, body: Message | None = None) -> Line:
+        still = (body.capture_time_ns, body.error_bound_ns) if isinstance(body, Still) else None
+        camera = getattr(call.request, "camera", "")
+        return Line(call.op.name, call.party.name, call.party.on_behalf_of, code, text, camera, still=still)
 
     async def _refuse_call(self, call: Call, error: Error) -> None:
         self.counters[error.name] += 1
@@ -394,9 +395,7 @@ class Service:
         self.counters[error.name] += 1
         op = OPS.get(request.op)
         if op is not None and op.journaled:
-            line = Line(
-                self._now_ns(), op.name, peer.party.name, request.on_behalf_of, (), error.code, str(error), self._rev
-            )
+            line = Line(op.name, peer.party.name, request.on_behalf_of, error.code, str(error))
             self._run(self._journal_refusal(line))
         self._answer(peer, _refusal(request.id, error, self._rev))
 

@@ -153,6 +153,11 @@ class Store:
         """What is in force."""
         return self._state
 
+    def body(self, kind: str, name: str) -> Body | None:
+        """An object in force as it was applied, or None."""
+        stored = self._state.objects.get((kind, name))
+        return None if stored is None else stored.body
+
     def set_parties(self, gate: Gate, rights: Rights, journal: JournalSink) -> None:
         """For parties that need the store themselves."""
         self._gate, self._rights, self._journal = gate, rights, journal
@@ -254,7 +259,9 @@ class Store:
             proposer = Proposer(self._secrets, self._environ, current)
             items = [proposer.from_state(body) for body in wanted.values() if body is not None]
             found = [item for item in items if item is not None]
-            return self._change(command, wanted, found, proposer, dry_run=dry_run, left=left, reason=removal_reason)
+            return self._change(
+                command, wanted, found, proposer, dry_run=dry_run, left=left, reason=removal_reason, to_rev=to_rev
+            )
 
     def refresh(self) -> Town:
         """Fetches secrets behind references again and puts the same revision in force. Raises as `apply`."""
@@ -345,6 +352,7 @@ class Store:
         dry_run: bool,
         left: Sequence[str] = (),
         reason: str = "",
+        to_rev: int | None = None,
     ) -> Applied:
         """What all changes have in common, from the check of the whole to the commit."""
         kept = {key: item for key, item in self._state.objects.items() if key not in wanted}
@@ -370,7 +378,7 @@ class Store:
             key = (change.kind, change.name)
             old = self._state.objects.get(key)
             rows[key] = (owner if old is None else old.owner, wanted[key], by_key.get(key))
-        self._commit(command, applied, rows, town, reason)
+        self._commit(command, applied, rows, town, reason, to_rev)
         objects = dict(self._state.objects)
         for key, (whose, body, item) in rows.items():
             objects.pop(key, None)
@@ -392,6 +400,7 @@ class Store:
         rows: Mapping[Key, tuple[str, Body | None, Any]],
         town: Town,
         reason: str,
+        to_rev: int | None,
     ) -> None:
         party, rev = command.party, applied.rev
         put = False
@@ -411,25 +420,11 @@ class Store:
                 numbers = self._gate.put(town)
                 put = True
                 self._note_numbers(numbers)
-                self._journal.append(self._line(command, applied))
+                self._journal.append(_line(command, applied, to_rev))
         except BaseException:
             if put and (before := assemble_quietly(self._state)) is not None:
                 self._gate.put_back(before)
             raise
-
-    def _line(self, command: Command, applied: Applied) -> Line:
-        party = command.party
-        objects = [f"{change.kind}/{change.name}" for change in applied.changes]
-        return Line(
-            self._now_ns(),
-            command.op,
-            party.name,
-            party.on_behalf_of,
-            objects,
-            0,
-            f"revision {applied.rev}",
-            applied.rev,
-        )
 
     def _authorize(self, command: Command, found: Sequence[Change], town: Town) -> None:
         if self._rights is None or not found:
@@ -496,6 +491,19 @@ def _usable(objects: Any) -> list[Declared[Any]]:
 def _is_of(problem: Problem, wanted: Mapping[Key, Any]) -> bool:
     """Whether a problem found in the state is of an object that is about to change."""
     return tuple(problem.field.split(" ")[:2]) in wanted
+
+
+def _line(command: Command, applied: Applied, to_rev: int | None) -> Line:
+    party = command.party
+    return Line(
+        command.op,
+        party.name,
+        party.on_behalf_of,
+        rev=applied.rev,
+        changes=applied.changes,
+        document=command.digest.hex() or None,
+        rolled_back_to=to_rev,
+    )
 
 
 def _reasons(refused: Sequence[RefusedChange]) -> str:

@@ -115,12 +115,12 @@ class ViewEnd(View):
 
 
 class Still(OfCamera):
-    """One picture given out (L-29, L-30): its capture time and that time's error bound."""
+    """One picture given out (L-29, L-30): its capture time and that time's error bound (none: not known)."""
 
     kind: Literal["still"] = "still"
     category: ClassVar[Category] = "views"
     captured: Instant
-    error_ms: Count
+    error_ms: Count | None = None
     ticket: Code | None = None
 
 

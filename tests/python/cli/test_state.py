@@ -87,6 +87,25 @@ def test_apply_reaches_the_engine_and_survives_kill(vigie_command: Start, vigie:
     assert "no answer within" in text
 
 
+def test_the_journal_of_a_session_holds(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
+    running = started(vigie_command, state)
+    assert vigie("apply", "-f", town(SERVER, camera("a")))[0] == 0
+    assert vigie("rollback", "99")[0] == 1
+    running.process.send_signal(signal.SIGKILL)
+    running.wait_end()
+    again = started(vigie_command, state)
+    assert vigie("delete", "Camera/a")[0] == 0
+    again.process.terminate()
+    assert again.wait_end() == 0, again.text()
+    verify = vigie_command("journal", "verify", state / "journal", "--key", state / "journal.key.pub")
+    assert verify.wait_end() == 0, verify.text()
+    show = vigie_command("journal", "show", state / "journal", "--json", "--auditor")
+    assert show.wait_end() == 0, show.text()
+    text = show.text()
+    kinds = [kind for kind in re.findall(r'"kind": ?"([a-z.]+)"', text) if not kind.startswith("journal.")]
+    assert kinds == ["apply", "refusal", "apply"], text
+
+
 def test_the_engine_refuses_and_nothing_is_kept(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
     started(vigie_command, state)
     masked = camera("a", "privacy: masked, ")

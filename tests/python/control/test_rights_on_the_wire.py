@@ -168,7 +168,7 @@ def test_a_trusted_host_speaks_with_the_rights_of_whom_it_names(served: Served) 
             client.apply(yaml=[ops.YamlSource(text=camera("c"))])
         client.snapshot(ops.CameraSnapshot(camera="a"))
         line = served.journal.lines[-1]
-        assert (line.party, line.on_behalf_of, line.objects) == ("host", "jeanne", ["a"])
+        assert (line.party, line.on_behalf_of, line.camera) == ("host", "jeanne", "a")
         with pytest.raises(ControlRefusedError, match="for the client itself"):
             client.call("events.subscribe", {})
     client = connect(served, keys_of(served, "jeanne"), on_behalf_of="chief")

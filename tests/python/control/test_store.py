@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from vigie.control.database import SCHEMA
-from vigie.control.parties import FileJournal, Party
+from vigie.control.parties import Party
 from vigie.control.proposals import PATH_FIELDS, Source
 from vigie.control.store import Command, Store
 from vigie.errors import (
@@ -25,6 +25,7 @@ from vigie.policy import ConfigurationError
 from vigie.policy.objects import KINDS
 
 from .conftest import LOCAL, SERVER, OwnTownRights, RecordingGate, agent, camera, masks, yaml
+from .served import ListJournal
 
 Apply = Callable[..., Any]
 OTHER = Party("other", administrator=True)
@@ -368,12 +369,12 @@ def test_a_damaged_database_is_said(tmp_path: Path, content: bytes) -> None:
 
 
 def test_the_journal_has_a_line_before_a_revision_counts(tmp_path: Path, gate: RecordingGate) -> None:
-    path = tmp_path / "state" / "journal.jsonl"
-    with Store(tmp_path / "state", gate=gate, rights=OwnTownRights(), journal=FileJournal(path)) as store:
+    journal = ListJournal()
+    with Store(tmp_path / "state", gate=gate, rights=OwnTownRights(), journal=journal) as store:
         store.apply(Command(LOCAL), yaml(SERVER))
-        assert '"rev": 1' in path.read_text()
-        path.unlink()
-        path.mkdir()
+        (line,) = journal.lines
+        assert (line.rev, [(change.action, change.kind) for change in line.changes]) == (1, [("created", "Server")])
+        journal.broken = True
         with pytest.raises(StateUnwritableError, match="no journal line"):
             store.apply(Command(LOCAL), yaml(camera("a")))
         assert store.state.rev == 1
