@@ -51,6 +51,20 @@ enum vigie_code {
   VIGIE_ERROR_CODEC_UNSUPPORTED = 801, /* No decoder or encoder here can do that */
   VIGIE_ERROR_PICTURE_DAMAGED = 802, /* The picture is damaged and was not decoded */
   VIGIE_ERROR_ENCODER_FAILED = 803, /* The encoder gave no picture */
+  VIGIE_ERROR_CONTROL_MALFORMED = 901, /* The control message is malformed */
+  VIGIE_ERROR_CONTROL_TOO_LARGE = 902, /* The control message is larger or deeper than allowed */
+  VIGIE_ERROR_CONTROL_VERSION = 903, /* The control message is of another version of the protocol */
+  VIGIE_ERROR_CONTROL_UNKNOWN_OP = 904, /* There is no such operation */
+  VIGIE_ERROR_CONTROL_LATE = 905, /* The command came after its deadline */
+  VIGIE_ERROR_CONTROL_REPLAYED = 906, /* Another command has had this id */
+  VIGIE_ERROR_CONTROL_REFUSED = 907, /* This client may not do that */
+  VIGIE_ERROR_CONTROL_UNAVAILABLE = 908, /* The control plane does not answer */
+  VIGIE_ERROR_STATE_CONFLICT = 911, /* The state is at another revision than expected */
+  VIGIE_ERROR_STATE_UNWRITABLE = 912, /* The state cannot be written */
+  VIGIE_ERROR_STATE_UNREADABLE = 913, /* The state folder cannot be used */
+  VIGIE_ERROR_JOURNAL_DAMAGED = 1101, /* The journal's chain does not hold */
+  VIGIE_ERROR_JOURNAL_BUSY = 1102, /* Another process writes this journal */
+  VIGIE_ERROR_JOURNAL_WRITE_FAILED = 1103, /* The journal could not be written */
 };
 /* clang-format on */
 

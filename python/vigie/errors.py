@@ -391,6 +391,118 @@ class EncoderFailedError(Error, RuntimeError):
     sentence = "The encoder gave no picture"
 
 
+class ControlMalformedError(Error, ValueError):
+    """The control message is malformed."""
+
+    code = 901
+    name = "control_malformed"
+    sentence = "The control message is malformed"
+
+
+class ControlTooLargeError(Error, ValueError):
+    """The control message is larger or deeper than allowed."""
+
+    code = 902
+    name = "control_too_large"
+    sentence = "The control message is larger or deeper than allowed"
+
+
+class ControlVersionError(Error, ValueError):
+    """The control message is of another version of the protocol."""
+
+    code = 903
+    name = "control_version"
+    sentence = "The control message is of another version of the protocol"
+
+
+class ControlUnknownOpError(Error, LookupError):
+    """There is no such operation."""
+
+    code = 904
+    name = "control_unknown_op"
+    sentence = "There is no such operation"
+
+
+class ControlLateError(Error, TimeoutError):
+    """The command came after its deadline."""
+
+    code = 905
+    name = "control_late"
+    sentence = "The command came after its deadline"
+
+
+class ControlReplayedError(Error, ValueError):
+    """Another command has had this id."""
+
+    code = 906
+    name = "control_replayed"
+    sentence = "Another command has had this id"
+
+
+class ControlRefusedError(Error, PermissionError):
+    """This client may not do that."""
+
+    code = 907
+    name = "control_refused"
+    sentence = "This client may not do that"
+
+
+class ControlUnavailableError(Error, ConnectionError):
+    """The control plane does not answer."""
+
+    code = 908
+    name = "control_unavailable"
+    sentence = "The control plane does not answer"
+
+
+class StateConflictError(Error, RuntimeError):
+    """The state is at another revision than expected."""
+
+    code = 911
+    name = "state_conflict"
+    sentence = "The state is at another revision than expected"
+
+
+class StateUnwritableError(Error, OSError):
+    """The state cannot be written."""
+
+    code = 912
+    name = "state_unwritable"
+    sentence = "The state cannot be written"
+
+
+class StateUnreadableError(Error, OSError):
+    """The state folder cannot be used."""
+
+    code = 913
+    name = "state_unreadable"
+    sentence = "The state folder cannot be used"
+
+
+class JournalDamagedError(Error, ValueError):
+    """The journal's chain does not hold."""
+
+    code = 1101
+    name = "journal_damaged"
+    sentence = "The journal's chain does not hold"
+
+
+class JournalBusyError(Error, RuntimeError):
+    """Another process writes this journal."""
+
+    code = 1102
+    name = "journal_busy"
+    sentence = "Another process writes this journal"
+
+
+class JournalWriteFailedError(Error, OSError):
+    """The journal could not be written."""
+
+    code = 1103
+    name = "journal_write_failed"
+    sentence = "The journal could not be written"
+
+
 BY_CODE: dict[int, type[Error]] = {
     error.code: error
     for error in (
@@ -439,6 +551,20 @@ BY_CODE: dict[int, type[Error]] = {
         CodecUnsupportedError,
         PictureDamagedError,
         EncoderFailedError,
+        ControlMalformedError,
+        ControlTooLargeError,
+        ControlVersionError,
+        ControlUnknownOpError,
+        ControlLateError,
+        ControlReplayedError,
+        ControlRefusedError,
+        ControlUnavailableError,
+        StateConflictError,
+        StateUnwritableError,
+        StateUnreadableError,
+        JournalDamagedError,
+        JournalBusyError,
+        JournalWriteFailedError,
     )
 }
 

@@ -248,15 +248,19 @@ def uses(names: set[str], module: str) -> bool:
 
 
 def python_planes(files: Files) -> list[str]:
-    """python/vigie/policy is pure; only control/agent.py knows both ZeroMQ and the core."""
+    """policy and journal are pure; ZeroMQ is control/'s; only control/agent.py knows both it and the core."""
     found = []
     for path, text in files.items():
         if not path.startswith("python/vigie/") or suffix(path) != ".py":
             continue
         names = imports(text)
         zmq, core = uses(names, "zmq"), uses(names, "_core") or uses(names, "_views")
-        if path.startswith("python/vigie/policy/") and (zmq or core):
-            found.append(f"{path}:1: the policy package is pure: neither zmq nor the extensions")
+        for pure in ("policy", "journal"):
+            if path.startswith(f"python/vigie/{pure}/") and (zmq or core):
+                found.append(f"{path}:1: the {pure} package is pure: neither zmq nor the extensions")
+        if zmq and not path.startswith("python/vigie/control/"):
+            found.append(f"{path}:1: zmq is imported in control/ only")
+        core = core or uses(names, "engine")
         if zmq and core and path != "python/vigie/control/agent.py":
             found.append(f"{path}:1: only control/agent.py imports both zmq and the core")
     return found

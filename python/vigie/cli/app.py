@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from vigie.cli import keys, objects
+
 # Locals in a traceback would show passwords.
 app = typer.Typer(
     name="vigie",
@@ -42,7 +44,20 @@ def run() -> None:
 
 @app.command()
 def serve(
-    files: Files,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--file", "-f", help="YAML file, or folder of them; may be repeated.", show_default=False),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Keep the objects in this folder, and answer `vigie apply`.", show_default=False)
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where to answer: ipc://PATH, or tcp://ADDRESS:PORT for clients with keys.", show_default=False
+        ),
+    ] = None,
+    figures: Annotated[str, typer.Option(help="Where to publish figures.", show_default=False)] = "",
     check: Annotated[bool, typer.Option("--check", help="Only check the files.")] = False,
     server: ServerName = None,
     shards: Annotated[int, typer.Option(min=1, max=256, help="I/O threads: one per core given.")] = 1,
@@ -57,15 +72,22 @@ def serve(
 ) -> None:
     """Takes the cameras in and serves viewers, until SIGTERM or Ctrl-C. SIGHUP reads the files again.
 
-    A reload touches only what changed; with any mistake in the files the running policy stays.
+    A reload touches only what changed; with any mistake in the files the running policy stays. With --state the objects
+    are kept there, and files that are given are applied at the start and on SIGHUP.
     """
     from vigie.cli import configuration
-    from vigie.cli.service import Options, Service
+    from vigie.cli.service import Options, Service, serve_from_state
 
+    if not files and (check or state is None):
+        raise typer.BadParameter("missing; right would be a YAML file, or --state DIR", param_hint="--file")
+    if state is None and (control or figures):
+        raise typer.BadParameter("without --state; right would be --state DIR", param_hint="--control")
     if check:
-        raise typer.Exit(configuration.check(files, server))
+        raise typer.Exit(configuration.check(files or [], server))
     cpus = _cpus(pin)
-    options = Options(files, server, shards, cpus, stats_interval, live, as_json)
+    options = Options(files or [], server, shards, cpus, stats_interval, live, as_json)
+    if state is not None:
+        raise typer.Exit(serve_from_state(options, state, control or [], figures))
     raise typer.Exit(Service(options).run())
 
 
@@ -78,13 +100,21 @@ def check(files: Files, server: ServerName = None) -> None:
 
 
 class SchemaName(StrEnum):
-    """What `vigie schema` prints."""
+    """What `vigie schema` prints: kinds in small letters."""
 
     snapshot = "snapshot"
     server = "server"
     site = "site"
     camera = "camera"
+    maskset = "maskset"
+    organisation = "organisation"
     agent = "agent"
+    post = "post"
+    authorisation = "authorisation"
+    convention = "convention"
+    opening = "opening"
+    watchorder = "watchorder"
+    approval = "approval"
 
 
 @app.command()
@@ -97,8 +127,42 @@ def schema(
     from vigie.policy.objects import KINDS
     from vigie.schema import policy_snapshot
 
-    kind = KINDS.get(name.value.capitalize())
+    kind = {known.lower(): model for known, model in KINDS.items()}.get(name.value)
     print(json.dumps(policy_snapshot() if kind is None else kind.model_json_schema(), indent=2))
+
+
+class ActionName(StrEnum):
+    """What an agent may want to do."""
+
+    live = "live"
+    playback = "playback"
+    export = "export"
+    ptz = "ptz"
+
+
+@app.command()
+def can(
+    agent: Annotated[str, typer.Argument(help="The agent's name.")],
+    camera: Annotated[str, typer.Argument(help="The camera's name.")],
+    action: Annotated[ActionName, typer.Argument(help="What it wants to do.")],
+    files: Files,
+    purpose: Annotated[
+        str | None, typer.Option(help="Such as public-safety; the default purpose when left out.", show_default=False)
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="An instant such as 2026-12-31T12:00:00+01:00; now when left out.")
+    ] = None,
+    post: Annotated[str | None, typer.Option(help="The Post where the agent sits.", show_default=False)] = None,
+    zone: Annotated[str, typer.Option(help="The time zone of the answer's times.")] = "Europe/Paris",
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object; times in UTC.")] = False,
+) -> None:
+    """Says whether an agent may do something to a camera, until when, and why.
+
+    Exit code 0: yes; 1: no; 2: what was given is wrong.
+    """
+    from vigie.cli.can import can as ask
+
+    raise typer.Exit(ask(files, agent, camera, action.value, purpose, at, post, zone, as_json))
 
 
 @app.command()
@@ -153,11 +217,14 @@ def _pass_on(name: str, module: str, help_text: str) -> None:
         found.app(args=context.args, prog_name=f"vigie {name}")
 
 
+objects.register(app)
+app.add_typer(keys.app, name="keys")
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")
 _pass_on("load", "vigie.load", "Simulated viewers that check continuity and measure latency.")
 _pass_on("site", "vigie.site.cli", "Shows what the partners of the declared sites offer.")
 _pass_on("probe", "vigie.probe.cli", "Takes one camera in and says what it does, should not, and what to change.")
 _pass_on("inspect", "vigie.inspect.cli", "Says which masks the pictures of a recording were filled with.")
+_pass_on("journal", "vigie.journal.cli", "Proves that the journal is whole, and answers from it.")
 _pass_on("bench", "vigie.bench.cli", "Measures how many streams this machine carries.")
 
 

@@ -1,12 +1,15 @@
 """What `vigie serve` knows of its sites: who is asked, which inventories are in force, how old they are."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from vigie.policy import Inventory, Town
+from vigie.control.in_force import InForce, refusal_lines
+from vigie.errors import Error
+from vigie.policy import Compiled, Inventory, Town
 from vigie.site.partner import Ask, Partner, list_cameras, make_partner
 from vigie.site.watch import SiteWatch, Wait, wait_before
 
@@ -126,3 +129,35 @@ class Sites:
 def _same(one: Partner, other: Partner) -> bool:
     """Whether what one has told holds for the other: the same account at the same place."""
     return (one.url, one.username) == (other.url, other.username)
+
+
+def take_over_sites(policy: InForce, sites: Sites, say: Callable[[str], None]) -> Compiled | None:
+    """Puts what partners have told in force, with the town as it is; what came of it, or None where nothing did."""
+    changed = sites.hear()
+    # Together; one at a time only if they are refused, so that one site's list costs no other's.
+    if len(changed) > 1 and _take_over(policy, sites, changed, say) is None:
+        return policy.compiled
+    taken = None
+    for name, inventory in changed.items():
+        why = _take_over(policy, sites, {name: inventory}, say)
+        if why is None:
+            taken = policy.compiled
+        else:
+            sites.refuse(name, why)
+    return taken
+
+
+def _take_over(
+    policy: InForce, sites: Sites, changed: Mapping[str, Inventory], say: Callable[[str], None]
+) -> str | None:
+    """Why not, or None: taken."""
+    assert policy.town is not None  # no partner is asked before
+    try:
+        compiled = policy.put(policy.town, {**sites.inventories(policy.town), **changed})
+    except Error as error:
+        return "; ".join(refusal_lines(error))
+    names = [camera["name"] for camera in compiled.snapshot["cameras"]]
+    taken = Counter(name.partition(".")[0] for name in names if "." in name)
+    sites.adopt(changed, taken)
+    say(f"revision {policy.revision}: {len(names)} cameras, those of sites included")
+    return None

@@ -4,7 +4,13 @@ Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`
 
 | a change of | goes to |
 |---|---|
-| a kind or a field of the YAML | `objects.py` (of masks: `mask_objects.py`), then `compile.py`, and `docs/policy.md` |
+| a kind or a field of the YAML | `objects.py`, or its own: `mask_`, `people_`, `sharing_objects.py`; `docs/policy.md` |
+| names by which objects call each other | `references.py` |
+| days, times and windows | `moments.py`, `windows.py` |
+| what rights hang on, indexed | `world.py` |
+| who may do what, and why | `persons.py`, `grants.py`, `rights.py`, `reasons.py`; the tests' `rights_model.py` too |
+| what the core is told of rights | `live_rights.py`, `compile.py` |
+| who may change which objects | `changes.py`, `fingerprint.py` |
 | what fields of several kinds share | `fields.py` |
 | which points make a polygon | `polygons.py` |
 | checks between mask sets and cameras, and what becomes of them | `masks.py` |

@@ -9,23 +9,34 @@ from typing import Any
 from vigie.policy import texts
 from vigie.policy.declared import Declared, Town
 from vigie.policy.inventory import Inventory
+from vigie.policy.live_rights import LiveRights, live_rights
 from vigie.policy.mask_objects import MaskSet
 from vigie.policy.masks import Sets, compiled_set, mask_problems, sets_in_force, sets_of
-from vigie.policy.objects import Agent, Camera, Listener, Server, Stream
+from vigie.policy.objects import Camera, Listener, Server, Stream
+from vigie.policy.people_objects import Agent
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
 from vigie.policy.sites import expand_sites
+from vigie.policy.windows import FOREVER, datetime_of
+from vigie.policy.world import World
 
 
 @dataclass(frozen=True)
 class Compiled:
     """A snapshot and where its parts come from. `snapshot` holds passwords: it is for the engine alone.
 
-    `notes`: what was left out of the inventories of sites.
+    `notes`: what was left out of the inventories of sites. `rights`: what agents' rights were made of, where objects
+    decide; None where each agent has what it lists.
     """
 
     snapshot: dict[str, Any] = field(repr=False)
     origins: Mapping[str, tuple[Declared[Any], Path]] = field(repr=False)
     notes: Sequence[Problem] = ()
+    rights: LiveRights | None = field(default=None, repr=False)
+
+    @property
+    def next_change_ns(self) -> int | None:
+        """When the snapshot has to be compiled anew, nanoseconds since 1970, because a right begins or ends."""
+        return None if self.rights is None else self.rights.next_change
 
     def problem(self, pointer: str, what: str) -> Problem | None:
         """The core's complaint about a JSON pointer as a problem with file and line; None when it has no origin."""
@@ -55,11 +66,13 @@ def compile_snapshot(
     server: str | None = None,
     inventories: Mapping[str, Inventory] | None = None,
     previous: Compiled | None = None,
+    at: int | None = None,
 ) -> Compiled:
     """The snapshot for one server of the town; `server` is needed where several are declared.
 
     `inventories`: of the sites that have answered, by their names. `previous`: what is in force; mask sets without a
-    declared revision go on counting from there.
+    declared revision go on counting from there. `at`: nanoseconds since 1970; where objects decide (`Town.rules`),
+    agents get the rights that they have then, and without it none.
     Raises: ConfigurationError when there is no such server, or masks do not fit their cameras.
     """
     chosen = choose_server(town, server)
@@ -74,20 +87,28 @@ def compile_snapshot(
         origins[f"/listeners/{index}"] = (chosen, ("spec", "rtsp", index))
         listeners.append(_listener(chosen, listener, {taken["name"] for taken in listeners}))
     origins["/limits"] = (chosen, ("spec", "limits"))
+    made = _made_before(previous)
     cameras = []
     for index, camera in enumerate(town.cameras):
         origins[f"/cameras/{index}"] = (camera, ("spec",))
         origins[f"/cameras/{index}/name"] = (camera, ("name",))
-        for at, name in enumerate(camera.object.spec.streams):
-            origins[f"/cameras/{index}/streams/{at}"] = (camera, ("spec", "streams", name))
+        for place, name in enumerate(camera.object.spec.streams):
+            origins[f"/cameras/{index}/streams/{place}"] = (camera, ("spec", "streams", name))
         own = sets.get(camera.object.name, {})
         origins.update(_origins_of_sets(f"/cameras/{index}", own))
-        cameras.append(_camera(camera) | _masks(camera, own, revision, in_force))
-    agents = []
-    for index, agent in enumerate(town.agents):
-        origins[f"/agents/{index}"] = (agent, ("spec",))
-        origins[f"/agents/{index}/name"] = (agent, ("name",))
-        agents.append(_agent(agent))
+        before, entry = made.get(camera.object.name, (None, {}))
+        # Without masks nothing but the object itself counts.
+        if own or before is not camera:
+            entry = _camera(camera) | _masks(camera, own, revision, in_force)
+        cameras.append(entry)
+    rights = _rights(town, at, previous)
+    agents: list[dict[str, Any]] = []
+    for agent in town.agents:
+        if agent.object.spec.password is None:
+            continue  # it does not sign in to the engine
+        origins[f"/agents/{len(agents)}"] = (agent, ("spec",))
+        origins[f"/agents/{len(agents)}/name"] = (agent, ("name",))
+        agents.append(_agent(agent) if not town.rules else _agent_by_rules(agent, rights))
     snapshot = {
         "revision": revision,
         "listeners": listeners,
@@ -95,7 +116,7 @@ def compile_snapshot(
         "cameras": cameras,
         "limits": chosen.object.spec.limits.model_dump(),
     }
-    return Compiled(snapshot, origins, notes)
+    return Compiled(snapshot, origins, notes, rights)
 
 
 def choose_server(town: Town, name: str | None) -> Declared[Server]:
@@ -151,6 +172,17 @@ def _camera(camera: Declared[Camera]) -> dict[str, Any]:
         "privacy": spec.privacy,
         "privacy_reason": spec.privacy_reason,
         "streams": [_stream(camera, name, stream) for name, stream in spec.streams.items()],
+    }
+
+
+def _made_before(previous: Compiled | None) -> dict[str, tuple[Declared[Any], dict[str, Any]]]:
+    """What the cameras without masks of an earlier snapshot were made of, and what was made of them."""
+    if previous is None:
+        return {}
+    return {
+        entry["name"]: (previous.origins[f"/cameras/{index}"][0], entry)
+        for index, entry in enumerate(previous.snapshot["cameras"])
+        if "masks" not in entry and "versions" not in entry
     }
 
 
@@ -232,4 +264,25 @@ def _agent(agent: Declared[Agent]) -> dict[str, Any]:
     }
     if spec.until is not None:
         compiled["until"] = spec.until
+    return compiled
+
+
+def _rights(town: Town, at: int | None, previous: Compiled | None) -> LiveRights | None:
+    if not town.rules or at is None:
+        return None
+    before = None if previous is None else previous.rights
+    world = World.of(town.objects()) if before is None else before.world.following(town.objects())
+    return live_rights(world, at, before)
+
+
+def _agent_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[str, Any]:
+    """The core knows one end an agent: the earliest of its cameras' ends. Compiling anew then gives the others back."""
+    held = None if rights is None else rights.by_agent[agent.object.name]
+    compiled: dict[str, Any] = {
+        "name": agent.object.name,
+        "password": agent.secrets[("spec", "password")],
+        "cameras": [] if held is None else list(held.shared.names),
+    }
+    if held is not None and held.first_end != FOREVER:
+        compiled["until"] = datetime_of(held.first_end).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return compiled

@@ -1,13 +1,14 @@
 """Declared objects and where they stand."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.mask_objects import MaskSet
-from vigie.policy.objects import Agent, Camera, Server, Site
+from vigie.policy.objects import Camera, Server, Site
+from vigie.policy.people_objects import Agent
 from vigie.policy.problems import Path, Problem, dotted
 from vigie.policy.yaml_marks import Document
 
@@ -34,7 +35,11 @@ class Declared(Generic[T]):
 
 @dataclass(frozen=True)
 class Town:
-    """All declared objects of a run, by kind, in the order of the files."""
+    """All declared objects of a run, by kind, in the order of the files.
+
+    `rules`: the kinds that only say who may do what (Organisation, Post, Authorisation, Convention, Opening,
+    WatchOrder, Approval).
+    """
 
     servers: Sequence[Declared[Server]]
     cameras: Sequence[Declared[Camera]]
@@ -42,6 +47,13 @@ class Town:
     warnings: Sequence[Problem] = ()
     sites: Sequence[Declared[Site]] = ()
     mask_sets: Sequence[Declared[MaskSet]] = ()
+    rules: Sequence[Declared[Any]] = ()
+
+    def objects(self) -> Iterator[DeclaredObject]:
+        """Every object, without where it stands."""
+        for items in (self.servers, self.sites, self.cameras, self.mask_sets, self.agents, self.rules):
+            for item in items:
+                yield item.object
 
 
 def problem_at(document: Document, path: Path, what: str) -> Problem:

@@ -6,7 +6,7 @@ Secrets are fetched here (`env:NAME`, `file:PATH`) and are shown nowhere.
 import os
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -17,12 +17,15 @@ from vigie.policy import texts
 from vigie.policy.declared import Declared, Town, problem_at
 from vigie.policy.mask_objects import MaskSet
 from vigie.policy.masks import mask_problems, sets_of, version_names
-from vigie.policy.objects import KINDS, Agent, Camera, Server, Site
+from vigie.policy.objects import KINDS, Camera, Server, Site
+from vigie.policy.people_objects import Agent
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
+from vigie.policy.references import reference_problems
 from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
 
 MAX_FILE_BYTES = 32 << 20
+Fetch = Callable[[str, str], str]
 
 
 def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Town:
@@ -31,15 +34,37 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
     Raises: ConfigurationError with all that is wrong.
     """
     environment = os.environ if environ is None else environ
+
+    def fetch(reference: str, folder: str) -> str:
+        return fetch_secret(reference, folder, environment)
+
     problems: list[Problem] = []
+    declared = [declare(document, fetch, problems) for document in read_files(paths, problems)]
+    return assemble([item for item in declared if item is not None], problems)
+
+
+def read_texts(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> list[tuple[str, str]]:
+    """Files and their texts, those of folders too; what cannot be read is added to `problems`."""
+    found = [(file, _text(file, problems)) for file in _files(paths, problems)]
+    return [(file, text) for file, text in found if text is not None]
+
+
+def read_files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> list[Document]:
+    """The documents of files and folders, in their order; what cannot be read is added to `problems`."""
+    documents: list[Document] = []
+    for file, text in read_texts(paths, problems):
+        read, found = read_documents(text, file)
+        problems.extend(found)
+        documents.extend(read)
+    return documents
+
+
+def assemble(declared: Sequence[Declared[Any]], problems: list[Problem]) -> Town:
+    """Objects -> a town, checked against one another. `problems`: those found so far.
+
+    Raises: ConfigurationError with all that is wrong.
+    """
     warnings: list[Problem] = []
-    declared: list[Declared[Any]] = []
-    for file in _files(paths, problems):
-        documents = _read(file, problems)
-        for document in documents:
-            item = _declared(document, environment, problems)
-            if item is not None:
-                declared.append(item)
     _check_names(declared, problems)
     town = Town(
         [item for item in declared if isinstance(item.object, Server)],
@@ -48,10 +73,12 @@ def load_town(paths: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
         warnings,
         [item for item in declared if isinstance(item.object, Site)],
         [item for item in declared if isinstance(item.object, MaskSet)],
+        [item for item in declared if not isinstance(item.object, (Server, Camera, Agent, Site, MaskSet))],
     )
     _check_names_of_sites(town, problems)
     if not problems:  # with errors elsewhere a camera may be missing only because its own document is wrong
         problems.extend(mask_problems(town))
+        problems.extend(reference_problems(town))
     _check_cameras_of_agents(town, problems)
     _check_files(town, problems, warnings)
     _warn(town, warnings)
@@ -76,27 +103,29 @@ def _files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> 
                 yield str(file)
 
 
-def _read(file: str, problems: list[Problem]) -> list[Document]:
+def _text(file: str, problems: list[Problem]) -> str | None:
     try:
         with open(file, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
         text = data.decode("utf-8")
     except OSError as error:
         problems.append(Problem(file, 0, "", f"cannot be read: {error.strerror}"))
-        return []
+        return None
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         problems.append(Problem(file, line, "", "not UTF-8; right would be a text file in UTF-8"))
-        return []
+        return None
     if len(data) > MAX_FILE_BYTES:
         problems.append(Problem(file, 0, "", f"larger than {MAX_FILE_BYTES >> 20} MiB"))
-        return []
-    documents, found = read_documents(text, file)
-    problems.extend(found)
-    return documents
+        return None
+    return text
 
 
-def _declared(document: Document, environ: Mapping[str, str], problems: list[Problem]) -> Declared[Any] | None:
+def declare(document: Document, fetch: Fetch, problems: list[Problem]) -> Declared[Any] | None:
+    """A document as an object with its secrets, or None; what is wrong is added to `problems`.
+
+    `fetch`: the secret behind a reference, which may start at a folder. Raises ValueError, whose text holds no secret.
+    """
     value = document.value
     if not isinstance(value, dict):
         problems.append(problem_at(document, (), "not an object; right would be kind, name and spec"))
@@ -113,39 +142,45 @@ def _declared(document: Document, environ: Mapping[str, str], problems: list[Pro
     try:
         item = model.model_validate(value)
     except ValidationError as errors:
-        problems.extend(_translated(document, model, error) for error in errors.errors(include_url=False))
+        problems.extend(_nearest([_translated(document, model, error) for error in errors.errors(include_url=False)]))
         return None
     secrets: dict[Path, str] = {}
     folder = os.path.dirname(os.path.abspath(document.file))
-    for path, secret in _secret_fields(item, ()):
+    for path, secret in secret_fields(item):
         try:
-            secrets[path] = fetch_secret(secret.get_secret_value(), folder, environ)
+            secrets[path] = fetch(secret.get_secret_value(), folder)
         except ValueError as error:
             problems.append(problem_at(document, path, str(error)))
     return Declared(item, document, secrets)
 
 
-def _secret_fields(value: Any, path: Path) -> Iterator[tuple[Path, SecretStr]]:
+def secret_fields(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretStr]]:
+    """Every secret of an object, as it was given: a reference or the secret itself."""
     if isinstance(value, SecretStr):
         yield path, value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _secret_fields(getattr(value, name), (*path, name))
+            yield from secret_fields(getattr(value, name), (*path, name))
     elif isinstance(value, dict):
         for key, child in value.items():
-            yield from _secret_fields(child, (*path, key))
+            yield from secret_fields(child, (*path, key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _secret_fields(child, (*path, index))
+            yield from secret_fields(child, (*path, index))
 
 
 def _plain(annotation: Any) -> Any:
-    """The annotation without Optional and Annotated."""
+    """The annotation without Optional and Annotated. A union of several stays one."""
     while typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return _plain(next(arg for arg in typing.get_args(annotation) if arg is not type(None)))
+    if _is_union(annotation):
+        members = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
+        return _plain(members[0]) if len(members) == 1 else annotation
     return annotation
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
@@ -153,25 +188,58 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
-def _model_and_help(model: Any, path: Path) -> tuple[Any, str | None]:
-    """What stands at a path: the model's annotation there, and what would be right."""
-    current, right = model, None
-    for step in path:
+def _place(model: Any, location: Path) -> tuple[Path, Any, str | None]:
+    """What stands at a location of pydantic's: its path in YAML, the annotation there, and what would be right.
+
+    The two differ behind a union, where pydantic's has a step more: the member that was tried.
+    """
+    path: Path = ()
+    current, right, tag = model, None, False
+    for step in location:
+        if tag:
+            tag, current = False, None
+            continue
+        if step == "[key]":
+            continue
+        path = (*path, step)
         if isinstance(current, type) and issubclass(current, BaseModel):
             info = _fields(current).get(str(step))
-            if info is None:
-                return None, None
-            current, right = _plain(info.annotation), info.description
+            current, right = (None, None) if info is None else (_plain(info.annotation), info.description)
         elif typing.get_origin(current) in (list, dict):
             current, right = _plain(typing.get_args(current)[-1]), None
-        else:
-            return None, None
-    return current, right
+        # Inside a member of a union what is right stays what is said of the whole.
+        tag = _is_union(current)
+    return path, current, right
+
+
+def has_field(model: Any, path: Path) -> bool:
+    """Whether a model has a field at a path; where a field may have several forms, any of them."""
+    model = _plain(model)
+    if not path:
+        return True
+    if _is_union(model):
+        return any(has_field(member, path) for member in typing.get_args(model))
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        info = _fields(model).get(str(path[0]))
+        return info is not None and has_field(info.annotation, path[1:])
+    return typing.get_origin(model) in (list, dict) and has_field(typing.get_args(model)[-1], path[1:])
+
+
+def _nearest(problems: Sequence[Problem]) -> list[Problem]:
+    """Without those that only say that a list or a mapping is not the other form that a field may have, where something
+    inside it is wrong."""
+    fields = {problem.field for problem in problems}
+    return [
+        problem
+        for problem in problems
+        if not problem.what.startswith(("found a list", "found a mapping"))
+        or not any(field.startswith((f"{problem.field}.", f"{problem.field}[")) for field in fields)
+    ]
 
 
 def _translated(document: Document, model: type[BaseModel], error: Any) -> Problem:
     """One error of pydantic as a problem with file, line, field, what was found and what would be right."""
-    path: Path = tuple(error["loc"])
+    path, annotation, right = _place(model, tuple(error["loc"]))
     kind: str = error["type"]
     found = error.get("input")
     context: dict[str, Any] = error.get("ctx", {})
@@ -180,9 +248,8 @@ def _translated(document: Document, model: type[BaseModel], error: Any) -> Probl
         near = at if at[: len(path) + 1] in document.lines else (*path, context["near"])
         return replace(problem_at(document, at, context["what"]), line=document.line_of(near))
     if kind == "extra_forbidden":
-        parent, _ = _model_and_help(model, path[:-1])
+        _, parent, _ = _place(model, tuple(error["loc"])[:-1])
         return problem_at(document, path, f"unknown field; {suggestion(str(path[-1]), _fields(parent))}")
-    annotation, right = _model_and_help(model, path)
     if kind == "missing":
         return problem_at(document, path, f"missing; right would be {right or 'a value'}")
     if kind == "value_error":
@@ -242,7 +309,7 @@ def _check_cameras_of_agents(town: Town, problems: list[Problem]) -> None:
     names = {item.object.name for item in town.cameras} | set(version_names(town))
     sites = {item.object.name for item in town.sites}
     for item in town.agents:
-        for index, name in enumerate(item.object.spec.cameras):
+        for index, name in enumerate(item.object.spec.cameras or ()):
             # A site's cameras are known once its partner has answered; rights may name them before.
             site, dot, rest = name.partition(".")
             if dot and rest and site in sites and texts.CAMERAS_OF_SITE.match(name):
@@ -285,8 +352,9 @@ def _warn(town: Town, warnings: list[Problem]) -> None:
     literal: dict[str, list[Problem]] = {}
     holders: list[Declared[Any]] = [*town.cameras, *town.sites, *town.agents]
     for item in holders:
-        for path, secret in _secret_fields(item.object, ()):
-            if not secret.get_secret_value().startswith(("env:", "file:")):
+        # Most cameras have none, and there are thousands of them.
+        for path, secret in secret_fields(item.object) if item.secrets else ():
+            if not secret.get_secret_value().startswith(("env:", "file:", "state:")):
                 problem = item.problem(path, "a password in clear; env:NAME or file:PATH keeps it out of this file")
                 literal.setdefault(problem.file, []).append(problem)
     for found in literal.values():

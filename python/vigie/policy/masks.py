@@ -44,7 +44,7 @@ def mask_problems(town: Town) -> Iterator[Problem]:
             yield item.problem(("spec", "camera"), what)
         if (camera := cameras.get(spec.camera)) is not None:
             yield from _problems_of_set(item, camera.object)
-        elif not _may_come(spec.camera, sites):
+        elif not may_come(spec.camera, sites):
             what = f'no camera "{spec.camera[:64]}"; {suggestion(spec.camera, sorted(cameras))}'
             yield item.problem(("spec", "camera"), what)
     for camera_name, sets in found.items():
@@ -54,7 +54,8 @@ def mask_problems(town: Town) -> Iterator[Problem]:
             yield item.problem(("spec", "version"), what)
 
 
-def _may_come(camera: str, sites: set[str]) -> bool:
+def may_come(camera: str, sites: set[str]) -> bool:
+    """Whether a name is one that a camera of one of these sites could have."""
     site, dot, _ = camera.partition(".")
     return bool(dot) and site in sites and texts.name_problem(camera) is None
 

@@ -1,4 +1,4 @@
-"""The kinds that can be declared: `Server`, `Site`, `Camera`, `MaskSet`, `Agent`.
+"""The kinds of machines and cameras, `Server`, `Site` and `Camera`, and the table of all kinds.
 
 A field's `description` says what would be right; it stands in the error when the field is missing or wrong.
 Limits are those of `vigie/schema/policy_snapshot.json`; a test compares them.
@@ -11,7 +11,6 @@ from pydantic import Field, field_validator, model_validator
 from vigie.policy import texts
 from vigie.policy.fields import (
     SECRET_HELP,
-    AgentName,
     DeclaredObject,
     FilePath,
     Line,
@@ -23,6 +22,16 @@ from vigie.policy.fields import (
     at_field,
 )
 from vigie.policy.mask_objects import Dome, MaskSet
+from vigie.policy.people_objects import COMMUNE, ORGANISATION, Agent, Commune, Organisation, Post
+from vigie.policy.sharing_objects import (
+    REGIME,
+    Approval,
+    Authorisation,
+    Convention,
+    Opening,
+    Regime,
+    WatchOrder,
+)
 from vigie.quirks import QUIRKS
 
 
@@ -211,13 +220,14 @@ class CameraSpec(Spec):
 
     number: int = Field(0, ge=0, le=2**53, description="the operator's number")
     title: Annotated[Line, Field(max_length=256)] = Field("", description="text")
-    owner: Line | None = Field(None, description="an organisation's name")
-    operated_by: Line | None = Field(None, description="an organisation's name")
+    owner: Line | None = Field(None, description=ORGANISATION)
+    operated_by: Line | None = Field(None, description=ORGANISATION)
     site: Line | None = Field(None, description="a site's name")
-    commune: Line | None = Field(None, description='the INSEE code in quotes, such as "57463"')
+    commune: Commune | None = Field(None, description=COMMUNE)
     position: Position | None = Field(None, description="{lat: 49.12, lon: 6.17}")
     azimuth: float | None = Field(None, ge=0, lt=360, description="degrees clockwise from north, 0 to 360")
-    regime: Literal["street", "building", "partner"] | None = Field(None, description="street, building or partner")
+    regime: Regime | None = Field(None, description=REGIME)
+    ticketing: bool = Field(False, description="true or false: whether tickets may be written from its pictures")
     ptz: dict[str, Any] | None = Field(None, description="a mapping")
     dome: Dome | None = Field(
         None, description="a mapping such as {calibration_error: 0.5}, or {} for a dome of defaults"
@@ -272,6 +282,10 @@ class SiteSpec(StreamOptions):
     overrides: dict[Token, SiteCamera] = Field(
         default_factory=dict, max_length=4096, description='a mapping such as {"VideoSource_2": {name: gate}}'
     )
+    owner: Line | None = Field(None, description=f"{ORGANISATION}, of all its cameras")
+    operated_by: Line | None = Field(None, description=ORGANISATION)
+    commune: Commune | None = Field(None, description=COMMUNE)
+    regime: Regime | None = Field(None, description=REGIME)
     privacy: Privacy = Field("withheld", description=PRIVACY)
     privacy_reason: Reason = Field("", description="text: why no mask is needed")
     refresh_s: float = Field(60, ge=1, le=86400, description="seconds, 1 to 86400")
@@ -310,33 +324,6 @@ class SiteSpec(StreamOptions):
         return self
 
 
-class AgentSpec(Spec):
-    """A person or a machine account that may view on listeners with digest access."""
-
-    password: Secret = Field(description=SECRET_HELP)
-    cameras: list[str] = Field(
-        description='a list of camera names, versions and patterns such as "gare.*", or "*" for all'
-    )
-    until: str | None = Field(None, description="a time with its zone such as 2026-12-31T23:59:59Z")
-
-    @field_validator("cameras", mode="before")
-    @classmethod
-    def _all(cls, cameras: Any) -> Any:
-        return ["*"] if cameras == "*" else cameras
-
-    @field_validator("cameras")
-    @classmethod
-    def _star_alone(cls, cameras: list[str]) -> list[str]:
-        if "*" in cameras and len(cameras) > 1:
-            raise ValueError('"*" among other names; right would be cameras: "*" alone')
-        return cameras
-
-    @field_validator("until")
-    @classmethod
-    def _until(cls, until: str | None) -> str | None:
-        return None if until is None else texts.utc_text(until)
-
-
 class Server(DeclaredObject):
     """`kind: Server`."""
 
@@ -356,17 +343,17 @@ class Camera(DeclaredObject):
     spec: CameraSpec = Field(description="a mapping")
 
 
-class Agent(DeclaredObject):
-    """`kind: Agent`."""
-
-    name: AgentName = Field(description="a name of its own")
-    spec: AgentSpec = Field(description="a mapping")
-
-
 KINDS: dict[str, type[DeclaredObject]] = {
     "Server": Server,
     "Site": Site,
     "Camera": Camera,
     "MaskSet": MaskSet,
+    "Organisation": Organisation,
     "Agent": Agent,
+    "Post": Post,
+    "Authorisation": Authorisation,
+    "Convention": Convention,
+    "Opening": Opening,
+    "WatchOrder": WatchOrder,
+    "Approval": Approval,
 }

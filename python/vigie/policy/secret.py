@@ -1,4 +1,7 @@
-"""Secrets by reference: `env:NAME`, `file:PATH`. No text made here holds one."""
+"""Secrets by reference: `env:NAME`, `file:PATH`. No text made here holds one.
+
+`state:ID` is what a state folder made of one that was given in clear.
+"""
 
 import os
 from collections.abc import Mapping
@@ -19,6 +22,10 @@ def fetch_secret(reference: str, folder: str, environ: Mapping[str, str]) -> str
     """The secret behind a reference. Raises ValueError; its text never holds the secret."""
     where = "the password"
     secret = reference
+    if reference.startswith("state:"):
+        raise ValueError(
+            f"{where} is kept in a state folder; right would be env:NAME, file:PATH or the password itself"
+        )
     if reference.startswith("env:"):
         name = reference[4:]
         where = f"the environment variable {name[:64]}"

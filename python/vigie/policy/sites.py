@@ -18,7 +18,8 @@ from vigie.policy import texts
 from vigie.policy.declared import Declared, Town
 from vigie.policy.inventory import Inventory, OfferedCamera, OfferedStream, clean
 from vigie.policy.masks import version_names
-from vigie.policy.objects import Agent, Camera, Site, SiteCamera, StreamOptions
+from vigie.policy.objects import Camera, Site, SiteCamera, StreamOptions
+from vigie.policy.people_objects import Agent
 from vigie.policy.problems import Path, Problem
 
 _NOTHING_OWN = SiteCamera.model_validate({})
@@ -125,6 +126,10 @@ def _planned(site: Declared[Site], offered: OfferedCamera, name: str) -> Planned
         "number": own.number,
         "title": own.title if own.title is not None else clean(offered.title),
         "site": site.object.name,
+        "owner": spec.owner,
+        "operated_by": spec.operated_by,
+        "commune": spec.commune,
+        "regime": spec.regime,
         "streams": streams,
         "privacy": decided.privacy,
         "privacy_reason": decided.privacy_reason,
@@ -203,7 +208,7 @@ def is_pattern(name: str) -> bool:
 
 def _with_rights(agent: Declared[Agent], names: Sequence[str]) -> Declared[Agent]:
     wanted = agent.object.spec.cameras
-    if wanted == ["*"]:
+    if wanted is None or wanted == ["*"]:
         return agent
     present = set(names)
     found: list[str] = []

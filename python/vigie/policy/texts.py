@@ -6,6 +6,7 @@ a URL, which may hold a password.
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -17,6 +18,8 @@ SCHEMES = (
     "rtsp(s)://host/path, http(s)://, rtmp(s)://, srt:// or udp://…, file:path (or the path alone), sdp:path or push:"
 )
 SITE_URLS = "rtsp(s)://host[:port] of another vigie, or http(s)://host[:port][/path] of an ONVIF device"
+COMMUNE = r"^(?:[0-9]{2}|2[AB])[0-9]{3}$"  # INSEE
+DEPARTMENT = r"^(?:[0-9]{2}|2[AB]|9[78][0-9])$"
 COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 _RTSP = r"rtsps?"
@@ -154,3 +157,9 @@ def utc_text(text: str) -> str:
     if not 1970 <= instant.year <= 2261:
         raise ValueError("out of range; right would be a year from 1970 to 2261")
     return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def one_of(words: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

@@ -36,7 +36,8 @@ class Command:
     """One running `vigie …`; its lines are kept as they come."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        environ = {**os.environ, "PYTHONPATH": str(Path(vigie.__file__).parents[1]), "NO_COLOR": "1"}
+        paths = [str(Path(vigie.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vigie", *arguments],

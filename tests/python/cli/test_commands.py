@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import vigie.schema
 from vigie.cli import app as cli
+from vigie.policy.objects import KINDS
 
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 EXAMPLE = Path(__file__).parents[3] / "examples" / "town.yaml"
@@ -55,11 +56,15 @@ def test_every_server_of_several_is_checked(town: Town) -> None:
     assert vigie_says("check", "-f", town(SERVER), "--server", "there").exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["snapshot", "server", "site", "camera", "agent"])
+@pytest.mark.parametrize("name", list(cli.SchemaName))
 def test_schemas_are_schemas(name: str) -> None:
     result = vigie_says("schema", name)
     assert result.exit_code == 0
     jsonschema.Draft202012Validator.check_schema(json.loads(result.output))
+
+
+def test_every_kind_has_a_schema() -> None:
+    assert {name.value for name in cli.SchemaName} == {"snapshot", *(kind.lower() for kind in KINDS)}
 
 
 def test_the_default_schema_is_the_snapshots() -> None:

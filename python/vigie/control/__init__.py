@@ -1,0 +1,18 @@
+"""The control plane: objects kept in a state folder, and a ZeroMQ service to change, read and follow them.
+
+| a change of | goes to |
+|---|---|
+| what a state folder holds on disk | `database.py` (with a new `SCHEMA`), `secret_store.py` |
+| apply, rollback, history | `store.py`; how documents become objects: `proposals.py`; differences: `diff.py` |
+| which rollbacks show more than before | `loosening.py` |
+| frames, limits, msgpack | `wire.py`, with `tests/contract/wire_golden.json` and `docs/protocol.md` |
+| an operation: its fields, who may | `ops.py`, with `docs/protocol.md`; what it does: `handlers.py` |
+| sockets, queues, events, heartbeats | `service.py`, `peers.py`; keys of clients: `keys.py` |
+| who may do what | `parties.py`: the protocols, and the rights that stand behind them |
+| what is journaled of a command | `state_journal.py` |
+| what reaches the engine | `in_force.py`, `agent.py` |
+| clients | `session.py` (no I/O), `client.py`, `aclient.py` |
+
+`zmq` is imported only here; only `agent.py` may import both it and the core. Nothing here sees a picture, except the
+still that `camera.snapshot` asks for.
+"""

@@ -1,0 +1,218 @@
+"""The client for asyncio; see `client.py`, whose calls it has under the same names."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import zmq
+import zmq.asyncio
+
+from vigie.control import ops, wire
+from vigie.control.client import MAX_WAITING, TIMEOUT_S
+from vigie.control.session import ClientKeys, Command, Following, State, accepted, prepare, staging
+from vigie.control.wire import BadMessageError, Event, Reply
+from vigie.errors import ControlUnavailableError
+
+M = TypeVar("M", bound=ops.Message)
+
+
+class AsyncClient:
+    """One connection; calls may run side by side. An asynchronous context manager, which starts and ends it."""
+
+    def __init__(
+        self, endpoint: str, keys: ClientKeys | None = None, *, timeout_s: float = TIMEOUT_S, on_behalf_of: str = ""
+    ) -> None:
+        """Raises: InvalidArgumentError."""
+        self._endpoint = endpoint
+        self._timeout_s = timeout_s
+        self._on_behalf_of = on_behalf_of
+        self._context = zmq.asyncio.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._waiting: dict[bytes, asyncio.Future[Reply]] = {}
+        self._events: asyncio.Queue[Event] = asyncio.Queue(MAX_WAITING)
+        self._reader: asyncio.Task[None] | None = None
+        try:
+            prepare(self._socket, endpoint, keys)
+        except BaseException:
+            self._socket.close(linger=0)
+            self._context.term()
+            raise
+
+    async def __aenter__(self) -> Self:
+        self._reader = asyncio.get_running_loop().create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Lets the connection go; calls that wait are cancelled. Idempotent."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+            self._reader = None
+        for waiting in self._waiting.values():
+            waiting.cancel()
+        self._socket.close(linger=0)
+        self._context.term()
+
+    async def call(self, op: str, body: wire.Body, *, timeout_s: float | None = None) -> Reply:
+        """Any operation, in plain values; the reply, which is ok."""
+        command = Command.make(op, body, self._timeout_s if timeout_s is None else timeout_s, self._on_behalf_of)
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[command.request.id] = answer
+        try:
+            while (left := command.left_s()) > 0:
+                wait = 0.02  # not connected
+                try:
+                    await self._socket.send_multipart(command.frames, zmq.NOBLOCK)
+                    wait = command.next_wait_s()
+                except zmq.Again:
+                    pass
+                done, _ = await asyncio.wait([answer], timeout=min(left, wait))
+                if done:
+                    return accepted(answer.result())
+        finally:
+            self._waiting.pop(command.request.id, None)
+        raise command.unanswered(self._endpoint)
+
+    async def ping(self, *, timeout_s: float | None = None) -> ops.Pong:
+        """Whether it is there, and as whom it knows us."""
+        return await self._do("ping", ops.Nothing(), ops.Pong, timeout_s)
+
+    async def apply(
+        self,
+        *,
+        yaml: Sequence[ops.YamlSource] = (),
+        objects: Sequence[Mapping[str, Any]] = (),
+        folder: str = "/",
+        expect_rev: int | None = None,
+        prune: bool = False,
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ops.Applied:
+        """Makes objects so, in parts where they are too large for one message."""
+        wanted = ops.ObjectsApply(
+            yaml=list(yaml), objects=list(objects), folder=folder, expect_rev=expect_rev, prune=prune, dry_run=dry_run
+        )
+        if (staged := staging(wanted.model_dump())) is None:
+            return await self._do("objects.apply", wanted, ops.Applied, timeout_s)
+        for part in staged.parts:
+            await self._do("objects.stage", part, ops.Staged, timeout_s)
+        return await self._do("objects.commit", staged.commit, ops.Applied, timeout_s)
+
+    async def get(self, wanted: ops.ObjectsGet | None = None) -> list[ops.Object]:
+        """All objects that fit, however many pages they are."""
+        asked = wanted or ops.ObjectsGet()
+        found: list[ops.Object] = []
+        while True:
+            page = await self._do("objects.get", asked, ops.ObjectsPage)
+            found += page.objects
+            if not page.next:
+                return found
+            asked = asked.model_copy(update={"after": page.next})
+
+    async def delete(
+        self, names: Sequence[tuple[str, str]], *, expect_rev: int | None = None, dry_run: bool = False
+    ) -> ops.Applied:
+        """Deletes objects by kind and name."""
+        objects = [ops.ObjectName(kind=kind, name=name) for kind, name in names]
+        wanted = ops.ObjectsDelete(objects=objects, expect_rev=expect_rev, dry_run=dry_run)
+        return await self._do("objects.delete", wanted, ops.Applied)
+
+    async def rollback(self, wanted: ops.ObjectsRollback) -> ops.Applied:
+        """Own objects as they were."""
+        return await self._do("objects.rollback", wanted, ops.Applied)
+
+    async def history(self, wanted: ops.ObjectsHistory | None = None) -> ops.HistoryPage:
+        """One page of revisions, the newest first."""
+        return await self._do("objects.history", wanted or ops.ObjectsHistory(), ops.HistoryPage)
+
+    async def wait(self, wanted: ops.ObjectsWait, *, timeout_s: float | None = None) -> ops.Waited:
+        """Until it is so. Raises: TimedOutError."""
+        return await self._do("objects.wait", wanted, ops.Waited, timeout_s)
+
+    async def masks(self, camera: str = "") -> list[ops.MaskOut]:
+        """Mask sets in force."""
+        found: list[ops.MaskOut] = []
+        after = ""
+        while True:
+            page = await self._do("mask.list", ops.MaskList(camera=camera, after=after), ops.MaskPage)
+            found += page.masks
+            if not page.next:
+                return found
+            after = page.next
+
+    async def snapshot(self, wanted: ops.CameraSnapshot) -> ops.Still:
+        """A still of a camera."""
+        return await self._do("camera.snapshot", wanted, ops.Still)
+
+    async def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
+        """Figures, one page of cameras."""
+        return await self._do("stats.get", wanted or ops.StatsGet(), ops.Stats)
+
+    async def state(self, kinds: Sequence[str] = (), following: Following | None = None) -> State:
+        """All that this client may know of."""
+        items: list[ops.StateItem] = []
+        after, rev, epoch = "", 0, ""
+        while True:
+            reply = await self.call("state.get", ops.StateGet(after=after, kinds=list(kinds)).model_dump())
+            page = ops.StatePage.model_validate(reply.body)
+            if not after:
+                rev, epoch = reply.rev, page.epoch
+                if following is not None:
+                    following.from_page(page)
+            items += page.items
+            if not page.next:
+                return State(items, rev, epoch)
+            after = page.next
+
+    async def watch(self, kinds: Sequence[str] = ()) -> AsyncIterator[State | Event]:
+        """A State, then every event after it; a State again whenever events may be missing. One at a time."""
+        following = Following()
+        stale = True
+        heard = 0.0
+        while True:
+            if stale:
+                while not self._events.empty():
+                    self._events.get_nowait()
+                wanted = ops.Subscribe(kinds=list(kinds))
+                try:
+                    following.begin(await self._do("events.subscribe", wanted, ops.Subscribed))
+                    state = await self.state(following=following)
+                except ControlUnavailableError:
+                    continue
+                yield state
+                stale, heard = False, time.monotonic()
+            try:
+                event = await asyncio.wait_for(self._events.get(), 0.2)
+            except TimeoutError:
+                stale = time.monotonic() - heard > following.silence_s
+                continue
+            heard = time.monotonic()
+            verdict = following.judge(event)
+            stale = verdict == "ask again"
+            if verdict == "deliver":
+                yield event
+
+    async def _do(self, op: str, wanted: ops.Message, answer: type[M], timeout_s: float | None = None) -> M:
+        reply = await self.call(op, wanted.model_dump(), timeout_s=timeout_s)
+        return answer.model_validate(reply.body)
+
+    async def _read(self) -> None:
+        while True:
+            frames = await self._socket.recv_multipart()
+            try:
+                answer = wire.decode_answer(frames)
+            except BadMessageError:
+                continue
+            if isinstance(answer, Event):
+                # What finds no place leaves a hole in seq, which `watch` notices.
+                if not self._events.full():
+                    self._events.put_nowait(answer)
+            elif (waiting := self._waiting.get(answer.id)) is not None and not waiting.done():
+                waiting.set_result(answer)

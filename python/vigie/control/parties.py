@@ -1,0 +1,276 @@
+"""Whom the control plane deals with: who asks, who decides what they may, where it is journaled, what carries it out.
+
+`Rights`, `JournalSink` and `Gate` are all that the store and the service know of the rest. Behind them stand
+`TownRights`, `state_journal.py` and `agent.py`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from vigie.control.diff import Change
+from vigie.control.ops import OPS
+from vigie.policy.changes import RefusedChange, refused_changes
+from vigie.policy.declared import Town
+from vigie.policy.fields import DeclaredObject
+from vigie.policy.live_rights import LiveRights, Right
+from vigie.policy.people_objects import AgentSpec
+from vigie.policy.sites import is_pattern
+from vigie.policy.windows import ns_of
+from vigie.policy.world import World
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who asks. `name`: an agent's. `local`: over `ipc://`, as this machine's user. `on_behalf_of`: as a host says."""
+
+    name: str
+    administrator: bool = False
+    trusted_host: bool = False
+    local: bool = False
+    on_behalf_of: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`why`: for the one who asks."""
+
+    allowed: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """An object, or a kind where `name` is empty. `owner`: who made it, where it is known."""
+
+    kind: str
+    name: str = ""
+    owner: str = ""
+
+
+class Rights(Protocol):
+    """Who may do what. Called for every command, object and event: quick, and without I/O."""
+
+    def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
+        """Whether the party may do this, on this object where the operation is on one."""
+
+    def may_know(self, party: Party, target: ObjectRef) -> bool:
+        """Whether the party may learn that this object is there."""
+
+    def owner_of(self, party: Party) -> str:
+        """Whose objects are those that the party makes; prune and rollback touch only these."""
+
+    def refused(
+        self, party: Party, before: Iterable[DeclaredObject], after: Iterable[DeclaredObject]
+    ) -> Sequence[RefusedChange]:
+        """What of a change of all objects the party may not do. Called by the writer alone; may take a while."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a journal is told of one command. `code`: 0 where it was done, else the error's, with its `text`.
+
+    `camera`: that the command named. `rev`, `changes`, `document` (SHA-256 of the command), `rolled_back_to`: of a new
+    revision. `still`: capture time and error bound (None: not known) of a picture given out, in nanoseconds.
+    """
+
+    op: str
+    party: str
+    on_behalf_of: str
+    code: int = 0
+    text: str = ""
+    camera: str = ""
+    rev: int = 0
+    changes: Sequence[Change] = ()
+    document: str | None = None
+    rolled_back_to: int | None = None
+    still: tuple[int, int | None] | None = None
+
+
+class JournalSink(Protocol):
+    """Takes lines; what it has taken is on the disk."""
+
+    def append(self, line: Line) -> None:
+        """Raises: Error; the command is refused then."""
+
+
+@dataclass(frozen=True)
+class InForceNumbers:
+    """What the engine has taken: its revision, and by camera and version ("" for its own) revision and regions."""
+
+    revision: int
+    mask_sets: Mapping[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+
+
+class Gate(Protocol):
+    """What carries out a revision before it counts."""
+
+    def check(self, town: Town) -> None:
+        """Whether it could be put in force, as far as can be said without doing so. Raises: Error."""
+
+    def put(self, town: Town) -> InForceNumbers:
+        """Puts it in force. Raises: Error; nothing has changed then."""
+
+    def put_back(self, town: Town) -> None:
+        """What was put could not be kept: the town before is in force again, as far as masks allow."""
+
+    def kept(self, town: Town) -> None:
+        """What was put is on the disk."""
+
+
+class NoGate:
+    """For a store without an engine."""
+
+    def check(self, town: Town) -> None: ...
+
+    def put(self, town: Town) -> InForceNumbers:
+        return InForceNumbers(0)
+
+    def put_back(self, town: Town) -> None: ...
+
+    def kept(self, town: Town) -> None: ...
+
+
+class NoJournal:
+    """For a store whose history is enough."""
+
+    def append(self, line: Line) -> None: ...
+
+
+# Objects whose name is a camera's, or a version's or a stream's of one.
+_OF_CAMERA = ("Camera", "stream")
+
+
+class TownRights:
+    """Rights from the objects in force: administrators may all; an agent reads what is of the cameras it may watch.
+
+    Which these are its list says, or, where objects decide (`Town.rules`), what the engine was told last.
+    A host that is trusted speaks with the rights of the agent it names, not with its own, unless it names nobody.
+    """
+
+    def __init__(
+        self,
+        town: Callable[[], Town],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        decided: Callable[[], LiveRights | None] = lambda: None,
+    ) -> None:
+        self._town = town
+        self._now = now
+        self._decided = decided
+        self._made: _Index | None = None
+        self._by_rules: _ByRules | None = None
+        self._world = World.of(())  # the writer's
+
+    def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
+        if self._is_administrator(party):
+            return Decision(True)
+        if OPS[op].who == "administrators":
+            return Decision(False, f"{op} is for administrators; ask one of this server's")
+        speaker = self._speaker(party)
+        if target is None:
+            return Decision(True)
+        if op == "camera.snapshot":
+            allowed = target.kind == "Camera" and self._covered(speaker, target.name, _shows)
+        else:
+            allowed = self.may_know(party, target)
+        return Decision(allowed, "" if allowed else f"no such {target.kind}, or not for {speaker}")
+
+    def may_know(self, party: Party, target: ObjectRef) -> bool:
+        if self._is_administrator(party):
+            return True
+        speaker = self._speaker(party)
+        if target.kind == "Agent":
+            return target.name == speaker
+        if target.kind == "MaskSet":
+            of = self._index().sets.get(target.name)
+            return of is not None and self._covered(speaker, of, _covers)
+        return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
+
+    def owner_of(self, party: Party) -> str:
+        return party.name
+
+    def refused(
+        self, party: Party, before: Iterable[DeclaredObject], after: Iterable[DeclaredObject]
+    ) -> Sequence[RefusedChange]:
+        """By the roles of the agent that the party's key or name stands for, once an Organisation is declared."""
+        self._world = self._world.following(before)
+        if not self._world.organisations:
+            return []
+        return refused_changes(self._world, self._world.following(after), self._speaker(party), ns_of(self._now()))
+
+    @staticmethod
+    def _is_administrator(party: Party) -> bool:
+        return party.administrator and not party.on_behalf_of
+
+    @staticmethod
+    def _speaker(party: Party) -> str:
+        return party.on_behalf_of or party.name
+
+    def _index(self) -> "_Index":
+        # Asked for every object of a page and for every event: thousands of objects are not walked through each time.
+        town, index = self._town(), self._made
+        if index is None or index.town is not town:
+            sets = {item.object.name: item.object.spec.camera for item in town.mask_sets}
+            index = self._made = _Index(town, {item.object.name: item.object.spec for item in town.agents}, sets)
+        return index
+
+    def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
+        """`camera`: a camera's or a version's name, or `camera/stream`."""
+        name, index = camera.partition("/")[0], self._index()
+        if index.town.rules:
+            return any(by(entry, name) for entry in self._allowed(agent, name))
+        spec = index.agents.get(agent)
+        if spec is None or (spec.until is not None and datetime.fromisoformat(spec.until) <= self._now()):
+            return False
+        return any(by(entry, name) for entry in spec.cameras or ())
+
+    def _allowed(self, agent: str, name: str) -> Sequence[str]:
+        """The camera and its versions, as far as the rules let the agent see them now."""
+        rights, made = self._decided(), self._by_rules
+        if rights is None:
+            return ()
+        if made is None or made.rights is not rights:
+            made = self._by_rules = _ByRules(rights)
+        return made.allowed(agent, name.partition("@")[0], ns_of(self._now()))
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Of a town: agents by name, and the cameras of mask sets by the sets' names."""
+
+    town: Town
+    agents: Mapping[str, AgentSpec]
+    sets: Mapping[str, str]
+
+
+class _ByRules:
+    """Decided rights by agent and camera. Agents whose rights are alike share one index."""
+
+    def __init__(self, rights: LiveRights) -> None:
+        self.rights = rights
+        self._made: dict[int, dict[str, list[Right]]] = {}
+
+    def allowed(self, agent: str, camera: str, now_ns: int) -> list[str]:
+        held = self.rights.by_agent.get(agent)
+        if held is None or held.until <= now_ns:
+            return []
+        by_camera = self._made.get(id(held.shared))
+        if by_camera is None:
+            by_camera = self._made[id(held.shared)] = {}
+            for right in held.rights:
+                by_camera.setdefault(right.camera, []).append(right)
+        return [right.published for right in by_camera.get(camera, ()) if right.until > now_ns]
+
+
+def _shows(entry: str, name: str) -> bool:
+    """Whether an entry of an agent's cameras lets him see this one. A version is another right than its camera."""
+    if entry in ("*", name):
+        return True
+    return is_pattern(entry) and ("@" in entry) == ("@" in name) and fnmatchcase(name, entry)
+
+
+def _covers(entry: str, name: str) -> bool:
+    """Whether an entry lets him know of this one: of a camera, too, whose version he sees."""
+    return _shows(entry, name) or _shows(entry.partition("@")[0], name)

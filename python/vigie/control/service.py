@@ -1,0 +1,539 @@
+"""The ZeroMQ service: commands in, replies and events out, on the event loop that calls `start`.
+
+ROUTER sockets: `ipc://` without encryption, for this machine's user alone (permissions of folder and socket, and the
+peer's user where the kernel tells it); `tcp://` with CURVE only, each key bound to an agent. A PUB socket carries sums
+without names. A client cannot keep another waiting: each has a bounded queue, and what does not fit is dropped.
+"""
+
+import asyncio
+import os
+import secrets
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+import zmq.auth.asyncio
+from pydantic import ValidationError
+
+from vigie.control import wire
+from vigie.control.handlers import Call, Handlers, problem_values
+from vigie.control.keys import Keys, Pair
+from vigie.control.ops import OPS, Message, Still
+from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
+from vigie.control.peers import Peer
+from vigie.control.store import Applied, digest_of
+from vigie.control.targets import camera_of_deleted_set, target_of
+from vigie.control.wire import BadMessageError, Body, Reply, Request
+from vigie.errors import (
+    BindFailedError,
+    ClosedError,
+    ControlLateError,
+    ControlMalformedError,
+    ControlRefusedError,
+    ControlReplayedError,
+    ControlUnknownOpError,
+    Error,
+    InternalError,
+    LimitExceededError,
+)
+from vigie.policy import ConfigurationError
+
+HEARTBEAT_S = 1.0
+FLUSH_S = 0.02
+PEERS = 4096
+AT_WORK = 2048
+REPLIES_KEPT = 4096
+REPLY_BYTES_KEPT = 32 << 20
+AT_ONCE = 256  # messages of one socket before others have their turn
+MANY = 500
+CLOCK_AHEAD_NS = 60_000_000_000
+LOCAL = Party("local", administrator=True, trusted_host=True, local=True)
+DOMAIN = "vigie"
+
+
+@dataclass
+class _Done:
+    """What became of a command: its reply, once there is one."""
+
+    digest: bytes
+    peer: Peer
+    reply: list[bytes] | None = None
+
+
+class Service:
+    """Serves until `close`. Thread: the event loop's."""
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        rights: Rights,
+        journal: JournalSink,
+        epoch: str,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+        max_events: int = 1000,
+    ) -> None:
+        self.epoch = epoch
+        self.counters: Counter[str] = Counter()
+        self._handlers = handlers
+        handlers.counters = self.counters
+        handlers.on_applied = self.publish_applied
+        self._rights = rights
+        self._journal = journal
+        self._now_ns = now_ns
+        self._max_events = max_events
+        self._context = zmq.Context()
+        self._routers: list[_Router] = []
+        self._pub: zmq.Socket[bytes] | None = None
+        self._auth: zmq.auth.asyncio.AsyncioAuthenticator | None = None
+        self._peers: dict[tuple[int, bytes], Peer] = {}
+        self._done: OrderedDict[tuple[str, bytes], _Done] = OrderedDict()
+        self._done_bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._figures_seq = 0
+
+    def bind(self, endpoint: str, keys: Keys | None = None, pair: Pair | None = None) -> str:
+        """Listens; the endpoint with its port. `keys` and `pair` are needed for anything but `ipc://`.
+
+        Raises: BindFailedError.
+        """
+        socket = self._socket(zmq.ROUTER, endpoint, keys, pair)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        router = _Router(socket, keys, len(self._routers), self._on_message)
+        self._routers.append(router)
+        return router.endpoint
+
+    def bind_figures(self, endpoint: str, keys: Keys | None = None, pair: Pair | None = None) -> str:
+        """Publishes sums without names. Raises: BindFailedError."""
+        self._pub = self._socket(zmq.PUB, endpoint, keys, pair)
+        return _endpoint(self._pub)
+
+    def start(self) -> None:
+        """Begins to answer."""
+        for router in self._routers:
+            router.start()
+        self._run(self._heartbeats())
+        self._run(self._flushes())
+
+    async def close(self) -> None:
+        """Waits for the change at work, then lets go of sockets. Idempotent."""
+        for router in self._routers:
+            router.stop()
+        for task in [task for task in self._tasks if task is not asyncio.current_task()]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._handlers.close)
+        if self._auth is not None:
+            self._auth.stop()
+        for router in self._routers:
+            router.close()
+        if self._pub is not None:
+            self._pub.close(linger=0)
+        self._context.destroy(linger=200)
+
+    def publish(
+        self, kind: str, name: str, body: Body, ts_ns: int | None = None, about: ObjectRef | None = None
+    ) -> None:
+        """An event, to every client that subscribed and may know of what it is about (`about`: not what it names)."""
+        when = self._now_ns() if ts_ns is None else ts_ns
+        target = about or target_of(kind, name)
+        decided: dict[Party, bool] = {}
+        for router in self._routers:
+            router.refresh()
+        for key, peer in list(self._peers.items()):
+            if not peer.subscribed:
+                continue
+            if self._routers[key[0]].party(peer.user) != peer.party:
+                self._forget(key)
+                continue
+            if peer.party not in decided:
+                decided[peer.party] = target is None or self._rights.may_know(peer.party, target)
+            if decided[peer.party]:
+                peer.event(self.epoch, when, kind, name, body)
+        self._handlers.wake(kind, name)
+
+    def publish_figures(self, figures: Mapping[str, Any]) -> None:
+        """Sums for whoever listens on the PUB socket. Must hold no name of a camera or a person."""
+        if self._pub is not None:
+            self._figures_seq += 1
+            event = wire.Event(self._figures_seq, self.epoch, self._now_ns(), "figures", "", figures)
+            with suppress(zmq.Again):
+                self._pub.send_multipart(wire.encode_event(event), zmq.NOBLOCK)
+
+    def publish_applied(self, applied: Applied) -> None:
+        """Events of a new revision: one for each object, then the revision. Of very many, the revision alone."""
+        many = len(applied.changes) > MANY
+        for change in () if many else applied.changes:
+            name = f"{change.kind}/{change.name}"
+            self.publish(f"object_{change.action}", name, {"rev": applied.rev}, about=camera_of_deleted_set(change))
+        self.publish("revision", "", {"rev": applied.rev, "many": many})
+
+    def _socket(self, kind: int, endpoint: str, keys: Keys | None, pair: Pair | None) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.SNDHWM, 256)
+        socket.setsockopt(zmq.RCVHWM, 256)
+        # Twice the limit, so that what is too large by a little still gets an answer that says so.
+        socket.setsockopt(zmq.MAXMSGSIZE, 2 * wire.MAX_MESSAGE_BYTES)
+        socket.setsockopt(zmq.LINGER, 200)
+        socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+        local = endpoint.startswith("ipc://")
+        try:
+            if local:
+                # Deprecated in libzmq, but the one way to have the kernel say who the peer is.
+                socket.setsockopt(zmq.IPC_FILTER_UID, os.getuid())
+                _clear_place(endpoint)
+            elif keys is None or pair is None:
+                raise BindFailedError("without keys; right would be ipc://, or tcp:// with CURVE", endpoint)
+            else:
+                self._authenticate(keys)
+                socket.curve_server = True
+                socket.curve_secretkey = pair.secret.encode()
+                socket.zap_domain = DOMAIN.encode()
+            mask = os.umask(0o077)
+            try:
+                socket.bind(endpoint)
+            finally:
+                os.umask(mask)
+        except zmq.ZMQError as error:
+            socket.close(linger=0)
+            raise BindFailedError(str(error), endpoint) from None
+        except Error:
+            socket.close(linger=0)
+            raise
+        return socket
+
+    def _authenticate(self, keys: Keys) -> None:
+        if self._auth is None:
+            self._auth = zmq.auth.asyncio.AsyncioAuthenticator(self._context)
+            self._auth.start()
+            self._auth.configure_curve_callback(DOMAIN, _Provider(keys))
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            now = self._now_ns()
+            for key, peer in list(self._peers.items()):
+                peer.heartbeat(self.epoch, now)
+                if peer.gone or not (peer.subscribed or peer.waiting):
+                    self._forget(key)
+
+    async def _flushes(self) -> None:
+        """There is no word from ZeroMQ when one peer of many takes messages again."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            for key, peer in list(self._peers.items()):
+                if peer.waiting:
+                    peer.flush()
+                if peer.gone:
+                    self._forget(key)
+
+    def _forget(self, key: tuple[int, bytes]) -> None:
+        peer = self._peers.pop(key)
+        self.counters["events_lost"] += peer.lost_events
+        self.counters["replies_lost"] += peer.lost_replies
+
+    # A message, from its frames to its handler.
+
+    def _on_message(self, router: "_Router", identity: bytes, envelope: Sequence[bytes], frames: list[bytes],
+                    user: str) -> None:  # fmt: skip
+        self.counters["messages"] += 1
+        peer = self._peer(router, identity, envelope, user)
+        try:
+            request = wire.decode_request(frames)
+            if peer is None:
+                raise BadMessageError(ControlRefusedError("nobody has this key any more"), request.id)
+        except BadMessageError as bad:
+            self.counters[bad.error.name] += 1
+            if peer is None:
+                peer = Peer(Party(""), router.sender(identity, envelope))
+            self._answer(peer, _refusal(bad.id, bad.error, self._rev))
+            return
+        try:
+            call = self._call(request, peer)
+        except Error as error:
+            self._refuse(request, peer, error)
+            return
+        if call is not None:
+            self._run(self._carry_out(call))
+
+    def _peer(self, router: "_Router", identity: bytes, envelope: Sequence[bytes], user: str) -> Peer | None:
+        router.refresh()
+        party = router.party(user)
+        key = (router.number, identity)
+        peer = self._peers.get(key)
+        if peer is not None and peer.party == party:
+            return peer
+        if peer is not None:
+            self._forget(key)
+        if party is None:
+            return None
+        peer = Peer(party, router.sender(identity, envelope), user, max_events=self._max_events)
+        if len(self._peers) < PEERS:
+            self._peers[key] = peer
+        return peer
+
+    @property
+    def _rev(self) -> int:
+        return self._handlers.store.state.rev
+
+    def _call(self, request: Request, peer: Peer) -> Call | None:
+        """The command, checked; None where it is at work or was answered. Raises: Error."""
+        op = OPS.get(request.op)
+        if op is None:
+            raise ControlUnknownOpError(f'"{request.op}"; docs/protocol.md lists them')
+        deadline_ns = request.ts_ns + request.deadline_ms * 1_000_000
+        now = self._now_ns()
+        if now > deadline_ns or request.ts_ns > now + CLOCK_AHEAD_NS:
+            ahead = (request.ts_ns - now) / 1e9
+            raise ControlLateError(f"given {-ahead:.1f} s ago by its own clock, for {request.deadline_ms} ms", op.name)
+        party = peer.party
+        if request.on_behalf_of:
+            if not party.trusted_host:
+                raise ControlRefusedError("this client is not trusted to speak for others", "on_behalf_of")
+            party = Party(party.name, party.administrator, party.trusted_host, party.local, request.on_behalf_of)
+        decision = self._rights.may(party, op.name, None)
+        if not decision.allowed:
+            raise ControlRefusedError(decision.why, op.name)
+        packed = wire.pack(dict(request.body))
+        digest = digest_of(op.name.encode() + b"\0" + packed)
+        if op.changes and self._answered_before(request, party, peer, digest):
+            return None
+        try:
+            wanted = op.request.model_validate(request.body)
+        except ValidationError as errors:
+            raise _malformed(errors) from None
+        if len(self._tasks) >= AT_WORK:
+            raise LimitExceededError(f"{AT_WORK} commands are at work; right would be to ask again later")
+        if op.name == "events.subscribe" and len(self._peers) >= PEERS:
+            raise LimitExceededError(f"{PEERS} clients are connected")
+        if op.changes:
+            self._done[_key(party, request.id)] = _Done(digest, peer)
+        if op.name.startswith("events.") and peer.party != party:
+            raise ControlRefusedError("events are for the client itself", "on_behalf_of")
+        return Call(party, peer, op, wanted, request.id, digest, deadline_ns)
+
+    def _answered_before(self, request: Request, party: Party, peer: Peer, digest: bytes) -> bool:
+        done = self._done.get(_key(party, request.id))
+        if done is None:
+            return False
+        if done.digest != digest:
+            raise ControlReplayedError("right would be a new id for a new command", request.id.hex())
+        self.counters["retries"] += 1
+        done.peer = peer  # it may have come over a new connection
+        if done.reply is not None:
+            peer.reply(done.reply)
+        return True
+
+    async def _carry_out(self, call: Call) -> None:
+        try:
+            body = await self._handlers.by_op[call.op.name](call)
+            if call.op.journaled and not call.op.changes:
+                line = self._line(call, 0, "", body)
+                await self._handlers.in_writer(lambda: self._journal.append(line))
+            reply = Reply(call.id, True, 0, "", self._rev, body.model_dump())
+            frames = wire.encode_reply(reply)
+        except asyncio.CancelledError:
+            # A change that had begun is carried out all the same; the client asks again.
+            self._answer_call(call, _refusal(call.id, ClosedError("the service is closing"), self._rev))
+            raise
+        except ValidationError as errors:
+            await self._refuse_call(call, _malformed(errors))
+            return
+        except Error as error:
+            await self._refuse_call(call, error)
+            return
+        except Exception as error:  # noqa: BLE001  one command's fault of ours must not end the service
+            self.counters["internal"] += 1
+            await self._refuse_call(call, InternalError(type(error).__name__, call.op.name))
+            return
+        self._keep(call, frames)
+
+    @staticmethod
+    def _line(call: Call, code: int, text: str, body: Message | None = None) -> Line:
+        still = (body.capture_time_ns, body.error_bound_ns) if isinstance(body, Still) else None
+        camera = getattr(call.request, "camera", "")
+        return Line(call.op.name, call.party.name, call.party.on_behalf_of, code, text, camera, still=still)
+
+    async def _refuse_call(self, call: Call, error: Error) -> None:
+        self.counters[error.name] += 1
+        if call.op.journaled:
+            line = self._line(call, error.code, str(error))
+            with suppress(Error, RuntimeError):  # refused anyway; RuntimeError: closing
+                await self._handlers.in_writer(lambda: self._journal.append(line))
+        self._answer_call(call, _refusal(call.id, error, self._rev))
+
+    def _answer_call(self, call: Call, reply: Reply) -> None:
+        self._keep(call, wire.encode_reply(reply))
+
+    def _keep(self, call: Call, frames: list[bytes]) -> None:
+        """Answers, and remembers the answer for a client that has not received it."""
+        done = self._done.get(_key(call.party, call.id)) if call.op.changes else None
+        if done is None:
+            call.peer.reply(frames)
+            return
+        done.reply = frames
+        self._done_bytes += sum(map(len, frames))
+        while len(self._done) > REPLIES_KEPT or self._done_bytes > REPLY_BYTES_KEPT:
+            oldest = next((key for key, one in self._done.items() if one.reply is not None), None)
+            if oldest is None:
+                break
+            self._done_bytes -= sum(map(len, self._done.pop(oldest).reply or []))
+        done.peer.reply(frames)
+
+    def _refuse(self, request: Request, peer: Peer, error: Error) -> None:
+        self.counters[error.name] += 1
+        op = OPS.get(request.op)
+        if op is not None and op.journaled:
+            line = Line(op.name, peer.party.name, request.on_behalf_of, error.code, str(error))
+            self._run(self._journal_refusal(line))
+        self._answer(peer, _refusal(request.id, error, self._rev))
+
+    async def _journal_refusal(self, line: Line) -> None:
+        with suppress(Error, RuntimeError):
+            await self._handlers.in_writer(lambda: self._journal.append(line))
+
+    def _answer(self, peer: Peer, reply: Reply) -> None:
+        peer.reply(wire.encode_reply(reply))
+
+
+class _Router:
+    """One ROUTER socket on the event loop."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]", keys: Keys | None, number: int, on_message: Any) -> None:
+        self.number = number
+        self.endpoint = _endpoint(socket)
+        self._socket = socket
+        self._keys = keys
+        self._on_message = on_message
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._planned = False
+
+    def start(self) -> None:
+        """Reads from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._read)
+        self._plan()
+
+    def stop(self) -> None:
+        """Reads no more; answers can still be sent."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop = None
+
+    def close(self) -> None:
+        """Sends what has been taken, for 200 ms at most."""
+        self._socket.close()
+
+    def refresh(self) -> None:
+        """Before every message and event: a key that was revoked ends at once."""
+        if self._keys is not None:
+            self._keys.refresh()
+
+    def party(self, user: str) -> Party | None:
+        """Who is behind a key, as of the last `refresh`."""
+        return LOCAL if self._keys is None else self._keys.party(user)
+
+    def sender(self, identity: bytes, envelope: Sequence[bytes]) -> Callable[[Sequence[bytes]], bool | None]:
+        """Sends to one peer, as `peers.Send` says."""
+
+        def send(frames: Sequence[bytes]) -> bool | None:
+            try:
+                self._socket.send_multipart([identity, *envelope, *frames], zmq.NOBLOCK)
+            except zmq.Again:
+                return False
+            except zmq.ZMQError:
+                return None
+            finally:
+                self._plan()
+            return True
+
+        return send
+
+    def _plan(self) -> None:
+        # The descriptor tells only of what is new: whatever touches the socket may have taken that from it.
+        if self._loop is not None and not self._planned:
+            self._planned = True
+            self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        self._planned = False
+        for _ in range(AT_ONCE):
+            if self._loop is None:
+                return
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.ZMQError:
+                return
+            identity = parts[0].bytes
+            # A name that a client chose could be taken over by another, and with it what waits for the first.
+            if identity[:1] != b"\0":
+                continue
+            frames = [part.bytes for part in parts[1:]]
+            envelope = [b""] if frames[:1] == [b""] else []
+            user = ""
+            if self._keys is not None:
+                with suppress(zmq.ZMQError):
+                    user = str(parts[-1].get("User-Id"))
+            self._on_message(self, identity, envelope, frames[len(envelope) :], user)
+        self._plan()
+
+
+class _Provider:
+    """Asks the list of clients for the authenticator."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Whether somebody has this key."""
+        self._keys.refresh()
+        return self._keys.party(key.decode("ascii")) is not None
+
+
+def new_epoch() -> str:
+    """A name for one run of the service."""
+    return secrets.token_hex(8)
+
+
+def _key(party: Party, message_id: bytes) -> tuple[str, bytes]:
+    return f"{party.name} {party.on_behalf_of}", message_id
+
+
+def _endpoint(socket: "zmq.Socket[bytes]") -> str:
+    given = socket.getsockopt(zmq.LAST_ENDPOINT)
+    return given.rstrip(b"\0").decode() if isinstance(given, bytes) else str(given)
+
+
+def _clear_place(endpoint: str) -> None:
+    """Takes away a socket that a killed process left. Raises: BindFailedError (too long, not a socket)."""
+    path = Path(endpoint.removeprefix("ipc://"))
+    if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
+        raise BindFailedError(f"longer than {zmq.IPC_PATH_MAX_LEN} bytes; right would be a shorter --control", endpoint)
+    if path.is_socket():
+        path.unlink()
+    elif path.exists():
+        raise BindFailedError("something that is no socket stands there", endpoint)
+
+
+def _refusal(message_id: bytes, error: Error, rev: int) -> Reply:
+    body: dict[str, Any] = {"name": error.name, "what": error.what[:4000], "where": error.where[:1000]}
+    if isinstance(error, ConfigurationError):
+        body["problems"] = problem_values(error.problems)
+    return Reply(message_id, False, error.code, str(error)[:1000], rev, body)
+
+
+def _malformed(errors: ValidationError) -> Error:
+    first = errors.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(step) for step in first["loc"])[:200]
+    return ControlMalformedError(f"body: {first['msg'][:200]}", field)

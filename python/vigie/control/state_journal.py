@@ -1,0 +1,105 @@
+"""The journal of a state folder: what each command becomes there, and the key that signs it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vigie.control.diff import Body, Change
+from vigie.control.parties import Line
+from vigie.errors import Error, StateUnwritableError
+from vigie.journal import Actor, Alarm, Journal, Record, load_private, make_key
+from vigie.journal.records import Apply, Operation, Refusal, Still
+from vigie.policy import texts
+
+FOLDER = "journal"
+KEY = "journal.key"
+# Of objects named in each list of a line: three such lists of the longest names stay below the longest line.
+NAMED = 8000
+
+Find = Callable[[str, str], Body | None]
+
+
+class StateJournal:
+    """Writes lines as records. `find`: an object of the state as it is, by kind and name. Thread: any."""
+
+    def __init__(self, journal: Journal, find: Find) -> None:
+        self._journal = journal
+        self._find = find
+
+    def append(self, line: Line) -> None:
+        """Durable when it returns. Raises: JournalWriteFailedError, LimitExceededError, ClosedError."""
+        self._journal.append(record_of(line, self._find))
+
+
+def open_journal(folder: Path, on_alarm: Callable[[Alarm], None]) -> Journal:
+    """The journal of a state folder; folder and key are made at the first start.
+
+    Raises: JournalDamagedError, InvalidArgumentError (another key), StateUnwritableError, JournalWriteFailedError.
+    """
+    key = folder / KEY
+    try:
+        signing = load_private(key) if key.exists() else make_key(key)
+        return Journal(folder / FOLDER, signing, on_alarm=on_alarm)
+    except Error:
+        raise
+    except OSError as error:
+        raise StateUnwritableError(f"no journal: {error.strerror}", str(folder)) from None
+
+
+def record_of(line: Line, find: Find) -> Record:
+    """The record of a line. A name that no object can have is left out: it stands in the text of its refusal."""
+    actor = _actor(line, find)
+    if line.code:
+        named = line.camera if texts.name_problem(line.camera) is None else None
+        return Refusal(
+            actor=actor, op=line.op, code=line.code, camera=named, commune=_commune(line, find), reason=line.text
+        )
+    if line.still is not None:
+        captured, bound_ns = line.still
+        return Still(
+            actor=actor,
+            camera=line.camera.partition("@")[0],
+            commune=_commune(line, find),
+            captured=captured,
+            error_ms=None if bound_ns is None else -(-bound_ns // 1_000_000),
+            objects=(f"camera/{line.camera}",),
+        )
+    if not line.rev:
+        return Operation(actor=actor, op=line.op)
+    left = 0
+    lists: dict[str, tuple[str, ...]] = {}
+    for action in ("created", "changed", "deleted"):
+        refs = _refs(line.changes, action)
+        lists[action] = refs[:NAMED]
+        left += len(refs) - len(lists[action])
+    return Apply(
+        actor=actor,
+        revision=line.rev,
+        document=line.document,
+        rolled_back_to=line.rolled_back_to,
+        reason=f"and {left} more objects: vigie history names them" if left else None,
+        created=lists["created"],
+        changed=lists["changed"],
+        deleted=lists["deleted"],
+    )
+
+
+def _refs(changes: Sequence[Change], action: str) -> tuple[str, ...]:
+    return tuple(f"{change.kind.lower()}/{change.name}" for change in changes if change.action == action)
+
+
+def _actor(line: Line, find: Find) -> Actor:
+    agent, person = (
+        name if texts.name_problem(name, texts.AGENT_NAME) is None else None for name in (line.party, line.on_behalf_of)
+    )
+    body = find("Agent", person or agent or "")
+    return Actor(
+        agent=agent or "unnamed",
+        on_behalf_of=person,
+        organisation=None if body is None else body["spec"].get("organisation"),
+    )
+
+
+def _commune(line: Line, find: Find) -> str | None:
+    body = find("Camera", line.camera.partition("@")[0])
+    commune: str | None = None if body is None else body["spec"].get("commune")
+    return commune

@@ -1,0 +1,123 @@
+"""A control service in a thread, with a made-up engine behind it."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vigie.control.handlers import Handlers
+from vigie.control.keys import Keys, server_pair
+from vigie.control.parties import Line, TownRights
+from vigie.control.service import Service, new_epoch
+from vigie.control.store import Store, assemble_quietly
+from vigie.errors import StateUnwritableError, TimedOutError
+from vigie.policy import Town
+
+from .conftest import RecordingGate
+
+NO_TOWN = Town([], [], [])
+
+
+@dataclass
+class Still:
+    """As vigie.Snapshot."""
+
+    jpeg: bytes = b"\xff\xd8jpeg"
+    width: int = 64
+    height: int = 36
+    capture_time_ns: int = 1
+    arrival_time_ns: int = 2
+    error_bound_ns: int | None = None
+    clock_quality: str = "none"
+    privacy: str = "masked"
+    privacy_reason: str = ""
+    policy_revision: int = 1
+    mask_revision: int = 1
+    version_revision: int = 0
+
+
+class FakeEngine:
+    """Streams by camera, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.snapshots: list[str] = []
+
+    def stats(self) -> dict[str, Any]:
+        cameras = {name: {"streams": {"main": {"state": state}}} for name, state in self.states.items()}
+        return {"revision": 1, "cameras": cameras, "viewers": [{"agent": "a person"}], "server": {"sessions_open": 1}}
+
+    def snapshot(self, camera: str, stream: str, timeout: float) -> Still:
+        self.snapshots.append(camera)
+        if camera not in self.states:
+            raise TimedOutError("no picture", camera)
+        return Still()
+
+
+class ListJournal:
+    """Lines in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.broken = False
+
+    def append(self, line: Line) -> None:
+        if self.broken:
+            raise StateUnwritableError("no journal line")
+        self.lines.append(line)
+
+
+@dataclass
+class Served:
+    """A running service. `call` runs something on its loop."""
+
+    folder: Path
+    max_events: int = 1000
+    tcp: bool = False
+    epoch: str = field(default_factory=new_epoch)
+
+    def __post_init__(self) -> None:
+        self.gate = RecordingGate()
+        self.engine = FakeEngine()
+        self.journal = ListJournal()
+        self.now_ns: Callable[[], int] | None = None
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.store = Store(self.folder, environ={"POST": "of-post"})
+        rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN)
+        self.store.set_parties(self.gate, rights, self.journal)
+        self.endpoint = f"ipc://{self.folder}/c.sock"
+        self.tcp_endpoint = ""
+
+        async def begin() -> Service:
+            handlers = Handlers(self.store, self.engine, rights, self.epoch, version="test")
+            service = Service(handlers, rights, self.journal, self.epoch, max_events=self.max_events)
+            service.bind(self.endpoint)
+            if self.tcp:
+                self.server_key = server_pair(self.folder).public
+                self.tcp_endpoint = service.bind("tcp://127.0.0.1:*", Keys(self.folder), server_pair(self.folder))
+            self.figures = service.bind_figures(f"ipc://{self.folder}/f.sock")
+            service.start()
+            return service
+
+        self.service = asyncio.run_coroutine_threadsafe(begin(), self.loop).result(10)
+
+    def call(self, work: Callable[[], Any]) -> Any:
+        async def run() -> Any:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(10)
+
+    def publish(self, kind: str, name: str, body: dict[str, Any] | None = None) -> None:
+        self.call(lambda: self.service.publish(kind, name, body or {}))
+
+    def close(self) -> None:
+        if self.thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self.service.close(), self.loop).result(10)
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.thread.join(10)
+            self.loop.close()
+            self.store.close()
