@@ -81,7 +81,9 @@ TEST_F(TrackLogTest, FfmpegNeverWaitsForMore) {
   TrackLog log({});
   for (int i = 0; i < 200; ++i) {
     add(log, i % 50 == 0);
-    if (i >= 28) EXPECT_GT(log.next_number() - log.probe_keyframe(), 28U) << i;
+    if (i >= 28) {
+      EXPECT_GT(log.next_number() - log.probe_keyframe(), 28U) << i;
+    }
   }
 }
 
