@@ -173,9 +173,11 @@ def test_every_exit_in_every_state(studio: Studio, exit_name: str, state: str) -
         assert counts, f"no picture of {name}/{stream}"
         shows_places = state == "clear"
         shows_school = state != "covered" and not version
+        # Where the other colour shows, its edges look like this one here and there.
+        edges = 50 if shows_places else 0
         for private, school in counts:
             assert (private > 0) == shows_places, f"{name}/{stream}: {private} private pixels"
-            assert (school > 0) == shows_school, f"{name}/{stream}: {school} pixels that only versions hide"
+            assert (school > edges) == shows_school, f"{name}/{stream}: {school} pixels that only versions hide"
 
 
 def test_units_say_what_was_masked(studio: Studio) -> None:

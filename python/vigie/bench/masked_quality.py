@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ Plane = NDArray[np.uint8]
 # How far the engine widens a region of an H.264 source: its macroblock (requirement M-7).
 WIDENING = 16
 TRIES = 10
+# How often mask_with_engine plays the clip; the last time counts.
+PLAYINGS = 2
 _START_CODE = b"\x00\x00\x00\x01"
 
 
@@ -78,37 +80,46 @@ def load_source(clip: Clip, name: str) -> Source:
     frames = sum(1 for _ in read_units(clip.path)[1])
     if frames < 2:
         raise InvalidArgumentError("a clip of two pictures at least is needed", name)
-    return Source(clip, name, width, height, frames, mbit_of(clip.path, frames, clip.fps))
+    return Source(clip, name, width, height, frames, mbit_of(clip.path.stat().st_size, frames, clip.fps))
 
 
-def mbit_of(path: Path, frames: int, fps: float) -> float:
-    """Mbit/s of an elementary stream."""
-    return path.stat().st_size * 8 / 1e6 / (frames / fps)
+def mbit_of(size: int, frames: int, fps: float) -> float:
+    """Mbit/s of so many bytes of an elementary stream."""
+    return size * 8 / 1e6 / (frames / fps)
 
 
-def mask_with_engine(source: Source, mask: Rectangle, target: Path) -> float:
-    """Writes what an engine publishes of the clip; returns this process's CPU seconds a picture.
+@dataclass(frozen=True)
+class Published:
+    """What an engine made of a clip's last playing: this process's CPU seconds a picture, and bytes in all."""
 
-    The clip is played twice, and the second time counts: by then the encoder's quantiser has found its place. Each
+    cpu_s: float
+    size: int
+
+
+def mask_with_engine(source: Source, mask: Rectangle, target: Path) -> Published:
+    """Writes what an engine publishes of the clip, all PLAYINGS one behind the other.
+
+    The last one counts: by then the encoder's quantiser has found its place. Each
     picture is pushed, with its time in the clip, once the one before has come out. On a busy machine a lane may get its
     turn so late that it leaves a picture out; then all is done again, TRIES times at most.
     Raises: InvalidArgumentError when a picture did not come out each time.
     """
     for _ in range(TRIES):
-        cost = _try_to_mask(source, mask, target)
-        if cost is not None:
-            return cost
+        published = _try_to_mask(source, mask, target)
+        if published is not None:
+            return published
     raise InvalidArgumentError("the lane left pictures out each time; right would be a quieter machine", source.name)
 
 
-def _try_to_mask(source: Source, mask: Rectangle, target: Path) -> float | None:
+def _try_to_mask(source: Source, mask: Rectangle, target: Path) -> Published | None:
     """As mask_with_engine, once; None when a picture was left out."""
-    began = 0.0
+    began, size, counts_from = 0.0, 0, source.frames * (PLAYINGS - 1)
     with vigie.Engine() as engine, target.open("wb") as out:
         engine.apply({"revision": 1, "cameras": [masked_camera("clip", "push:", mask.corners())]})
         with engine.subscribe("clip") as units:
-            for index, unit in enumerate(chain(read_units(source.clip.path)[1], read_units(source.clip.path)[1])):
-                if index == source.frames:
+            playings = (read_units(source.clip.path)[1] for _ in range(PLAYINGS))
+            for index, unit in enumerate(chain.from_iterable(playings)):
+                if index == counts_from:
                     began = time.process_time()
                 data = b"".join(_START_CODE + nal for nal in unit.nals)
                 engine.push_access_unit("clip", data, codec="H264", pts_90k=round(index * 90000 / source.clip.fps))
@@ -116,10 +127,11 @@ def _try_to_mask(source: Source, mask: Rectangle, target: Path) -> float | None:
                 if published is None:
                     return None
                 with published:
-                    if index >= source.frames:
-                        out.write(memoryview(published))
+                    data = bytes(published)
+                out.write(data)
+                size += len(data) if index >= counts_from else 0
         ended = time.process_time()
-    return (ended - began) / source.frames
+    return Published((ended - began) / source.frames, size)
 
 
 def luma_of(path: Path) -> Iterator[Plane]:
@@ -146,19 +158,20 @@ class Likeness:
     compared: int
 
 
-def compare(source: Source, coded: Path, mask: Rectangle, pictures: int = 50) -> Likeness:
-    """Compares pictures spread over the clip with the source's of the same number.
+def compare(source: Source, coded: Path, mask: Rectangle, pictures: int = 50, playings: int = 1) -> Likeness:
+    """Compares pictures spread over the clip's last playing in `coded` with the source's of the same number.
 
     Raises: InvalidArgumentError when the coded stream has another number of pictures.
     """
     coded_units = sum(1 for _ in read_units(coded)[1])
-    if coded_units != source.frames:
-        raise InvalidArgumentError(f"{coded_units} pictures were coded of {source.frames}", source.name)
+    if coded_units != source.frames * playings:
+        raise InvalidArgumentError(f"{coded_units} pictures were coded of {source.frames * playings}", source.name)
     step = max(1, source.frames // pictures)
     hidden = mask.filled(source.width, source.height)
     values = []
     numbers = 0
-    for before, after in zip(luma_of(source.clip.path), luma_of(coded), strict=False):
+    last = islice(luma_of(coded), source.frames * (playings - 1), None)
+    for before, after in zip(luma_of(source.clip.path), last, strict=False):
         if numbers % step == 0:
             values.append(ssim_outside(before, after, hidden))
         numbers += 1

@@ -26,6 +26,7 @@ from typing import Any
 from vigie.bench import masked_ffmpeg
 from vigie.bench.masked_engine import EngineProcess, masked_camera
 from vigie.bench.masked_quality import (
+    PLAYINGS,
     Likeness,
     Rectangle,
     Source,
@@ -211,11 +212,15 @@ def _take_quality(result: ClipResult, mask: Rectangle) -> None:
     source = result.source
     with tempfile.TemporaryDirectory(prefix="vigie-bench-") as folder:
         ours, theirs = Path(folder) / "vigie.h264", Path(folder) / "ffmpeg.h264"
-        result.lane_cpu_ms = mask_with_engine(source, mask, ours) * 1000
+        published = mask_with_engine(source, mask, ours)
+        result.lane_cpu_ms = published.cpu_s * 1000
         masked_ffmpeg.mask_with_ffmpeg(source, mask, theirs)
-        result.likeness, result.ffmpeg_likeness = compare(source, ours, mask), compare(source, theirs, mask)
-        result.mbit_per_s = mbit_of(ours, source.frames, source.clip.fps)
-        result.ffmpeg_mbit_per_s = mbit_of(theirs, source.frames, source.clip.fps)
+        result.likeness, result.ffmpeg_likeness = (
+            compare(source, ours, mask, playings=PLAYINGS),
+            compare(source, theirs, mask),
+        )
+        result.mbit_per_s = mbit_of(published.size, source.frames, source.clip.fps)
+        result.ffmpeg_mbit_per_s = mbit_of(theirs.stat().st_size, source.frames, source.clip.fps)
 
 
 def _raise_streams(result: ClipResult, load: MaskLoad, progress: Progress) -> None:

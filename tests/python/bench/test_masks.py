@@ -11,7 +11,16 @@ from typer.testing import CliRunner
 
 from vigie.bench import masked_ffmpeg, masks
 from vigie.bench.cli import app
-from vigie.bench.masked_quality import Rectangle, Source, compare, load_source, luma_of, mask_with_engine, ssim_outside
+from vigie.bench.masked_quality import (
+    PLAYINGS,
+    Rectangle,
+    Source,
+    compare,
+    load_source,
+    luma_of,
+    mask_with_engine,
+    ssim_outside,
+)
 from vigie.errors import InvalidArgumentError
 from vigie.sim.clips import Clip, Picture, make_scene
 
@@ -77,15 +86,15 @@ def test_ssim_looks_outside_the_mask_only() -> None:
 
 
 def test_pictures_are_compared_with_those_of_their_number(source: Source, coded: dict[str, Path]) -> None:
-    for path in coded.values():
-        likeness = compare(source, path, MASK, pictures=10)
+    for side, path in coded.items():
+        likeness = compare(source, path, MASK, pictures=10, playings=PLAYINGS if side == "vigie" else 1)
         assert likeness.compared == 10
         assert 0.5 < likeness.least <= likeness.mean < 1
     short = coded["vigie"].with_name("short.h264")
     data = coded["vigie"].read_bytes()
     short.write_bytes(data[: data.rfind(b"\0\0\0\1")])
-    with pytest.raises(InvalidArgumentError, match="49 pictures"):
-        compare(source, short, MASK)
+    with pytest.raises(InvalidArgumentError, match="99 pictures"):
+        compare(source, short, MASK, playings=PLAYINGS)
 
 
 def test_reordered_pictures_are_refused(tmp_path: Path) -> None:
