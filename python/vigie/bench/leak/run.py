@@ -239,9 +239,9 @@ class _Run:
         self._fault = QUIET
         self._fleet.begin(QUIET)
         before = {eye: eye.pictures for eye in eyes}
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            self._tick(pace=5)
+        begun = time.monotonic()
+        while (waited := time.monotonic() - begun) < 60:
+            self._tick(pace=5 if waited < 15 else 25)
             if all(eye.pictures >= before[eye] + 3 for eye in eyes):
                 return
         blind = [eye.name for eye in eyes if eye.pictures < before[eye] + 3]
