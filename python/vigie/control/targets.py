@@ -6,7 +6,9 @@ from vigie.control.diff import Change
 from vigie.control.parties import ObjectRef
 
 # Kinds of the engine whose object is `camera/stream`.
-OF_STREAM = frozenset("stream_state stream_track stream_fault privacy_state scene_reference scene_alarm".split())
+OF_STREAM = frozenset(
+    "stream_state stream_track stream_fault privacy_state scene_reference scene_alarm lane_overload".split()
+)
 # Kinds whose object is `Kind/name`.
 OF_OBJECT = frozenset("object_created object_changed object_deleted".split())
 # Kinds that name nothing and nobody.
