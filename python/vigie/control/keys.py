@@ -5,7 +5,6 @@
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import zmq
 from zmq.utils import z85
 
 from vigie.control.parties import Party
-from vigie.control.secret_store import sync_folder
+from vigie.durable import replace_file
 from vigie.errors import InvalidArgumentError, NotFoundError, StateUnreadableError, StateUnwritableError
 
 CLIENTS = "clients.json"
@@ -80,7 +79,7 @@ def add_client(folder: Path, client: ClientKey) -> None:
         raise InvalidArgumentError("not a key; right would be 40 characters of Z85", "public key")
     if any(client.agent == other.agent or client.public_key == other.public_key for other in clients):
         raise InvalidArgumentError("it has a key already; right would be to revoke that first", client.agent)
-    _write(folder / CLIENTS, {"clients": [asdict(item) for item in [*clients, client]]})
+    write_private(folder / CLIENTS, {"clients": [asdict(item) for item in [*clients, client]]})
 
 
 def revoke_client(folder: Path, agent: str) -> None:
@@ -89,7 +88,7 @@ def revoke_client(folder: Path, agent: str) -> None:
     left = [client for client in clients if client.agent != agent]
     if len(left) == len(clients):
         raise NotFoundError("no such client", agent)
-    _write(folder / CLIENTS, {"clients": [asdict(item) for item in left]})
+    write_private(folder / CLIENTS, {"clients": [asdict(item) for item in left]})
 
 
 def is_key(text: str) -> bool:
@@ -113,7 +112,7 @@ def server_pair(folder: Path) -> Pair:
         return Pair(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         pair = new_pair()
-        _write(path, asdict(pair))
+        write_private(path, asdict(pair))
         return pair
     except (OSError, ValueError, TypeError) as error:
         raise StateUnreadableError(f"not a key pair: {type(error).__name__}", str(path)) from None
@@ -121,20 +120,8 @@ def server_pair(folder: Path) -> Pair:
 
 def write_private(path: Path, value: object) -> None:
     """A file that only its owner can read. Raises: StateUnwritableError."""
-    _write(path, value)
-
-
-def _write(path: Path, value: object) -> None:
-    new = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(value, stream, indent=1)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(new, path)
-        sync_folder(path.parent)
+        replace_file(path, (json.dumps(value, indent=1) + "\n").encode())
     except OSError as error:
         raise StateUnwritableError(str(error.strerror), str(path)) from None

@@ -7,12 +7,12 @@ secret: a revision that was refused leaves those in force as they are.
 """
 
 import json
-import os
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vigie.durable import replace_file
 from vigie.errors import StateUnreadableError, StateUnwritableError
 
 FILE = "secrets.json"
@@ -64,15 +64,8 @@ class SecretStore:
 
     def _write(self, kept: dict[str, Kept]) -> None:
         text = json.dumps({key: [item.of, item.secret] for key, item in kept.items()}, indent=0)
-        new = self._path.with_suffix(".new")
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(new, self._path)
-            sync_folder(self._path.parent)
+            replace_file(self._path, text.encode())
         except OSError as error:
             raise StateUnwritableError(str(error.strerror), str(self._path)) from None
         self._kept = kept
@@ -81,12 +74,3 @@ class SecretStore:
 def new_id() -> str:
     """An ID for a secret, as it stands in an object: `state:…`."""
     return f"state:{secrets.token_hex(8)}"
-
-
-def sync_folder(folder: Path) -> None:
-    """Has a rename in it on the disk when it returns."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,8 +1,7 @@
 """The journal: one line for every action, which nobody can change, remove or move unnoticed (L-18, L-32 to L-35).
 
-`README.md` here says which file holds what; `docs/journal.md` what is written and how it is proved. Imports
-`vigie.policy.fields` and `vigie.errors` alone: neither `zmq` nor the core. Hosts and the service use, with the kinds of
-`vigie.journal.records`:
+`README.md` here says which file holds what, and what it may import; `docs/journal.md` what is written and how it is
+proved. Hosts and the service use, with the kinds of `vigie.journal.records`:
 
     with Journal(folder, load_private(key), second=FolderPlace(copy), on_alarm=tell) as journal:
         journal.append(Login(actor=Actor(agent="op-12", organisation="csu-metz"), way="digest"))

@@ -15,10 +15,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from vigie.durable import replace_file, sync_folder
 from vigie.errors import JournalDamagedError
 from vigie.journal.line import Line, split_line
 from vigie.journal.records import CATEGORIES, Actor, Category, Fields, Purge, PurgedUntil, parse_record
-from vigie.journal.segments import raw_lines, replace_file, segment_files, sync_folder
+from vigie.journal.segments import raw_lines, segment_files
 from vigie.journal.texts import NS, instant_text
 
 FLOOR_MONTHS, CEILING_MONTHS = 6, 36

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vigie.durable import sync_folder
 from vigie.errors import JournalBusyError, JournalDamagedError, NotFoundError
 from vigie.journal.line import MAX_LINE_BYTES, Line, split_line
 
@@ -70,30 +71,6 @@ def read_newest(folder: Path) -> Line | None:
     if line is None or fault:
         raise JournalDamagedError(fault, str(path))
     return line
-
-
-def replace_file(path: Path, text: bytes) -> None:
-    """Puts a text in a file's place: after a crash there is the old one or the new one, whole."""
-    other = path.with_name(path.name + ".new")
-    with open(other, "wb", opener=_private) as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(other, path)
-    sync_folder(path.parent)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def take_lock(folder: Path) -> int:

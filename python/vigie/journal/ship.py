@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from vigie.durable import replace_file
 from vigie.errors import InvalidArgumentError, NotFoundError
 from vigie.journal.line import MAX_LINE_BYTES, NO_LINE, Chain, split_line
 from vigie.journal.recover import recover
@@ -17,7 +18,6 @@ from vigie.journal.segments import (
     SECOND,
     SegmentWriter,
     raw_lines,
-    replace_file,
     segment_files,
     take_lock,
 )

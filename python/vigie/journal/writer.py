@@ -14,6 +14,7 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from vigie.durable import replace_file
 from vigie.errors import ClosedError, Error, InvalidArgumentError, JournalWriteFailedError, LimitExceededError
 from vigie.journal import keys
 from vigie.journal.line import MAX_LINE_BYTES, Chain
@@ -30,7 +31,7 @@ from vigie.journal.records import (
     record_bytes,
 )
 from vigie.journal.recover import Standing, recover
-from vigie.journal.segments import NEWEST, SegmentWriter, Write, replace_file, take_lock
+from vigie.journal.segments import NEWEST, SegmentWriter, Write, take_lock
 from vigie.journal.ship import Alarm, SecondPlace, Shipper
 
 __all__ = ["Journal", "Limits"]

@@ -122,7 +122,7 @@ def test_a_commit_that_fails_puts_the_engine_back(tmp_path: Path) -> None:
 
 def test_a_secret_that_cannot_be_written_refuses_the_apply(tmp_path: Path, store: Store) -> None:
     store.apply(Command(LOCAL), yaml(SERVER))
-    (tmp_path / "state" / "secrets.new").mkdir()
+    (tmp_path / "state" / "secrets.json.new").mkdir()
     with pytest.raises(StateUnwritableError, match=r"secrets\.json"):
         store.apply(Command(LOCAL), yaml(agent("x", "given")))
     assert store.state.rev == 1
