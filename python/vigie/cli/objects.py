@@ -274,16 +274,16 @@ def events(
 @contextmanager
 def _answers(as_json: bool) -> Iterator[None]:
     """Errors as lines on stderr (with --json also as an object on stdout), and the exit code."""
+    from vigie.control.in_force import refusal_lines
     from vigie.policy import ConfigurationError
 
     try:
         yield
     except Error as error:
-        problems = error.problems if isinstance(error, ConfigurationError) else ()
-        for line in [str(problem) for problem in problems] or [str(error)]:
-            print(f"error: {line}", file=sys.stderr)
+        for line in refusal_lines(error):
+            print(line, file=sys.stderr)
         if as_json:
-            values = [vars(problem) for problem in problems]
+            values = [vars(problem) for problem in error.problems] if isinstance(error, ConfigurationError) else []
             _print_json({"ok": False, "code": error.code, "name": error.name, "text": str(error), "problems": values})
         raise typer.Exit(2 if isinstance(error, (ConfigurationError, InvalidArgumentError)) else 1) from None
 

@@ -13,23 +13,20 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from vigie.control.handlers import Handlers
 from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
-from vigie.control.parties import InForceNumbers, TownRights
+from vigie.control.parties import LOCAL, InForceNumbers, TownRights
 from vigie.control.proposals import Source
-from vigie.control.service import LOCAL, Service, new_epoch
+from vigie.control.service import Service, new_epoch
 from vigie.control.state_journal import StateJournal, open_journal
 from vigie.control.store import Command, Store
 from vigie.engine import Engine
 from vigie.errors import Error
 from vigie.journal import Journal
 from vigie.policy import Compiled, Inventory, Town
-
-if TYPE_CHECKING:
-    from vigie.engine import Snapshot
 
 SOCKET = "control.sock"
 FIGURES = "figures.sock"
@@ -103,19 +100,6 @@ class EngineGate:
         self._sites.put_in_force(town)
 
 
-class _Port:
-    """The engine as the handlers ask it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def stats(self) -> dict[str, Any]:
-        return self._engine.stats()
-
-    def snapshot(self, camera: str, stream: str, timeout: float) -> "Snapshot":
-        return self._engine.snapshot(camera, stream, timeout=timeout)
-
-
 def serve_state(options: Options, out: Output, sites: Any, take_over: Callable[..., Compiled | None]) -> int:
     """Serves until SIGTERM or SIGINT; the exit code. `take_over`: puts in force what partners have told.
 
@@ -164,7 +148,7 @@ class _Agent:
         lines = StateJournal(journal, store.body)
         store.set_parties(EngineGate(self._policy, sites, out.say), rights, lines)
         epoch = new_epoch()
-        self._handlers = Handlers(store, _Port(engine), rights, epoch, version=_version())
+        self._handlers = Handlers(store, engine, rights, epoch, version=_version())
         self._service = Service(self._handlers, rights, lines, epoch)
 
     async def run(self) -> int:

@@ -41,7 +41,7 @@ class EnginePort(Protocol):
 
     def stats(self) -> dict[str, Any]: ...
 
-    def snapshot(self, camera: str, stream: str, timeout: float) -> Any: ...
+    def snapshot(self, camera: str, stream: str, *, timeout: float) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class Handlers:
     async def _stage(self, call: Call) -> ops.Message:
         wanted, now = call.request, time.monotonic()
         self._stages = {key: one for key, one in self._stages.items() if now - one.began_s < STAGE_KEPT_S}
-        key = (_who(call.party), wanted.stage)
+        key = (call.party.tag, wanted.stage)
         if key not in self._stages and sum(who == key[0] for who, _ in self._stages) >= STAGES_PER_PARTY:
             raise LimitExceededError(f"{STAGES_PER_PARTY} stages are open; right would be to commit one")
         stage = self._stages.setdefault(key, _Stage(now, {}))
@@ -222,7 +222,7 @@ class Handlers:
 
     async def _commit(self, call: Call) -> ops.Message:
         wanted = call.request
-        key = (_who(call.party), wanted.stage)
+        key = (call.party.tag, wanted.stage)
         stage = self._stages.get(key)
         if stage is None:
             # The commit may have been carried out, and its reply lost.
@@ -372,7 +372,7 @@ class Handlers:
             raise ControlRefusedError(decision.why, wanted.camera)
         left_s = (call.deadline_ns - self._now_ns()) / 1e9
         timeout = max(0.0, min(wanted.timeout_ms / 1000, left_s))
-        still = await self._in_worker(lambda: self._engine.snapshot(wanted.camera, wanted.stream, timeout))
+        still = await self._in_worker(lambda: self._engine.snapshot(wanted.camera, wanted.stream, timeout=timeout))
         return ops.Still(**{name: getattr(still, name) for name in ops.Still.model_fields})
 
     async def _stats(self, call: Call) -> ops.Message:
@@ -438,10 +438,6 @@ def _check_fields(kind: str, fields: Mapping[str, str]) -> None:
 
 def _spec_fields(model: Any) -> list[str]:
     return list(model.model_fields["spec"].annotation.model_fields)
-
-
-def _who(party: Party) -> str:
-    return f"{party.name} {party.on_behalf_of}"
 
 
 def _changed(change: Change) -> ops.ObjectChanged:

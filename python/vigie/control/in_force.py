@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from vigie.control.loosening import place_of
 from vigie.control.parties import InForceNumbers
 from vigie.errors import Error, PolicyFieldError
 from vigie.policy import Compiled, ConfigurationError, Inventory, Town, compile_snapshot
@@ -155,17 +156,12 @@ def _shrunk(before: InForceNumbers, compiled: Compiled) -> Sequence[Problem]:
             _, regions = before.mask_sets.get((camera["name"], version), (0, ()))
             if masks is None or masks["removal_reason"].strip():
                 continue
-            kept = [_place(region) for region in masks["regions"]]
+            kept = [place_of(region) for region in masks["regions"]]
             for region in regions:
-                if _place(region) not in kept:
+                if place_of(region) not in kept:
                     what = (
                         f'missing; the region "{region["name"]}" would be changed; right would be who agreed, and why'
                     )
                     problem = compiled.problem(f"{pointer}/removal_reason", what)
                     found.append(problem or Problem("state", 0, pointer, what))
     return found
-
-
-def _place(region: Mapping[str, Any]) -> tuple[Any, ...]:
-    points = [[float(number) for number in point] for point in region["points"]]
-    return (region["space"], points, region.get("from"), region.get("until"))

@@ -14,26 +14,27 @@ _OPEN = ("clear", "masked_at_source")
 def shows_more(before: Mapping[Key, Body], after: Mapping[Key, Body | None]) -> dict[Key, str]:
     """The objects of `after` that may show more than they do in `before`, and what. None: deleted, which shows less."""
     # By what they are of: a set under another name may take the place of a larger one.
-    sets = {_of(body): body for (kind, _), body in before.items() if kind == "MaskSet"}
+    sets = {set_of(body): body for (kind, _), body in before.items() if kind == "MaskSet"}
     found = {}
     for key, body in after.items():
         if body is None:
             continue
-        old = sets.get(_of(body)) if key[0] == "MaskSet" else before.get(key)
+        old = sets.get(set_of(body)) if key[0] == "MaskSet" else before.get(key)
         if why := next(_why(key[0], {} if old is None else old["spec"], body["spec"], old is None), None):
             found[key] = why
     return found
 
 
-def _of(body: Body) -> tuple[Any, Any]:
+def set_of(body: Body) -> tuple[Any, Any]:
+    """What a mask set is of: its camera and version."""
     return body["spec"].get("camera"), body["spec"].get("version")
 
 
 def _why(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], is_new: bool) -> Iterator[str]:
     if kind == "MaskSet" and not is_new:
-        kept = {_place(region) for region in new["regions"]}
+        kept = {place_of(region) for region in new["regions"]}
         for region in old["regions"]:
-            if _place(region) not in kept:
+            if place_of(region) not in kept:
                 yield f'the region "{region["name"]}" would be smaller or gone'
         if new.get("scene_watch", True) is False and old.get("scene_watch", True) is not False:
             yield "the scene would not be watched any more"
@@ -49,7 +50,7 @@ def _why(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], is_new: bool
             yield "its dome would be trusted in another way"
 
 
-def _place(region: Mapping[str, Any]) -> str:
+def place_of(region: Mapping[str, Any]) -> str:
     """What a region hides, and when."""
     points = [[float(number) for number in point] for point in region["points"]]
     return canonical([region.get("space", "picture"), points, region.get("from"), region.get("until")])

@@ -32,6 +32,15 @@ class Party:
     local: bool = False
     on_behalf_of: str = ""
 
+    @property
+    def tag(self) -> str:
+        """Whose commands and stages they are: the client, and for whom it speaks."""
+        return f"{self.name} {self.on_behalf_of}"
+
+
+# Whoever comes over `ipc://`: the user who runs the service.
+LOCAL = Party("local", administrator=True, trusted_host=True, local=True)
+
 
 @dataclass(frozen=True)
 class Decision:

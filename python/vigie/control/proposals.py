@@ -81,7 +81,7 @@ class Proposer:
 
         def fetch(reference: str, _: str) -> str:
             if reference.startswith("state:"):
-                for path in _paths_of(body, reference):
+                for path in [path for path, text in texts_of(body) if text == reference]:
                     if (secret := self._kept.get(reference, f"{of} {dotted(path)}")) is not None:
                         return secret
                 raise ValueError(
@@ -133,30 +133,11 @@ class Proposer:
 
 def references(body: Any) -> Iterator[str]:
     """Every `state:ID` in a body."""
-    if isinstance(body, Mapping):
-        for child in body.values():
-            yield from references(child)
-    elif isinstance(body, list):
-        for child in body:
-            yield from references(child)
-    elif isinstance(body, str) and body.startswith("state:"):
-        yield body
+    return (text for _, text in texts_of(body) if text.startswith("state:"))
 
 
 def _owner_text(value: Any) -> str:
     return f"{value.get('kind')}/{value.get('name')}" if isinstance(value, Mapping) else ""
-
-
-def _paths_of(value: Any, text: str, path: Path = ()) -> Iterator[Path]:
-    """Where a text stands."""
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _paths_of(child, text, (*path, key))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _paths_of(child, text, (*path, index))
-    elif value == text:
-        yield path
 
 
 def _at(value: Any, path: Path) -> Any:
@@ -200,18 +181,19 @@ def _unprotected(value: Any, item: Declared[Any] | None) -> Iterator[Path]:
     if item is None:
         return
     known = {path for path, _ in secret_fields(item.object)}
-    for path, text in _texts(value, ()):
+    for path, text in texts_of(value):
         named_so = path[:1] == ("spec",) and _LOOKS_SECRET.fullmatch(str(path[-1]))
         if named_so and path not in known and not text.startswith(("env:", "file:")):
             yield path
 
 
-def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def texts_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text of a body, and where it stands."""
     if isinstance(value, Mapping):
         for key, child in value.items():
-            yield from _texts(child, (*path, key))
+            yield from texts_of(child, (*path, key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _texts(child, (*path, index))
+            yield from texts_of(child, (*path, index))
     elif isinstance(value, str):
         yield path, value

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from vigie.control.diff import Body, Key, same_body
-from vigie.control.loosening import shows_more
-from vigie.control.proposals import with_value
-from vigie.policy.problems import Path, Problem
+from vigie.control.loosening import set_of, shows_more
+from vigie.control.proposals import texts_of, with_value
+from vigie.policy.problems import Problem
 
 
 def restored(
@@ -20,7 +20,7 @@ def restored(
         if not removal_reason.strip():
             what = f"{why} than now; right would be a removal reason: who agreed to that, and why"
             problems.append(Problem("rollback", 0, f"{kind} {name}", what))
-    sets = {_of(body): body for (kind, _), body in current.items() if kind == "MaskSet"}
+    sets = {set_of(body): body for (kind, _), body in current.items() if kind == "MaskSet"}
     domes = {name for kind, name in looser if kind == "Camera"}
     # A dome that is trusted in another way moves what its sets hide: they say why, though they do not change.
     moved = {key: body for key, body in current.items() if key[0] == "MaskSet" and body["spec"]["camera"] in domes}
@@ -32,15 +32,11 @@ def restored(
         spec.pop("removal_reason", None)
         if removal_reason and (key in looser or spec["camera"] in domes):
             spec["removal_reason"] = removal_reason
-        now = sets.get(_of(body))
+        now = sets.get(set_of(body))
         if now is not None and "revision" in spec and not same_body(now["spec"]["regions"], spec["regions"]):
             spec["revision"] = max(spec["revision"], now["spec"].get("revision", 0)) + 1
         bodies[key] = {**body, "spec": spec}
     return {key: body for key, body in bodies.items() if not same_body(body, current.get(key))}, problems
-
-
-def _of(body: Body) -> tuple[Any, Any]:
-    return body["spec"].get("camera"), body["spec"].get("version")
 
 
 def _with_secrets_of(now: Body | None, body: Body | None) -> Body | None:
@@ -48,7 +44,9 @@ def _with_secrets_of(now: Body | None, body: Body | None) -> Body | None:
     if now is None or body is None:
         return body
     result: Any = body
-    for path in _kept_secrets(body, ()):
+    for path, text in texts_of(body):
+        if not text.startswith("state:"):
+            continue
         value: Any = now
         for step in path:
             value = value.get(step) if isinstance(value, Mapping) else None
@@ -56,9 +54,3 @@ def _with_secrets_of(now: Body | None, body: Body | None) -> Body | None:
             result = with_value(result, path, value)
     rolled: Body = result
     return rolled
-
-
-def _kept_secrets(value: Any, path: Path) -> list[Path]:
-    if isinstance(value, Mapping):
-        return [found for key, child in value.items() for found in _kept_secrets(child, (*path, key))]
-    return [path] if isinstance(value, str) and value.startswith("state:") else []

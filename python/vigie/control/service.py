@@ -26,6 +26,7 @@ from vigie.control.keys import Keys, Pair
 from vigie.control.ops import OPS, Message, Still
 from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
 from vigie.control.peers import Peer
+from vigie.control.router import Router, endpoint_of
 from vigie.control.store import Applied, digest_of
 from vigie.control.targets import camera_of_deleted_set, target_of
 from vigie.control.wire import BadMessageError, Body, Reply, Request
@@ -49,10 +50,8 @@ PEERS = 4096
 AT_WORK = 2048
 REPLIES_KEPT = 4096
 REPLY_BYTES_KEPT = 32 << 20
-AT_ONCE = 256  # messages of one socket before others have their turn
 MANY = 500
 CLOCK_AHEAD_NS = 60_000_000_000
-LOCAL = Party("local", administrator=True, trusted_host=True, local=True)
 DOMAIN = "vigie"
 
 
@@ -88,7 +87,7 @@ class Service:
         self._now_ns = now_ns
         self._max_events = max_events
         self._context = zmq.Context()
-        self._routers: list[_Router] = []
+        self._routers: list[Router] = []
         self._pub: zmq.Socket[bytes] | None = None
         self._auth: zmq.auth.asyncio.AsyncioAuthenticator | None = None
         self._peers: dict[tuple[int, bytes], Peer] = {}
@@ -104,14 +103,14 @@ class Service:
         """
         socket = self._socket(zmq.ROUTER, endpoint, keys, pair)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        router = _Router(socket, keys, len(self._routers), self._on_message)
+        router = Router(socket, keys, len(self._routers), self._on_message)
         self._routers.append(router)
         return router.endpoint
 
     def bind_figures(self, endpoint: str, keys: Keys | None = None, pair: Pair | None = None) -> str:
         """Publishes sums without names. Raises: BindFailedError."""
         self._pub = self._socket(zmq.PUB, endpoint, keys, pair)
-        return _endpoint(self._pub)
+        return endpoint_of(self._pub)
 
     def start(self) -> None:
         """Begins to answer."""
@@ -245,7 +244,7 @@ class Service:
 
     # A message, from its frames to its handler.
 
-    def _on_message(self, router: "_Router", identity: bytes, envelope: Sequence[bytes], frames: list[bytes],
+    def _on_message(self, router: Router, identity: bytes, envelope: Sequence[bytes], frames: list[bytes],
                     user: str) -> None:  # fmt: skip
         self.counters["messages"] += 1
         peer = self._peer(router, identity, envelope, user)
@@ -267,7 +266,7 @@ class Service:
         if call is not None:
             self._run(self._carry_out(call))
 
-    def _peer(self, router: "_Router", identity: bytes, envelope: Sequence[bytes], user: str) -> Peer | None:
+    def _peer(self, router: Router, identity: bytes, envelope: Sequence[bytes], user: str) -> Peer | None:
         router.refresh()
         party = router.party(user)
         key = (router.number, identity)
@@ -368,9 +367,7 @@ class Service:
     async def _refuse_call(self, call: Call, error: Error) -> None:
         self.counters[error.name] += 1
         if call.op.journaled:
-            line = self._line(call, error.code, str(error))
-            with suppress(Error, RuntimeError):  # refused anyway; RuntimeError: closing
-                await self._handlers.in_writer(lambda: self._journal.append(line))
+            await self._journal_refusal(self._line(call, error.code, str(error)))
         self._answer_call(call, _refusal(call.id, error, self._rev))
 
     def _answer_call(self, call: Call, reply: Reply) -> None:
@@ -400,93 +397,11 @@ class Service:
         self._answer(peer, _refusal(request.id, error, self._rev))
 
     async def _journal_refusal(self, line: Line) -> None:
-        with suppress(Error, RuntimeError):
+        with suppress(Error, RuntimeError):  # refused anyway; RuntimeError: closing
             await self._handlers.in_writer(lambda: self._journal.append(line))
 
     def _answer(self, peer: Peer, reply: Reply) -> None:
         peer.reply(wire.encode_reply(reply))
-
-
-class _Router:
-    """One ROUTER socket on the event loop."""
-
-    def __init__(self, socket: "zmq.Socket[bytes]", keys: Keys | None, number: int, on_message: Any) -> None:
-        self.number = number
-        self.endpoint = _endpoint(socket)
-        self._socket = socket
-        self._keys = keys
-        self._on_message = on_message
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._planned = False
-
-    def start(self) -> None:
-        """Reads from now on."""
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._read)
-        self._plan()
-
-    def stop(self) -> None:
-        """Reads no more; answers can still be sent."""
-        if self._loop is not None:
-            self._loop.remove_reader(self._socket.fileno())
-            self._loop = None
-
-    def close(self) -> None:
-        """Sends what has been taken, for 200 ms at most."""
-        self._socket.close()
-
-    def refresh(self) -> None:
-        """Before every message and event: a key that was revoked ends at once."""
-        if self._keys is not None:
-            self._keys.refresh()
-
-    def party(self, user: str) -> Party | None:
-        """Who is behind a key, as of the last `refresh`."""
-        return LOCAL if self._keys is None else self._keys.party(user)
-
-    def sender(self, identity: bytes, envelope: Sequence[bytes]) -> Callable[[Sequence[bytes]], bool | None]:
-        """Sends to one peer, as `peers.Send` says."""
-
-        def send(frames: Sequence[bytes]) -> bool | None:
-            try:
-                self._socket.send_multipart([identity, *envelope, *frames], zmq.NOBLOCK)
-            except zmq.Again:
-                return False
-            except zmq.ZMQError:
-                return None
-            finally:
-                self._plan()
-            return True
-
-        return send
-
-    def _plan(self) -> None:
-        # The descriptor tells only of what is new: whatever touches the socket may have taken that from it.
-        if self._loop is not None and not self._planned:
-            self._planned = True
-            self._loop.call_soon(self._read)
-
-    def _read(self) -> None:
-        self._planned = False
-        for _ in range(AT_ONCE):
-            if self._loop is None:
-                return
-            try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.ZMQError:
-                return
-            identity = parts[0].bytes
-            # A name that a client chose could be taken over by another, and with it what waits for the first.
-            if identity[:1] != b"\0":
-                continue
-            frames = [part.bytes for part in parts[1:]]
-            envelope = [b""] if frames[:1] == [b""] else []
-            user = ""
-            if self._keys is not None:
-                with suppress(zmq.ZMQError):
-                    user = str(parts[-1].get("User-Id"))
-            self._on_message(self, identity, envelope, frames[len(envelope) :], user)
-        self._plan()
 
 
 class _Provider:
@@ -507,12 +422,7 @@ def new_epoch() -> str:
 
 
 def _key(party: Party, message_id: bytes) -> tuple[str, bytes]:
-    return f"{party.name} {party.on_behalf_of}", message_id
-
-
-def _endpoint(socket: "zmq.Socket[bytes]") -> str:
-    given = socket.getsockopt(zmq.LAST_ENDPOINT)
-    return given.rstrip(b"\0").decode() if isinstance(given, bytes) else str(given)
+    return party.tag, message_id
 
 
 def _clear_place(endpoint: str) -> None:

@@ -196,9 +196,8 @@ class Store:
         StateConflictError, StateUnwritableError, ControlReplayedError. Nothing has changed then.
         """
         with self._lock:
-            if (before := self._replayed(command)) is not None:
+            if (before := self._begin(command, expect_rev)) is not None:
                 return before
-            self._expect(expect_rev)
             proposer = Proposer(self._secrets, self._environ, self._state.bodies)
             proposals = [*proposer.from_yaml(sources), *proposer.from_values(objects, folder)]
             wanted: dict[Key, Body | None] = {item.key: item.body for item in proposals}
@@ -213,9 +212,8 @@ class Store:
     ) -> Applied:
         """Deletes objects; all of them, or none. Raises: NotFoundError, and as `apply`."""
         with self._lock:
-            if (before := self._replayed(command)) is not None:
+            if (before := self._begin(command, expect_rev)) is not None:
                 return before
-            self._expect(expect_rev)
             for kind, name in keys:
                 if (kind, name) not in self._state.objects or not self._may_know(command.party, kind, name):
                     raise NotFoundError("deleted already, or never there", f"{kind}/{name}")
@@ -237,9 +235,8 @@ class Store:
         A secret that was changed since stays as it is now. Raises: NotFoundError, and as `apply`.
         """
         with self._lock:
-            if (before := self._replayed(command)) is not None:
+            if (before := self._begin(command, expect_rev)) is not None:
                 return before
-            self._expect(expect_rev)
             if not 0 <= to_rev <= self._state.rev:
                 raise NotFoundError(f"revisions are 0 to {self._state.rev}", f"revision {to_rev}")
             then = bodies_at(self._db, to_rev)
@@ -309,9 +306,13 @@ class Store:
         }
         return State(rev, objects), proposer.problems
 
-    def _expect(self, rev: int | None) -> None:
-        if rev is not None and rev != self._state.rev:
-            raise StateConflictError(f"revision {rev} was expected; {self._state.rev} is in force", "expect_rev")
+    def _begin(self, command: Command, expect_rev: int | None) -> Applied | None:
+        """What the command did when it came before, or None. Raises: StateConflictError."""
+        before = self._replayed(command)
+        if before is None and expect_rev not in (None, self._state.rev):
+            what = f"revision {expect_rev} was expected; {self._state.rev} is in force"
+            raise StateConflictError(what, "expect_rev")
+        return before
 
     def _replayed(self, command: Command) -> Applied | None:
         if command.id is None:
@@ -319,7 +320,7 @@ class Store:
         row = self._db.execute("SELECT client, digest, reply FROM commands WHERE id = ?", (command.id,)).fetchone()
         if row is None:
             return None
-        if row[:2] != (_speaker(command.party), command.digest):
+        if row[:2] != (command.party.tag, command.digest):
             raise ControlReplayedError("right would be a new id for a new command", command.id.hex())
         return _applied_from(json.loads(row[2]))
 
@@ -445,7 +446,7 @@ class Store:
             return
         names = [(change.action, change.kind, change.name) for change in applied.changes[:NAMES_KEPT]]
         reply = canonical([applied.rev, names, applied.total, applied.left[:NAMES_KEPT]])
-        values = (command.id, _speaker(command.party), command.digest, reply)
+        values = (command.id, command.party.tag, command.digest, reply)
         self._db.execute("INSERT INTO commands SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM commands", values)
         self._db.execute(
             "DELETE FROM commands WHERE number <= (SELECT max(number) FROM commands) - ?", (COMMANDS_KEPT,)
@@ -511,10 +512,6 @@ def _reasons(refused: Sequence[RefusedChange]) -> str:
     return "; ".join(lines[:REASONS_SHOWN]) + (
         f"; and {len(lines) - REASONS_SHOWN} more" if len(lines) > REASONS_SHOWN else ""
     )
-
-
-def _speaker(party: Party) -> str:
-    return f"{party.name} {party.on_behalf_of}"
 
 
 def _applied_from(value: Any) -> Applied:
