@@ -11,11 +11,26 @@ import zmq.asyncio
 
 from vigie.control import ops, wire
 from vigie.control.client import MAX_WAITING, TIMEOUT_S
-from vigie.control.session import ClientKeys, Command, Following, State, accepted, prepare, staging
+from vigie.control.session import (
+    ClientKeys,
+    Command,
+    Following,
+    State,
+    Steps,
+    accepted,
+    applying,
+    asking,
+    deleting,
+    getting,
+    listing_masks,
+    prepare,
+    reading_state,
+)
 from vigie.control.wire import BadMessageError, Event, Reply
 from vigie.errors import ControlUnavailableError
 
 M = TypeVar("M", bound=ops.Message)
+T = TypeVar("T")
 
 
 class AsyncClient:
@@ -96,33 +111,17 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> ops.Applied:
         """Makes objects so, in parts where they are too large for one message."""
-        wanted = ops.ObjectsApply(
-            yaml=list(yaml), objects=list(objects), folder=folder, expect_rev=expect_rev, prune=prune, dry_run=dry_run
-        )
-        if (staged := staging(wanted.model_dump())) is None:
-            return await self._do("objects.apply", wanted, ops.Applied, timeout_s)
-        for part in staged.parts:
-            await self._do("objects.stage", part, ops.Staged, timeout_s)
-        return await self._do("objects.commit", staged.commit, ops.Applied, timeout_s)
+        return await self._run(applying(yaml, objects, folder, expect_rev, prune, dry_run), timeout_s)
 
     async def get(self, wanted: ops.ObjectsGet | None = None) -> list[ops.Object]:
         """All objects that fit, however many pages they are."""
-        asked = wanted or ops.ObjectsGet()
-        found: list[ops.Object] = []
-        while True:
-            page = await self._do("objects.get", asked, ops.ObjectsPage)
-            found += page.objects
-            if not page.next:
-                return found
-            asked = asked.model_copy(update={"after": page.next})
+        return await self._run(getting(wanted or ops.ObjectsGet()))
 
     async def delete(
         self, names: Sequence[tuple[str, str]], *, expect_rev: int | None = None, dry_run: bool = False
     ) -> ops.Applied:
         """Deletes objects by kind and name."""
-        objects = [ops.ObjectName(kind=kind, name=name) for kind, name in names]
-        wanted = ops.ObjectsDelete(objects=objects, expect_rev=expect_rev, dry_run=dry_run)
-        return await self._do("objects.delete", wanted, ops.Applied)
+        return await self._run(deleting(names, expect_rev, dry_run))
 
     async def rollback(self, wanted: ops.ObjectsRollback) -> ops.Applied:
         """Own objects as they were."""
@@ -138,14 +137,7 @@ class AsyncClient:
 
     async def masks(self, camera: str = "") -> list[ops.MaskOut]:
         """Mask sets in force."""
-        found: list[ops.MaskOut] = []
-        after = ""
-        while True:
-            page = await self._do("mask.list", ops.MaskList(camera=camera, after=after), ops.MaskPage)
-            found += page.masks
-            if not page.next:
-                return found
-            after = page.next
+        return await self._run(listing_masks(camera))
 
     async def snapshot(self, wanted: ops.CameraSnapshot) -> ops.Still:
         """A still of a camera."""
@@ -157,19 +149,7 @@ class AsyncClient:
 
     async def state(self, kinds: Sequence[str] = (), following: Following | None = None) -> State:
         """All that this client may know of."""
-        items: list[ops.StateItem] = []
-        after, rev, epoch = "", 0, ""
-        while True:
-            reply = await self.call("state.get", ops.StateGet(after=after, kinds=list(kinds)).model_dump())
-            page = ops.StatePage.model_validate(reply.body)
-            if not after:
-                rev, epoch = reply.rev, page.epoch
-                if following is not None:
-                    following.from_page(page)
-            items += page.items
-            if not page.next:
-                return State(items, rev, epoch)
-            after = page.next
+        return await self._run(reading_state(kinds, following))
 
     async def watch(self, kinds: Sequence[str] = ()) -> AsyncIterator[State | Event]:
         """A State, then every event after it; a State again whenever events may be missing. One at a time."""
@@ -200,8 +180,16 @@ class AsyncClient:
                 yield event
 
     async def _do(self, op: str, wanted: ops.Message, answer: type[M], timeout_s: float | None = None) -> M:
-        reply = await self.call(op, wanted.model_dump(), timeout_s=timeout_s)
-        return answer.model_validate(reply.body)
+        return await self._run(asking(op, wanted, answer), timeout_s)
+
+    async def _run(self, steps: Steps[T], timeout_s: float | None = None) -> T:
+        try:
+            op, body = next(steps)
+            while True:
+                op, body = steps.send(await self.call(op, body, timeout_s=timeout_s))
+        except StopIteration as done:
+            result: T = done.value
+            return result
 
     async def _read(self) -> None:
         while True:

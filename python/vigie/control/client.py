@@ -17,11 +17,26 @@ from typing import Any, Self, TypeVar
 import zmq
 
 from vigie.control import ops, wire
-from vigie.control.session import ClientKeys, Command, Following, State, accepted, prepare, staging
+from vigie.control.session import (
+    ClientKeys,
+    Command,
+    Following,
+    State,
+    Steps,
+    accepted,
+    applying,
+    asking,
+    deleting,
+    getting,
+    listing_masks,
+    prepare,
+    reading_state,
+)
 from vigie.control.wire import BadMessageError, Event, Reply
 from vigie.errors import ControlUnavailableError
 
 M = TypeVar("M", bound=ops.Message)
+T = TypeVar("T")
 TIMEOUT_S = 30.0
 MAX_WAITING = 10_000
 
@@ -84,33 +99,17 @@ class Client:
         timeout_s: float | None = None,
     ) -> ops.Applied:
         """Makes objects so, in parts where they are too large for one message."""
-        wanted = ops.ObjectsApply(
-            yaml=list(yaml), objects=list(objects), folder=folder, expect_rev=expect_rev, prune=prune, dry_run=dry_run
-        )
-        if (staged := staging(wanted.model_dump())) is None:
-            return self._do("objects.apply", wanted, ops.Applied, timeout_s)
-        for part in staged.parts:
-            self._do("objects.stage", part, ops.Staged, timeout_s)
-        return self._do("objects.commit", staged.commit, ops.Applied, timeout_s)
+        return self._run(applying(yaml, objects, folder, expect_rev, prune, dry_run), timeout_s)
 
     def get(self, wanted: ops.ObjectsGet | None = None) -> list[ops.Object]:
         """All objects that fit, however many pages they are."""
-        asked = wanted or ops.ObjectsGet()
-        found: list[ops.Object] = []
-        while True:
-            page = self._do("objects.get", asked, ops.ObjectsPage)
-            found += page.objects
-            if not page.next:
-                return found
-            asked = asked.model_copy(update={"after": page.next})
+        return self._run(getting(wanted or ops.ObjectsGet()))
 
     def delete(
         self, names: Sequence[tuple[str, str]], *, expect_rev: int | None = None, dry_run: bool = False
     ) -> ops.Applied:
         """Deletes objects by kind and name."""
-        objects = [ops.ObjectName(kind=kind, name=name) for kind, name in names]
-        wanted = ops.ObjectsDelete(objects=objects, expect_rev=expect_rev, dry_run=dry_run)
-        return self._do("objects.delete", wanted, ops.Applied)
+        return self._run(deleting(names, expect_rev, dry_run))
 
     def rollback(self, wanted: ops.ObjectsRollback) -> ops.Applied:
         """Own objects as they were."""
@@ -126,14 +125,7 @@ class Client:
 
     def masks(self, camera: str = "") -> list[ops.MaskOut]:
         """Mask sets in force."""
-        found: list[ops.MaskOut] = []
-        after = ""
-        while True:
-            page = self._do("mask.list", ops.MaskList(camera=camera, after=after), ops.MaskPage)
-            found += page.masks
-            if not page.next:
-                return found
-            after = page.next
+        return self._run(listing_masks(camera))
 
     def snapshot(self, wanted: ops.CameraSnapshot) -> ops.Still:
         """A still of a camera."""
@@ -145,19 +137,7 @@ class Client:
 
     def state(self, kinds: Sequence[str] = (), following: Following | None = None) -> State:
         """All that this client may know of."""
-        items: list[ops.StateItem] = []
-        after, rev, epoch = "", 0, ""
-        while True:
-            reply = self.call("state.get", ops.StateGet(after=after, kinds=list(kinds)).model_dump())
-            page = ops.StatePage.model_validate(reply.body)
-            if not after:
-                rev, epoch = reply.rev, page.epoch
-                if following is not None:
-                    following.from_page(page)
-            items += page.items
-            if not page.next:
-                return State(items, rev, epoch)
-            after = page.next
+        return self._run(reading_state(kinds, following))
 
     def watch(self, kinds: Sequence[str] = (), *, timeout_s: float | None = None) -> Iterator[State | Event]:
         """A State, then every event after it; a State again whenever events may be missing (overflow, restart).
@@ -204,7 +184,16 @@ class Client:
         self.close()
 
     def _do(self, op: str, wanted: ops.Message, answer: type[M], timeout_s: float | None = None) -> M:
-        return answer.model_validate(self.call(op, wanted.model_dump(), timeout_s=timeout_s).body)
+        return self._run(asking(op, wanted, answer), timeout_s)
+
+    def _run(self, steps: Steps[T], timeout_s: float | None = None) -> T:
+        try:
+            op, body = next(steps)
+            while True:
+                op, body = steps.send(self.call(op, body, timeout_s=timeout_s))
+        except StopIteration as done:
+            result: T = done.value
+            return result
 
     def _receive(self, wait_s: float) -> Reply | Event | None:
         if not self._socket.poll(max(1, round(wait_s * 1000))):

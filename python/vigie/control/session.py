@@ -5,10 +5,10 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import zmq
 
@@ -16,6 +16,11 @@ from vigie.control import ops, wire
 from vigie.control.wire import Event, Request
 from vigie.errors import ControlTooLargeError, ControlUnavailableError, InvalidArgumentError, PolicyFieldError
 from vigie.policy import ConfigurationError, Problem
+
+T = TypeVar("T")
+M = TypeVar("M", bound=ops.Message)
+Steps = Generator[tuple[str, wire.Body], wire.Reply, T]
+"""What a call asks, one operation after another, each as soon as the one before is answered; then its result."""
 
 RETRY_S = 1.0
 SILENT_BEATS = 3
@@ -171,3 +176,75 @@ def staging(body: wire.Body) -> Staging | None:
     cuts = [data[at : at + _PART] for at in range(0, len(data), _PART)]
     parts = [ops.ObjectsStage(stage=stage, part=number, data=part) for number, part in enumerate(cuts)]
     return Staging(parts, ops.ObjectsCommit(stage=stage, parts=len(parts), sha256=hashlib.sha256(data).digest()))
+
+
+def asking(op: str, wanted: ops.Message, answer: type[M]) -> Steps[M]:
+    """One operation."""
+    reply = yield op, wanted.model_dump()
+    return answer.model_validate(reply.body)
+
+
+def applying(
+    yaml: Sequence[ops.YamlSource],
+    objects: Sequence[Mapping[str, Any]],
+    folder: str,
+    expect_rev: int | None,
+    prune: bool,
+    dry_run: bool,
+) -> Steps[ops.Applied]:
+    """An apply, in parts where it is too large for one message."""
+    wanted = ops.ObjectsApply(
+        yaml=list(yaml), objects=list(objects), folder=folder, expect_rev=expect_rev, prune=prune, dry_run=dry_run
+    )
+    if (staged := staging(wanted.model_dump())) is None:
+        return (yield from asking("objects.apply", wanted, ops.Applied))
+    for part in staged.parts:
+        yield from asking("objects.stage", part, ops.Staged)
+    return (yield from asking("objects.commit", staged.commit, ops.Applied))
+
+
+def deleting(names: Sequence[tuple[str, str]], expect_rev: int | None, dry_run: bool) -> Steps[ops.Applied]:
+    """The deletion of objects by kind and name."""
+    objects = [ops.ObjectName(kind=kind, name=name) for kind, name in names]
+    wanted = ops.ObjectsDelete(objects=objects, expect_rev=expect_rev, dry_run=dry_run)
+    return (yield from asking("objects.delete", wanted, ops.Applied))
+
+
+def getting(wanted: ops.ObjectsGet) -> Steps[list[ops.Object]]:
+    """All objects that fit, page by page."""
+    found: list[ops.Object] = []
+    while True:
+        page = yield from asking("objects.get", wanted, ops.ObjectsPage)
+        found += page.objects
+        if not page.next:
+            return found
+        wanted = wanted.model_copy(update={"after": page.next})
+
+
+def listing_masks(camera: str) -> Steps[list[ops.MaskOut]]:
+    """All mask sets in force, page by page."""
+    found: list[ops.MaskOut] = []
+    after = ""
+    while True:
+        page = yield from asking("mask.list", ops.MaskList(camera=camera, after=after), ops.MaskPage)
+        found += page.masks
+        if not page.next:
+            return found
+        after = page.next
+
+
+def reading_state(kinds: Sequence[str], following: Following | None) -> Steps[State]:
+    """All that the client may know of, page by page; its first page tells `following` where events go on."""
+    items: list[ops.StateItem] = []
+    after, rev, epoch = "", 0, ""
+    while True:
+        reply = yield "state.get", ops.StateGet(after=after, kinds=list(kinds)).model_dump()
+        page = ops.StatePage.model_validate(reply.body)
+        if not after:
+            rev, epoch = reply.rev, page.epoch
+            if following is not None:
+                following.from_page(page)
+        items += page.items
+        if not page.next:
+            return State(items, rev, epoch)
+        after = page.next
