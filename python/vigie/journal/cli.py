@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfoNotFoundError
@@ -21,9 +21,10 @@ from vigie.journal.records import KINDS, fields_of
 from vigie.journal.report import AVAILABILITY, CameraAvailability, yearly
 from vigie.journal.report_files import report_csv, report_html
 from vigie.journal.sightings import Sighting, needles, who_saw
-from vigie.journal.texts import NS, instant_text
+from vigie.journal.texts import instant_text
 from vigie.journal.verify import Verification, verify
 from vigie.policy.problems import suggestion
+from vigie.policy.windows import ns_of
 
 Answer = TypeVar("Answer")
 
@@ -354,8 +355,7 @@ def _instant(option: str, text: str | None) -> int | None:
         instant = None
     if instant is None or instant.tzinfo is None or not 1970 <= instant.year <= 2261:
         _wrong(option, f'"{text}" is not a time with its zone; right would be such as 2026-01-31T08:00:00+01:00')
-    whole = instant.astimezone(UTC)
-    return int(whole.replace(microsecond=0).timestamp()) * NS + whole.microsecond * 1000
+    return ns_of(instant)
 
 
 def _wrong(option: str, what: str) -> NoReturn:

@@ -62,11 +62,15 @@ class Line:
 
     def text(self) -> bytes:
         """The line as it stands, with its line feed."""
-        return b'%b,"hash":"%b","entry":%b}\n' % (self.head, self.hash.encode(), self.entry)
+        return _text(self.head, self.hash, self.entry)
 
     def without_entry(self) -> bytes:
         """The line after a purge, with its line feed."""
         return replace(self, entry=PURGED).text()
+
+
+def _text(head: bytes, own: str, entry: bytes) -> bytes:
+    return b'%b,"hash":"%b","entry":%b}\n' % (head, own.encode(), entry)
 
 
 def split_line(text: bytes) -> Line | None:
@@ -97,4 +101,4 @@ class Chain:
             f'"sha256":"{hashlib.sha256(entry).hexdigest()}"'
         ).encode()
         own = hashlib.sha256(head).hexdigest()
-        return Chain(seq, own, at_ns), b'%b,"hash":"%b","entry":%b}\n' % (head, own.encode(), entry)
+        return Chain(seq, own, at_ns), _text(head, own, entry)
