@@ -13,7 +13,7 @@ from vigie.policy.problems import suggestion
 from vigie.policy.reasons import Decision, explain
 from vigie.policy.rights import decide
 from vigie.policy.sharing_objects import Action
-from vigie.policy.texts import utc_text
+from vigie.policy.texts import utc_text, zulu
 from vigie.policy.windows import datetime_of, ns_of, zone_of
 from vigie.policy.world import World
 
@@ -82,4 +82,4 @@ def decision_json(decision: Decision) -> dict[str, object]:
 
 
 def _text(ns: int) -> str:
-    return datetime_of(ns).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return zulu(datetime_of(ns), "seconds")

@@ -108,7 +108,7 @@ def compile_snapshot(
             continue  # it does not sign in to the engine
         origins[f"/agents/{len(agents)}"] = (agent, ("spec",))
         origins[f"/agents/{len(agents)}/name"] = (agent, ("name",))
-        agents.append(_agent(agent) if not town.rules else _agent_by_rules(agent, rights))
+        agents.append(_sign_in(agent) | (_rights_by_rules(agent, rights) if town.rules else _rights_listed(agent)))
     snapshot = {
         "revision": revision,
         "listeners": listeners,
@@ -255,13 +255,13 @@ def _stream(camera: Declared[Camera], name: str, stream: Stream) -> dict[str, An
     return compiled
 
 
-def _agent(agent: Declared[Agent]) -> dict[str, Any]:
+def _sign_in(agent: Declared[Agent]) -> dict[str, Any]:
+    return {"name": agent.object.name, "password": agent.secrets[("spec", "password")]}
+
+
+def _rights_listed(agent: Declared[Agent]) -> dict[str, Any]:
     spec = agent.object.spec
-    compiled: dict[str, Any] = {
-        "name": agent.object.name,
-        "password": agent.secrets[("spec", "password")],
-        "cameras": "*" if spec.cameras == ["*"] else spec.cameras,
-    }
+    compiled: dict[str, Any] = {"cameras": "*" if spec.cameras == ["*"] else spec.cameras}
     if spec.until is not None:
         compiled["until"] = spec.until
     return compiled
@@ -275,14 +275,10 @@ def _rights(town: Town, at: int | None, previous: Compiled | None) -> LiveRights
     return live_rights(world, at, before)
 
 
-def _agent_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[str, Any]:
+def _rights_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[str, Any]:
     """The core knows one end an agent: the earliest of its cameras' ends. Compiling anew then gives the others back."""
     held = None if rights is None else rights.by_agent[agent.object.name]
-    compiled: dict[str, Any] = {
-        "name": agent.object.name,
-        "password": agent.secrets[("spec", "password")],
-        "cameras": [] if held is None else list(held.shared.names),
-    }
+    compiled: dict[str, Any] = {"cameras": [] if held is None else list(held.shared.names)}
     if held is not None and held.first_end != FOREVER:
-        compiled["until"] = datetime_of(held.first_end).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        compiled["until"] = texts.zulu(datetime_of(held.first_end), "microseconds")
     return compiled

@@ -144,6 +144,11 @@ def listen_address(text: str) -> tuple[str, bool] | None:
         return None
 
 
+def zulu(instant: datetime, timespec: str) -> str:
+    """An aware time in UTC, as RFC 3339 with a Z. `timespec`: as of `datetime.isoformat`."""
+    return instant.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def utc_text(text: str) -> str:
     """An instant with its zone as RFC 3339 in UTC, for the core. Raises ValueError with what would be right."""
     right = "right would be a time with its zone such as 2026-12-31T23:59:59Z or 2026-12-31T23:59:59+01:00"
@@ -156,7 +161,7 @@ def utc_text(text: str) -> str:
     instant = instant.astimezone(UTC)
     if not 1970 <= instant.year <= 2261:
         raise ValueError("out of range; right would be a year from 1970 to 2261")
-    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return zulu(instant, "microseconds")
 
 
 def one_of(words: Iterable[str]) -> str:
