@@ -26,6 +26,7 @@ extern "C" {
 #include "codec/encoder.h"
 #include "codec/frame_pool.h"
 #include "codec/libav.h"
+#include "codec/likeness.h"
 #include "rtp/annexb.h"
 #include "rtp/unit_maker.h"
 
@@ -170,29 +171,12 @@ void encode_ours(const Settings& settings, const std::vector<Ref<Frame>>& frames
   row.encode_ms.push_back((now_ms() - start) / static_cast<double>(frames.size()));
 }
 
-// Structural similarity over blocks of 8 x 8 that lie 4 apart (Wang et al. 2004, as x264 and FFmpeg do it), mean of one plane.
 double plane_ssim(const Frame& a, const Frame& b, size_t plane) {
-  constexpr double kC1 = .01 * .01 * 255 * 255 * 64, kC2 = .03 * .03 * 255 * 255 * 64 * 63;
-  double sum = 0, count = 0;
-  for (uint32_t y = 0; y + 8 <= a.plane_height(plane); y += 4) {
-    for (uint32_t x = 0; x + 8 <= a.plane_width(plane); x += 4) {
-      int s1 = 0, s2 = 0, ss = 0, s12 = 0;
-      for (uint32_t dy = 0; dy < 8; ++dy) {
-        const uint8_t *pa = a.row(plane, y + dy) + x, *pb = b.row(plane, y + dy) + x;
-        for (int dx = 0; dx < 8; ++dx) {
-          s1 += pa[dx];
-          s2 += pb[dx];
-          ss += pa[dx] * pa[dx] + pb[dx] * pb[dx];
-          s12 += pa[dx] * pb[dx];
-        }
-      }
-      const double m1 = s1, m2 = s2;
-      const double vars = 64.0 * ss - m1 * m1 - m2 * m2, covar = 64.0 * s12 - m1 * m2;
-      sum += (2 * m1 * m2 + kC1) * (2 * covar + kC2) / ((m1 * m1 + m2 * m2 + kC1) * (vars + kC2));
-      ++count;
-    }
-  }
-  return sum / count;
+  const auto view = [plane](const Frame& frame) {
+    return codec::PlaneView{frame.row(plane, 0), frame.stride[plane], frame.plane_width(plane),
+                            frame.plane_height(plane)};
+  };
+  return codec::plane_ssim(view(a), view(b), codec::FlatWindows::counted).value();
 }
 
 struct Likeness {

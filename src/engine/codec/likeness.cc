@@ -52,7 +52,7 @@ double ssim_of(const Sums& window) {
 
 }  // namespace
 
-std::optional<double> luma_ssim(const LumaView& original, const LumaView& coded) {
+std::optional<double> plane_ssim(const PlaneView& original, const PlaneView& coded, FlatWindows flat) {
   if (original.width != coded.width || original.height != coded.height) return std::nullopt;
   const size_t across = original.width / 4, down = original.height / 4;
   if (across < 2 || down < 2) return std::nullopt;
@@ -67,8 +67,8 @@ std::optional<double> luma_ssim(const LumaView& original, const LumaView& coded)
       window += above[column + 1];
       window += below[column];
       window += below[column + 1];
-      const bool flat = uint64_t{window.original_squares} * 64 == uint64_t{window.original} * window.original;
-      if (flat) continue;
+      const bool is_flat = uint64_t{window.original_squares} * 64 == uint64_t{window.original} * window.original;
+      if (is_flat && flat == FlatWindows::left_out) continue;
       sum += ssim_of(window);
       ++counted;
     }

@@ -1,20 +1,22 @@
 #pragma once
-// How alike two luma planes are. Included by this folder's .cc files, and by tests.
+// How alike two planes are. Included by this folder's .cc files, by tests and benchmarks.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
 namespace vigie::codec {
 
-struct LumaView {
+struct PlaneView {
   const uint8_t* samples = nullptr;
   size_t stride = 0;  // bytes
   uint32_t width = 0, height = 0;
 };
 
-// Mean SSIM (Wang 2004) over windows of 8 x 8 samples, four apart, with x264's and FFmpeg's constants. Windows that are one
-// flat value in `original` are left out: filled places, cards, a blind camera. Nothing where fewer than a sixteenth of the
-// windows are left, or the sizes differ.
-std::optional<double> luma_ssim(const LumaView& original, const LumaView& coded);
+// Windows that are one flat value in the original: filled places, cards, a blind camera.
+enum class FlatWindows : uint8_t { left_out, counted };
+
+// Mean SSIM (Wang 2004) over windows of 8 x 8 samples, four apart, with x264's and FFmpeg's constants. Nothing where fewer
+// than a sixteenth of the windows are left, or the sizes differ.
+std::optional<double> plane_ssim(const PlaneView& original, const PlaneView& coded, FlatWindows flat);
 
 }  // namespace vigie::codec

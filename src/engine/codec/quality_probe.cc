@@ -14,15 +14,15 @@ class Comparison final : public PictureSink {
   explicit Comparison(const Frame& frame) : frame_(frame) {}
   void on_picture(const DecodedPicture& picture) override {
     const AVFrame& decoded = *picture.decoded;
-    const LumaView coded{.samples = decoded.data[0],
-                         .stride = static_cast<size_t>(decoded.linesize[0]),
-                         .width = picture.format.width,
-                         .height = picture.format.height};
-    likeness = luma_ssim({.samples = frame_.row(0, 0),
-                          .stride = frame_.stride[0],
-                          .width = frame_.format.width,
-                          .height = frame_.format.height},
-                         coded);
+    const PlaneView coded{.samples = decoded.data[0],
+                          .stride = static_cast<size_t>(decoded.linesize[0]),
+                          .width = picture.format.width,
+                          .height = picture.format.height};
+    likeness = plane_ssim({.samples = frame_.row(0, 0),
+                           .stride = frame_.stride[0],
+                           .width = frame_.format.width,
+                           .height = frame_.format.height},
+                          coded, FlatWindows::left_out);
   }
   std::optional<double> likeness;
 

@@ -17,7 +17,7 @@ namespace {
 constexpr uint32_t kWidth = 64, kHeight = 48;
 using Plane = std::vector<uint8_t>;
 
-LumaView view(const Plane& plane, uint32_t width = kWidth, uint32_t height = kHeight) {
+PlaneView view(const Plane& plane, uint32_t width = kWidth, uint32_t height = kHeight) {
   return {.samples = plane.data(), .stride = width, .width = width, .height = height};
 }
 
@@ -64,37 +64,38 @@ TEST(Likeness, IsTheDefinition) {
       sample =
           static_cast<uint8_t>(std::clamp(sample + static_cast<int>(random() % (strength + 1)) - strength / 2, 0, 255));
     }
-    const auto found = luma_ssim(view(a), view(b));
+    const auto found = plane_ssim(view(a), view(b), FlatWindows::left_out);
     ASSERT_TRUE(found);
     EXPECT_NEAR(*found, slow_ssim(a, b), 0.002) << strength;
     if (strength == 0) {
       EXPECT_DOUBLE_EQ(*found, 1);
     }
   }
-  EXPECT_LT(luma_ssim(view(a), view(noise(9))).value(), 0.2);
+  EXPECT_LT(plane_ssim(view(a), view(noise(9)), FlatWindows::left_out).value(), 0.2);
 }
 
 TEST(Likeness, FlatPlacesDoNotCount) {
   Plane a = noise(1), b = noise(1);
-  const double whole = luma_ssim(view(a), view(b)).value();
+  const double whole = plane_ssim(view(a), view(b), FlatWindows::left_out).value();
   EXPECT_DOUBLE_EQ(whole, 1);
   for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<uint8_t>(b[i] + (i % 2 ? 6 : -6));
-  const double noisy = luma_ssim(view(a), view(b)).value();
+  const double noisy = plane_ssim(view(a), view(b), FlatWindows::left_out).value();
   // The left half is filled, in both alike.
   for (uint32_t y = 0; y < kHeight; ++y) {
     std::fill_n(a.begin() + y * kWidth, kWidth / 2, uint8_t{30});
     std::fill_n(b.begin() + y * kWidth, kWidth / 2, uint8_t{30});
   }
-  EXPECT_NEAR(luma_ssim(view(a), view(b)).value(), noisy, 0.02);
+  EXPECT_NEAR(plane_ssim(view(a), view(b), FlatWindows::left_out).value(), noisy, 0.02);
   const Plane flat(kWidth * kHeight, 90);
-  EXPECT_EQ(luma_ssim(view(flat), view(noise(1))), std::nullopt);
+  EXPECT_EQ(plane_ssim(view(flat), view(noise(1)), FlatWindows::left_out), std::nullopt);
+  EXPECT_DOUBLE_EQ(plane_ssim(view(flat), view(flat), FlatWindows::counted).value(), 1);
 }
 
 TEST(Likeness, OddSizesAndOtherSizes) {
   const Plane a = noise(1), b = noise(1);
-  EXPECT_TRUE(luma_ssim(view(a, 61, 47), view(b, 61, 47)));
-  EXPECT_EQ(luma_ssim(view(a, 6, 6), view(b, 6, 6)), std::nullopt);
-  EXPECT_EQ(luma_ssim(view(a), view(b, 32, 48)), std::nullopt);
+  EXPECT_TRUE(plane_ssim(view(a, 61, 47), view(b, 61, 47), FlatWindows::left_out));
+  EXPECT_EQ(plane_ssim(view(a, 6, 6), view(b, 6, 6), FlatWindows::left_out), std::nullopt);
+  EXPECT_EQ(plane_ssim(view(a), view(b, 32, 48), FlatWindows::left_out), std::nullopt);
 }
 
 // The likeness of a scene falls by so much a step.
