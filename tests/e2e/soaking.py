@@ -12,6 +12,7 @@ from typing import Any
 
 from e2e.raw_rtsp import RawClient
 from e2e.serving import Serve, camera, server, serving
+from vigie.bench.process_figures import growth_bytes
 from vigie.load import FAULTS, run_load
 from vigie.sim import SimProcess
 
@@ -34,10 +35,8 @@ class Report:
 
     @property
     def growth_bytes(self) -> int:
-        """Resident memory: the last quarter's mean less the second quarter's, so that warm-up does not count."""
-        quarter = max(1, len(self.rss_bytes) // 4)
-        early, late = self.rss_bytes[quarter : 2 * quarter] or self.rss_bytes, self.rss_bytes[-quarter:]
-        return round(sum(late) / len(late) - sum(early) / len(early))
+        """Of resident memory."""
+        return growth_bytes(self.rss_bytes)
 
 
 def check_state_changes(events: list[dict[str, Any]]) -> tuple[int, list[str]]:

@@ -1,6 +1,7 @@
 """CPU time and memory of a process, from /proc."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from vigie.errors import NotFoundError
@@ -27,6 +28,13 @@ def rss_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def growth_bytes(samples: Sequence[int]) -> int:
+    """Of memory over a run: the last quarter's mean less the second quarter's, so that warm-up does not count."""
+    quarter = max(1, len(samples) // 4)
+    early, late = samples[quarter : 2 * quarter] or samples, samples[-quarter:]
+    return round(sum(late) / max(1, len(late)) - sum(early) / max(1, len(early)))
 
 
 def cpus_of(pid: int) -> set[int]:

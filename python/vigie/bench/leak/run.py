@@ -22,7 +22,7 @@ from vigie.bench.leak.eyes import (
     end_eyes,
 )
 from vigie.bench.leak.fleet import QUIET, SET_APART, SETTLING, FixedFleet, Fleet
-from vigie.bench.process_figures import rss_bytes
+from vigie.bench.process_figures import growth_bytes, rss_bytes
 
 KINDS: dict[str, type[Fleet]] = {"fixed": FixedFleet, "dome": DomeFleet}
 _SEGMENT_S = 0.8
@@ -55,10 +55,8 @@ class Leaks:
 
     @property
     def growth_bytes(self) -> int:
-        """Resident memory: the last quarter's mean less the second quarter's, so that warm-up does not count."""
-        quarter = max(1, len(self.rss_bytes) // 4)
-        early, late = self.rss_bytes[quarter : 2 * quarter] or self.rss_bytes, self.rss_bytes[-quarter:]
-        return round(sum(late) / max(1, len(late)) - sum(early) / max(1, len(early)))
+        """Of resident memory."""
+        return growth_bytes(self.rss_bytes)
 
     def exit_total(self, exit_name: str, *, apart: bool = False) -> Cell:
         """An exit's counts, summed; `apart`: of bit flips alone, else of all but these."""
