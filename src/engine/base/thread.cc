@@ -50,7 +50,7 @@ struct SchedulingAttributes {
 }  // namespace
 
 void ask_for_short_turns() {
-  constexpr uint64_t kTurnNs = 200'000;  // the usual one is about 3 ms; the least that Linux takes is 0.1 ms
+  constexpr uint64_t kTurnNs = 200'000;  // usual are 1 to 3 ms; the least that Linux takes is 0.1 ms
   const auto self = static_cast<id_t>(::syscall(SYS_gettid));
   SchedulingAttributes attributes;
   attributes.nice = ::getpriority(PRIO_PROCESS, self);

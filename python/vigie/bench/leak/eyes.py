@@ -7,6 +7,7 @@ is believed: a pixel is private when its chroma says so.
 import contextlib
 import io
 import threading
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ class UnitDecoder:
             return []
 
 
-class Eye(threading.Thread):
+class Eye(threading.Thread, ABC):
     """Looks at one form of a stream through one exit until it is told to stop; comes again whenever it is sent away.
 
     `fault`: names what is being done to the cameras just now. `on_unit`: is shown each coded unit, with its pictures.
@@ -170,8 +171,9 @@ class Eye(threading.Thread):
                 pass  # cut, refused or silent
             self._ends.wait(_RETRY_S)
 
+    @abstractmethod
     def _watch(self) -> None:
-        raise NotImplementedError
+        """Looks, until it is sent away or told to stop."""
 
     def _count(self, magenta: int, blue: int) -> None:
         self.pictures += 1
