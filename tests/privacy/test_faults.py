@@ -34,7 +34,7 @@ class CUnitsEye(CEye):
         with closing(self._host.units(self.form.name, self.form.stream)) as units:
             for unit in units:
                 for frame in decoder.decode(unit):
-                    self._count(*count_frame(frame))
+                    self._count(count_frame(frame))
                 if self._ends.is_set():
                     return
 
@@ -47,7 +47,7 @@ class CTapEye(CEye):
     def _watch(self) -> None:
         with closing(self._host.chroma(self.form.name, self.form.stream)) as frames:
             for u, v in frames:
-                self._count(*count_colours(u, v, u.size * 4))
+                self._count(count_colours(u, v, u.size * 4))
                 if self._ends.is_set():
                     return
 
@@ -62,7 +62,7 @@ class CSnapshotEye(CEye):
             image = io.BytesIO(self._host.snapshot(self.form.name, self.form.stream))
             with av.open(image, "r") as container:
                 for frame in container.decode(video=0):
-                    self._count(*count_frame(frame))
+                    self._count(count_frame(frame))
 
 
 def c_eyes(fleet: Fleet, tally: Tally, fault: Callable[[], str]) -> list[Eye]:

@@ -16,7 +16,7 @@ import pytest
 
 import vigie
 from privacy.c_host import CHost
-from vigie.bench.leak.eyes import UnitDecoder, count_colours, count_frame
+from vigie.bench.leak.eyes import Colours, UnitDecoder, count_colours, count_frame
 from vigie.bench.leak.fleet import LISTENER
 from vigie.bench.leak.run import listener_port
 from vigie.bench.leak.scene import PRIVATE_PLACES, VERSION_PLACE, Clip, Coder, clip_of, fixed_pictures, grown, make_clip
@@ -88,7 +88,7 @@ def studio() -> Iterator[Studio]:
         thread.join()
 
 
-Counts = list[tuple[int, int]]
+Counts = list[Colours]
 
 
 def decoded(units: list[bytes]) -> Counts:
@@ -175,7 +175,7 @@ def test_every_exit_in_every_state(studio: Studio, exit_name: str, state: str) -
         shows_school = state != "covered" and not version
         # Where the other colour shows, its edges look like this one here and there.
         edges = 50 if shows_places else 0
-        for private, school in counts:
+        for private, school, _ in counts:
             assert (private > 0) == shows_places, f"{name}/{stream}: {private} private pixels"
             assert (school > edges) == shows_school, f"{name}/{stream}: {school} pixels that only versions hide"
 
@@ -259,5 +259,5 @@ def test_other_sample_formats_are_masked_or_covered(pixel_format: str) -> None:
                             counts += found
                             seen += len(found)
                 assert seen > 20 or clip is odd, "nothing came"
-    assert [private for private, _ in counts if private] == []
-    assert any(school for _, school in counts)
+    assert [seen.magenta for seen in counts if seen.magenta] == []
+    assert any(seen.blue for seen in counts)

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -23,6 +23,17 @@ from vigie.errors import ClosedError, Error
 
 _RETRY_S = 0.05
 _READ_TIMEOUT_S = 5.0
+# A picture shows the flag when this share of it has the flag's colour: it is a fourteenth of what is filmed.
+_FLAG_SHARE = 0.02
+
+
+class Colours(NamedTuple):
+    """How many of a picture's pixels are of the colour that nobody may see, of the one that versions hide, and whether
+    the flag is shown."""
+
+    magenta: int
+    blue: int
+    flag: bool
 
 
 @dataclass(frozen=True)
@@ -89,12 +100,14 @@ class Tally:
             return {key: Cell(**vars(cell)) for key, cell in self._cells.items()}
 
 
-def count_colours(u: NDArray[np.uint8], v: NDArray[np.uint8], pixels: int) -> tuple[int, int]:
-    """How many of a picture's pixels are of the colour that nobody may see, and of the one that versions hide."""
+def count_colours(u: NDArray[np.uint8], v: NDArray[np.uint8], pixels: int) -> Colours:
+    """What a picture of so many pixels shows."""
     magenta = int(np.count_nonzero((u >= 128 + FAR) & (v >= 128 + FAR)))
     grey_in_v = (v >= 128 - FAR // 2) & (v <= 128 + FAR // 2)
     blue = int(np.count_nonzero((u >= 128 + FAR) & grey_in_v))
-    return magenta * pixels // u.size, blue * pixels // u.size
+    grey_in_u = (u >= 128 - FAR // 2) & (u <= 128 + FAR // 2)
+    flag = np.count_nonzero((v <= 128 - FAR) & grey_in_u) >= _FLAG_SHARE * u.size
+    return Colours(magenta * pixels // u.size, blue * pixels // u.size, bool(flag))
 
 
 def chroma_planes(frame: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -108,7 +121,7 @@ def chroma_planes(frame: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return planes[0], planes[1]
 
 
-def count_frame(frame: Any) -> tuple[int, int]:
+def count_frame(frame: Any) -> Colours:
     """count_colours of a picture as PyAV decodes it."""
     u, v = chroma_planes(frame)
     return count_colours(u, v, frame.width * frame.height)
@@ -146,6 +159,7 @@ class Eye(threading.Thread, ABC):
         self.form = form
         self.tally = tally
         self.pictures = 0
+        self.saw_flag = False
         self._fault = fault
         self._ends = threading.Event()
 
@@ -175,9 +189,10 @@ class Eye(threading.Thread, ABC):
     def _watch(self) -> None:
         """Looks, until it is sent away or told to stop."""
 
-    def _count(self, magenta: int, blue: int) -> None:
+    def _count(self, seen: Colours) -> None:
         self.pictures += 1
-        private, allowed = (magenta + blue, 0) if self.form.version else (magenta, blue)
+        self.saw_flag = self.saw_flag or seen.flag
+        private, allowed = (seen.magenta + seen.blue, 0) if self.form.version else (seen.magenta, seen.blue)
         self.tally.add(self.label, self.form.path, self._fault(), private, allowed)
 
 
@@ -203,7 +218,7 @@ class RtspEye(Eye):
                     self.tally.complain(f"decoder: {error.strerror}")
                     continue
                 for frame in frames:
-                    self._count(*count_frame(frame))
+                    self._count(count_frame(frame))
 
 
 class SubscribeEye(Eye):
@@ -225,7 +240,7 @@ class SubscribeEye(Eye):
 
     def _watch(self) -> None:
         decoder = UnitDecoder(self.tally)
-        with self._engine.subscribe(self.form.name, self.form.stream, queue_units=1024) as units:
+        with self._engine.subscribe(self.form.name, self.form.stream, queue_units=256) as units:
             while not self._ends.is_set():
                 unit = units.next(0.5)
                 if unit is None:
@@ -233,7 +248,7 @@ class SubscribeEye(Eye):
                 with unit:
                     frames = list(decoder.decode(bytes(unit)))
                     for frame in frames:
-                        self._count(*count_frame(frame))
+                        self._count(count_frame(frame))
                     if self._on_unit:
                         self._on_unit(unit, frames)
 
@@ -263,7 +278,7 @@ class TapEye(Eye):
                 else:
                     frame.close()
                 number += 1
-                self._count(*found)
+                self._count(found)
 
 
 class SnapshotEye(Eye):
@@ -283,7 +298,7 @@ class SnapshotEye(Eye):
             snapshot = self._engine.snapshot(self.form.name, self.form.stream)
             with av.open(io.BytesIO(snapshot.jpeg), "r") as container:
                 for frame in container.decode(video=0):
-                    self._count(*count_frame(frame))
+                    self._count(count_frame(frame))
 
 
 def end_eyes(eyes: Iterable[Eye]) -> None:

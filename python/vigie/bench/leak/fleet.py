@@ -19,6 +19,7 @@ LISTENER = {"name": "open", "listen": "127.0.0.1:0", "access": "open"}
 SET_APART = "bit flips"
 SETTLING = "after bit flips"
 QUIET = "none"
+_SMALL = ((192, 108), (176, 144))
 # Where the self-test's masks are: not over the private places.
 _ELSEWHERE = [[0.97, 0.96], [1.0, 0.96], [1.0, 1.0], [0.97, 1.0]]
 
@@ -52,6 +53,10 @@ class Fleet(ABC):
     @abstractmethod
     def forms(self) -> list[Form]:
         """What can be watched."""
+
+    def flagged(self) -> frozenset[str]:
+        """Cameras that show the flag while they settle."""
+        return frozenset()
 
     @abstractmethod
     def push(self) -> None:
@@ -106,13 +111,14 @@ class Fleet(ABC):
 
 
 class PushedStream:
-    """One stream that a host pushes, from clips of several sizes."""
+    """One stream that a host pushes, from clips of several sizes; `flagged` is the first one, with the flag."""
 
-    def __init__(self, fleet: Fleet, camera: str, stream: str, clips: list[Clip]) -> None:
+    def __init__(self, fleet: Fleet, camera: str, stream: str, clips: list[Clip], flagged: Clip) -> None:
         self._fleet = fleet
         self._random = Random(fleet.random.random())
         self.camera, self.stream = camera, stream
         self._clips = clips
+        self._flagged = flagged
         self._clip = clips[0]
         self._at = 0
         self._pts = 0
@@ -149,6 +155,16 @@ class PushedStream:
         self._at = self._random.choice(sorted(self._clip.keyframes))
         self._pts += 90000 * self._random.randrange(1, 3)
         self._gap = True
+
+    def settle(self) -> None:
+        """Shows the flag from now on, until `resume`."""
+        self._clip = self._flagged
+        self.restart()
+
+    def resume(self) -> None:
+        """Shows what it is for."""
+        self._clip = self._clips[0]
+        self.restart()
 
     def _skip(self, units: int) -> None:
         self._at += units
@@ -211,12 +227,11 @@ class FixedFleet(Fleet):
     def __init__(self, engine: vigie.Engine, seed: int, *, misplaced: bool) -> None:
         super().__init__(engine, seed, misplaced=misplaced)
         h264, h265, jpeg = (make_clip(codec, seed=seed) for codec in ("H264", "H265", "JPEG"))
-        small = [make_clip("H264", 192, 108, seed=seed), make_clip("H264", 176, 144, seed=seed)]
         self._pushed = [
-            PushedStream(self, "h264", "main", [h264, make_clip("H264", 352, 200, seed=seed)]),
-            PushedStream(self, "h264", "sub", small),
-            PushedStream(self, "h265", "main", [h265, make_clip("H265", 256, 144, seed=seed)]),
-            PushedStream(self, "mjpeg", "main", [jpeg, make_clip("JPEG", 256, 144, seed=seed)]),
+            self._stream_of("h264", "main", [h264, make_clip("H264", 352, 200, seed=seed)], seed),
+            self._stream_of("h264", "sub", [make_clip("H264", *size, seed=seed) for size in _SMALL], seed),
+            self._stream_of("h265", "main", [h265, make_clip("H265", 256, 144, seed=seed)], seed),
+            self._stream_of("mjpeg", "main", [jpeg, make_clip("JPEG", 256, 144, seed=seed)], seed),
         ]
         folder = Path(self.resources.enter_context(tempfile.TemporaryDirectory()))
         clips = []
@@ -229,6 +244,15 @@ class FixedFleet(Fleet):
         self._streams = {"h264": ["main", "sub"], "h265": ["main"], "mjpeg": ["main"], "rtsp-0": ["main"]}
         self._streams["rtsp-1"] = ["main"]
         self._extra: list[dict[str, Any]] = []
+
+    def _stream_of(self, camera: str, stream: str, clips: list[Clip], seed: int) -> PushedStream:
+        first = clips[0]
+        flagged = make_clip(first.codec, first.width, first.height, pictures=25, seed=seed, flag=True)
+        return PushedStream(self, camera, stream, clips, flagged)
+
+    def flagged(self) -> frozenset[str]:
+        """Those whose bits are flipped."""
+        return frozenset(stream.camera for stream in self._pushed)
 
     def forms(self) -> list[Form]:
         """Every stream, in the camera's own form and in the second version."""
@@ -262,9 +286,11 @@ class FixedFleet(Fleet):
 
     def begin(self, fault: str) -> None:
         """Cameras behind RTSP lose packets or their connection instead."""
-        if self.fault in (SET_APART, SETTLING) and fault not in (SET_APART, SETTLING):
-            for stream in self._pushed:
-                stream.restart()
+        for stream in self._pushed:
+            if fault == SETTLING:
+                stream.settle()
+            elif self.fault == SETTLING:
+                stream.resume()
         super().begin(fault)
         if fault in ("told loss", "untold loss", "truncation"):
             self._sim.fault("loss", percent=3)
@@ -277,9 +303,6 @@ class FixedFleet(Fleet):
         """The fault is over."""
         super().end()
         self._sim.clear()
-        if self.fault == SET_APART:
-            for stream in self._pushed:
-                stream.restart()
 
     def push(self) -> None:
         """One unit of every pushed stream."""

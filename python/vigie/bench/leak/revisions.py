@@ -258,7 +258,7 @@ def _see(units: vigie.Subscription, form: str, pictures: int, result: Restarts) 
             if not seen and not unit.keyframe:
                 continue  # a straggler from before
             for frame in decoder.decode(bytes(unit)):
-                magenta, blue = count_frame(frame)
+                magenta, blue, _ = count_frame(frame)
                 result.private_pixels += magenta + (blue if "@" in form else 0)
                 seen += 1
     result.pictures += seen

@@ -26,7 +26,6 @@ from vigie.bench.process_figures import growth_bytes, rss_bytes
 
 KINDS: dict[str, type[Fleet]] = {"fixed": FixedFleet, "dome": DomeFleet}
 _SEGMENT_S = 0.8
-_SETTLING_SEGMENTS = 4
 # A run that lasts at least so long must keep its memory: later than its first quarter it may grow by so much.
 _SOAK_S = 600
 _GROWTH_LIMIT = 16 << 20
@@ -207,9 +206,7 @@ class _Run:
             self._segment(fault)
             result.rss_bytes.append(rss_bytes(os.getpid()))
             if fault == SET_APART:
-                # An eye on a busy machine sees a picture later than it was made: up to the engine's lag limit and more.
-                for _ in range(_SETTLING_SEGMENTS):
-                    self._segment(SETTLING)
+                self._settle(eyes, result)
 
     def _segment(self, fault: str) -> None:
         self._fault = fault
@@ -237,13 +234,33 @@ class _Run:
         self._fault = QUIET
         self._fleet.begin(QUIET)
         before = {eye: eye.pictures for eye in eyes}
+        blind = self._until(eyes, lambda eye: eye.pictures >= before[eye] + 3)
+        if blind:
+            result.problems.append(f"no pictures come to {', '.join(blind)}: nothing is proved there")
+
+    def _settle(self, eyes: list[Eye], result: Leaks) -> None:
+        """Until every eye has seen the flag: what it sees then was filmed after the bits were flipped.
+
+        An eye may be seconds behind on a busy machine.
+        """
+        self._fault = SETTLING
+        self._fleet.begin(SETTLING)
+        waiting = [eye for eye in eyes if eye.form.camera in self._fleet.flagged()]
+        for eye in waiting:
+            eye.saw_flag = False
+        blind = self._until(waiting, lambda eye: eye.saw_flag)
+        if blind:
+            result.problems.append(f"no new pictures come to {', '.join(blind)} after bit flips")
+        self._fleet.end()
+
+    def _until(self, eyes: list[Eye], happy: Callable[[Eye], bool]) -> list[str]:
+        """Films slowly until all are happy; the names of those who are not after a minute."""
         begun = time.monotonic()
         while (waited := time.monotonic() - begun) < 60:
             self._tick(pace=5 if waited < 15 else 25)
-            if all(eye.pictures >= before[eye] + 3 for eye in eyes):
-                return
-        blind = [eye.name for eye in eyes if eye.pictures < before[eye] + 3]
-        result.problems.append(f"no pictures come to {', '.join(blind)}: nothing is proved there")
+            if all(map(happy, eyes)):
+                return []
+        return [eye.name for eye in eyes if not happy(eye)]
 
     def _balance(self, eyes: list[Eye], result: Leaks) -> None:
         """Whatever was lent has come back, and a long run has not grown."""

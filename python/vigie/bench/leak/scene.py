@@ -23,6 +23,8 @@ Plane = NDArray[np.uint8]
 MAGENTA = (105, 202, 222)
 # Grey in V, where MAGENTA is not: the planes are coded apart, so no ringing at its edges comes near MAGENTA.
 BLUE = (120, 200, 128)
+# Grey in U: shown on purpose, so that an eye can tell that what it sees is new.
+FLAG = (120, 128, 56)
 # How far both chroma samples must lie from grey to count: two fifths of the way that MAGENTA lies, as coding and
 # scaling take away some at an edge. Public greys come to within 8, and what rings beside other colours to within 27.
 FAR = 30
@@ -32,6 +34,7 @@ PRIVATE_PLACES: tuple[Points, ...] = (
     ((0.42, 0.55), (0.60, 0.50), (0.66, 0.86), (0.50, 0.92)),
 )
 VERSION_PLACE: Points = ((0.74, 0.12), (0.92, 0.12), (0.92, 0.42), (0.74, 0.42))
+FLAG_PLACE: Points = ((0.76, 0.58), (0.96, 0.58), (0.96, 0.94), (0.76, 0.94))
 # The camera shakes by so much either way, and regions are drawn with that in mind.
 SHAKE_PX = 2
 
@@ -77,16 +80,20 @@ def grown(points: Points, width: int, height: int, pixels: float = SHAKE_PX) -> 
     return made
 
 
-def fixed_pictures(width: int, height: int, count: int, seed: int) -> Iterator[tuple[Plane, Plane, Plane]]:
+def fixed_pictures(
+    width: int, height: int, count: int, seed: int, *, flag: bool = False
+) -> Iterator[tuple[Plane, Plane, Plane]]:
     """A street seen by a camera that trembles: noise that drifts, and grey things that pass before the private places.
 
-    Yields: the planes of 4:2:0 pictures.
+    `flag`: something of the colour FLAG stands in the street. Yields: the planes of 4:2:0 pictures.
     """
     random = np.random.default_rng((seed, width, height))
     texture = random.integers(40, 200, (height, width * 2), dtype=np.uint8)
     texture = np.kron(texture[::4, ::4], np.ones((4, 4), dtype=np.uint8))[:height, : width * 2]
     places = [(inside(points, width, height), MAGENTA) for points in PRIVATE_PLACES]
     places.append((inside(VERSION_PLACE, width, height), BLUE))
+    if flag:
+        places.append((inside(FLAG_PLACE, width, height), FLAG))
     for number in range(count):
         phase = 2 * math.pi * number / count
         planes = [np.ascontiguousarray(np.roll(texture, number * 2, axis=1)[:, :width])]
@@ -180,11 +187,12 @@ def make_clip(
     gop: int = 25,
     seed: int = 1,
     quality: int = 30,
+    flag: bool = False,
 ) -> Clip:
     """A coded clip of the fixed scene."""
     coder = Coder(codec, width, height, gop=gop, quality=quality)
     coded: list[tuple[bytes, bool]] = []
-    for planes in fixed_pictures(width, height, pictures, seed):
+    for planes in fixed_pictures(width, height, pictures, seed, flag=flag):
         coded += coder.encode(planes)
     return clip_of(codec, width, height, [*coded, *coder.finish()])
 
