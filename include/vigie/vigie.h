@@ -334,6 +334,7 @@ typedef struct vigie_event_info {
   const char* text;
   uint32_t merged; /* equal events folded into this one */
   uint32_t reserved;
+  const char* facts; /* of viewer_opened, viewer_playing, viewer_closed: a JSON object; else "" */
 } vigie_event_info;
 VIGIE_EXPORT void vigie_event_info_init(vigie_event_info* info);
 

@@ -19,7 +19,7 @@ the child must not use an engine of its parent: it gets WrongProcessError.
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -42,10 +42,14 @@ class Event:
     """One thing that happened, by value.
 
     `kind`: stream_state, stream_track, stream_fault, viewer_opened, viewer_closed, viewer_dropped, viewer_refused,
-    policy_applied, listener_state, engine_warning, privacy_state, scene_reference, scene_alarm, lane_overload.
+    policy_applied, listener_state, engine_warning, privacy_state, scene_reference, scene_alarm, lane_overload,
+    viewer_playing (its first picture).
     `object`: "camera/stream", "listener NAME", "viewer N camera/stream". `state`: the new one where the kind has one.
     `code`: 0, or the number of the error (vigie.errors.BY_CODE).
     `merged`: equal events of the same second folded into this one. A hole in `seq`: events were lost, nobody pulled.
+    `facts`: of viewer_opened, viewer_playing and viewer_closed: `viewer` (its number), `agent` ("" on an open listener),
+    `route`, `peer`, `listener`, `transport`, `camera`, `stream`, `version`, `units`, and once there was one
+    `first_unit_ns` and `last_unit_ns`, the capture times of the first and last unit that it was sent.
     """
 
     seq: int
@@ -56,6 +60,12 @@ class Event:
     code: int
     text: str
     merged: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, native: tuple[int, int, str, str, str, int, str, int, str]) -> Self:
+        """From what the core hands over."""
+        return cls(*native[:-1], json.loads(native[-1]) if native[-1] else {})
 
 
 class Subscription:
@@ -248,7 +258,7 @@ class Engine:
             wait = _SLICE_S if deadline is None else min(_SLICE_S, max(0.0, deadline - time.monotonic()))
             found = self._native.next_event(round(wait * 1000))
             if found is not None:
-                return Event(*found)
+                return Event.of(found)
             if deadline is not None and time.monotonic() >= deadline:
                 return None
 
@@ -262,7 +272,7 @@ class Engine:
             if found is None:
                 await readable(self.event_fileno())
             else:
-                yield Event(*found)
+                yield Event.of(found)
 
     def event_fileno(self) -> int:
         """A descriptor that polls readable while an event waits."""

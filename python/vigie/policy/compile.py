@@ -276,9 +276,18 @@ def _rights(town: Town, at: int | None, previous: Compiled | None) -> LiveRights
 
 
 def _rights_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[str, Any]:
-    """The core knows one end an agent: the earliest of its cameras' ends. Compiling anew then gives the others back."""
-    held = None if rights is None else rights.by_agent[agent.object.name]
-    compiled: dict[str, Any] = {"cameras": [] if held is None else list(held.shared.names)}
-    if held is not None and held.first_end != FOREVER:
-        compiled["until"] = texts.zulu(datetime_of(held.first_end), "microseconds")
+    """Every right with its own end: the core keeps to it, also when nothing compiles anew."""
+    if rights is None:
+        return {"cameras": []}
+    held = rights.by_agent[agent.object.name]
+    compiled: dict[str, Any] = {"cameras": held.shared.names.get(FOREVER, [])}
+    ending = [(until, names) for until, names in held.shared.names.items() if until != FOREVER]
+    if ending:
+        compiled["ending"] = [{"until": _instant(until), "cameras": names} for until, names in ending]
+    if held.rights and held.until != FOREVER:
+        compiled["until"] = _instant(held.until)
     return compiled
+
+
+def _instant(ns: int) -> str:
+    return texts.zulu(datetime_of(ns), "microseconds")

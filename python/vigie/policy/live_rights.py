@@ -32,11 +32,10 @@ class Right(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Rights that many agents have alike; their names on the engine, and the earliest end among them."""
+    """Rights that many agents have alike, and their names on the engine by when they end."""
 
     rights: tuple[Right, ...]
-    names: tuple[str, ...]
-    first_end: int
+    names: Mapping[int, Sequence[str]]
 
 
 class Held(NamedTuple):
@@ -50,11 +49,6 @@ class Held(NamedTuple):
         """As they would be without the agent's own end."""
         return self.shared.rights
 
-    @property
-    def first_end(self) -> int:
-        """When the first of them ends, or FOREVER."""
-        return min(self.until, self.shared.first_end) if self.rights else FOREVER
-
     def each(self) -> Iterator[Right]:
         """Every right with its own end."""
         for right in self.rights:
@@ -63,8 +57,10 @@ class Held(NamedTuple):
 
 def _shared(rights: Iterable[Right]) -> Shared:
     all_of_them = tuple(rights)
-    first_end = min((right.until for right in all_of_them), default=FOREVER)
-    return Shared(all_of_them, tuple(right.published for right in all_of_them), first_end)
+    names: dict[int, list[str]] = {}
+    for right in all_of_them:
+        names.setdefault(right.until, []).append(right.published)
+    return Shared(all_of_them, names)
 
 
 _NOTHING = Held(_shared(()), FOREVER)

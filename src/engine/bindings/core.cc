@@ -71,7 +71,7 @@ void push(Engine& engine, std::string camera, std::string stream, int codec, con
   without_gil([&] { return engine.push_access_unit(unit); });
 }
 
-// (seq, time_ns, kind, object, state, code, text, merged), or None when the time was over.
+// (seq, time_ns, kind, object, state, code, text, merged, facts), or None when the time was over.
 py::object next_event(Engine& engine, int64_t timeout_ms) {
   auto event = [&] {
     const py::gil_scoped_release release;
@@ -83,7 +83,7 @@ py::object next_event(Engine& engine, int64_t timeout_ms) {
   }
   return py::make_tuple(event->seq, event->at.time_since_epoch().count(),
                         std::string(vigie::event_kind_name(event->kind)), event->object, event->state, event->code,
-                        event->text, event->merged);
+                        event->text, event->merged, event->facts);
 }
 
 // What vigie.Snapshot is made of, by name.

@@ -39,6 +39,7 @@ uint32_t vigie_event_get_info(const vigie_event* event, vigie_event_info* info, 
     whole.state = event->event.state.c_str();
     whole.text = event->event.text.c_str();
     whole.merged = event->event.merged;
+    whole.facts = event->event.facts.c_str();
     vigie::capi::give(info, whole);
     return uint32_t{VIGIE_OK};
   });

@@ -24,11 +24,15 @@ enum class EventKind : uint8_t {
   scene_reference = 12,  // the view that a stream's masks belong to was learned: Engine::scene_reference has it
   scene_alarm = 13,      // a camera has moved, is back, or cannot be told; state: moved, in_place, cannot_tell
   lane_overload = 14,    // this machine is late with masking a stream; state: late, below_floor (L-14), in_time
+  viewer_playing = 15,   // the first unit was given to a viewer's transport: its view began
 };
 std::string_view event_kind_name(EventKind kind);
 
 // `object` is "camera/stream", "listener …" or "viewer N camera/stream". `code` is 0 where nothing failed.
 // `merged` counts equal events folded into this one (same kind, object and code within a second).
+// `facts`: of viewer_opened, viewer_playing and viewer_closed a JSON object, else empty: viewer, agent, route, peer,
+// listener, transport, camera, stream, version; then first_unit_ns and last_unit_ns (capture times of the first and last
+// unit given to its transport, L-35; missing before there was one), units.
 struct Event {
   uint64_t seq = 0;
   WallTime at{};
@@ -38,6 +42,7 @@ struct Event {
   uint16_t code = 0;
   std::string text;
   uint32_t merged = 0;
+  std::string facts = {};
 };
 
 // Why we threw something away that we had (conventions: drop, never "loss").

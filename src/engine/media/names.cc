@@ -50,6 +50,7 @@ std::string_view event_kind_name(EventKind kind) {
     case EventKind::scene_reference: return "scene_reference";
     case EventKind::scene_alarm: return "scene_alarm";
     case EventKind::lane_overload: return "lane_overload";
+    case EventKind::viewer_playing: return "viewer_playing";
   }
   return "unknown";
 }

@@ -120,6 +120,10 @@ std::vector<Action> diff(const PolicySnapshot* old_snapshot, const PolicySnapsho
     const AgentPolicy* after = find(agents, agent.name);
     if (!after || *after != agent) actions.add(Kind::end_rights, agent.name);
   }
+  for (const auto& route : before.tickets.routes) {
+    const RoutePolicy* after = new_snapshot.tickets.route(route.id);
+    if (!after || *after != route) actions.add(Kind::end_rights, "route " + route.id);
+  }
 
   const auto old_listeners = by_name(before.listeners);
   const auto new_listeners = by_name(new_snapshot.listeners);

@@ -15,6 +15,7 @@ constexpr size_t kMaxFields = 64;              // of one object; the layout need
 constexpr size_t kMaxNodes = size_t{4} << 20;  // values in all
 constexpr size_t kMaxListeners = 64;
 constexpr size_t kMaxAgents = 65536;
+constexpr size_t kMaxRoutes = 65536;
 constexpr size_t kMaxCameras = 65536;
 constexpr size_t kMaxStreams = 16;
 constexpr size_t kMaxVersions = 16;
@@ -125,9 +126,31 @@ ListenerPolicy read_listener(const Json& json, const std::string& at, FirstError
   return listener;
 }
 
+// Adds the names in "cameras" as rights that end together.
+void read_rights(FieldReader& reader, std::optional<WallTime> until, FirstError& error,
+                 std::vector<ViewRight>& rights) {
+  size_t index = 0;
+  for (const auto& name : reader.array("cameras", kMaxCameras)) {
+    const std::string here = pointer_to(reader.pointer("cameras"), index++);
+    if (!name.is_string()) error.set(here, "found " + describe_type(name) + "; right would be a camera's name");
+    if (error.failed()) return;
+    rights.push_back({name.get<std::string>(), until});
+  }
+}
+
+// By name; of a name that stands there twice, the right that ends first.
+void sort_rights(std::vector<ViewRight>& rights) {
+  const auto order = [](const ViewRight& right) {
+    return std::pair<std::string_view, WallTime>(right.name, right.until.value_or(WallTime::max()));
+  };
+  std::ranges::sort(rights, {}, order);
+  const auto repeated = std::ranges::unique(rights, {}, &ViewRight::name);
+  rights.erase(repeated.begin(), repeated.end());
+}
+
 AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& error) {
   AgentPolicy agent;
-  FieldReader reader(json, at, error, {"name", "password", "cameras", "until"});
+  FieldReader reader(json, at, error, {"name", "password", "cameras", "ending", "until"});
   reader.require("name", "a name of its own");
   reader.require("password", "the agent's password");
   reader.require("cameras", "a list of camera names, or \"*\" for all");
@@ -141,15 +164,38 @@ AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& erro
       reader.fail("cameras", "found text; right would be a list of camera names, or \"*\" for all");
     }
   } else {
-    for (const auto& name : reader.array("cameras", kMaxCameras)) {
-      const std::string here = pointer_to(reader.pointer("cameras"), agent.cameras.size());
-      if (!name.is_string()) error.set(here, "found " + describe_type(name) + "; right would be a camera's name");
-      if (error.failed()) break;
-      agent.cameras.push_back(name.get<std::string>());
-    }
+    read_rights(reader, std::nullopt, error, agent.cameras);
+  }
+  const auto& ending = reader.array("ending", kMaxCameras);
+  for (size_t i = 0; i < ending.size() && !error.failed(); ++i) {
+    FieldReader group(ending[i], pointer_to(reader.pointer("ending"), i), error, {"until", "cameras"});
+    group.require("until", "when these rights end");
+    group.require("cameras", "a list of camera names");
+    std::optional<WallTime> until;
+    group.instant("until", until);
+    read_rights(group, until, error, agent.cameras);
   }
   reader.instant("until", agent.until);
   return agent;
+}
+
+TicketPolicy read_tickets(const Json& json, const std::string& at, FirstError& error) {
+  TicketPolicy tickets;
+  FieldReader reader(json, at, error, {"key", "routes"});
+  reader.require("key", "what seals tickets");
+  std::string key;
+  reader.secret("key", key, kMaxCredential);
+  tickets.key = Secret(std::move(key));
+  const auto& routes = reader.array("routes", kMaxRoutes);
+  tickets.routes.reserve(routes.size());
+  for (size_t i = 0; i < routes.size() && !error.failed(); ++i) {
+    FieldReader route(routes[i], pointer_to(reader.pointer("routes"), i), error, {"id", "until"});
+    route.require("id", "the route of a ticket");
+    RoutePolicy& made = tickets.routes.emplace_back();
+    route.text("id", made.id, kMaxName);
+    route.instant("until", made.until);
+  }
+  return tickets;
 }
 
 StreamPolicy read_stream(const Json& json, const std::string& at, FirstError& error) {
@@ -255,7 +301,7 @@ LimitsPolicy read_limits(const Json& json, const std::string& at, FirstError& er
 }
 
 void read_snapshot(const Json& json, PolicySnapshot& snapshot, FirstError& error) {
-  FieldReader reader(json, "", error, {"revision", "listeners", "agents", "cameras", "limits"});
+  FieldReader reader(json, "", error, {"revision", "listeners", "agents", "cameras", "tickets", "limits"});
   reader.require("revision", "a number that grows with every snapshot");
   reader.integer_into("revision", snapshot.revision, 1, kMaxWhole);
   const auto read_all = [&](std::string_view field, size_t most, auto& target, auto read_one) {
@@ -268,6 +314,9 @@ void read_snapshot(const Json& json, PolicySnapshot& snapshot, FirstError& error
   read_all("listeners", kMaxListeners, snapshot.listeners, read_listener);
   read_all("agents", kMaxAgents, snapshot.agents, read_agent);
   read_all("cameras", kMaxCameras, snapshot.cameras, read_camera);
+  if (const Json* tickets = reader.find("tickets")) {
+    snapshot.tickets = read_tickets(*tickets, reader.pointer("tickets"), error);
+  }
   if (const Json* limits = reader.find("limits"))
     snapshot.limits = read_limits(*limits, reader.pointer("limits"), error);
 }
@@ -292,9 +341,9 @@ Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json) {
     if (error.failed()) return error.error();
     if (Status status = validate(*snapshot); !status) return status.error();
     for (AgentPolicy& agent : snapshot->agents) {  // only now: errors name the place in the text
-      std::sort(agent.cameras.begin(), agent.cameras.end());
-      agent.cameras.erase(std::unique(agent.cameras.begin(), agent.cameras.end()), agent.cameras.end());
+      sort_rights(agent.cameras);
     }
+    std::ranges::sort(snapshot->tickets.routes, {}, &RoutePolicy::id);
     return Ref<const PolicySnapshot>(std::move(snapshot));
   } catch (const std::exception&) {
     // Its text may quote the input; the checks above leave no way here but a lack of memory.

@@ -134,19 +134,49 @@ struct ListenerPolicy {
   friend bool operator==(const ListenerPolicy&, const ListenerPolicy&) = default;
 };
 
+// The right to one published form of a camera.
+struct ViewRight {
+  std::string name;               // "camera" or "camera@version"
+  std::optional<WallTime> until;  // the core's own timer ends sessions then
+  friend bool operator==(const ViewRight&, const ViewRight&) = default;
+};
+
 // A viewer's account on listeners with digest access, and what it may see.
 struct AgentPolicy {
   std::string name;
   Secret password;
   bool all_cameras = false;
-  std::vector<std::string> cameras;  // names and "name@version"; sorted, without repetitions
-  std::optional<WallTime> until;     // the core's own timer ends sessions then
+  std::vector<ViewRight> cameras;  // by name, each once
+  std::optional<WallTime> until;   // no right of the agent's lasts longer
   friend bool operator==(const AgentPolicy&, const AgentPolicy&) = default;
 
   // Whether it may see the camera's own picture (`version` empty), or the version of this name. One right is not the
   // other: "camera" gives no version, "camera@version" not the camera's own picture; all_cameras gives both, as a
-  // version only hides more. Whether they exist, and `until`, are not checked.
-  bool may_see(std::string_view camera, std::string_view version = {}) const;
+  // version only hides more. Not checked: whether they exist.
+  bool may_see(std::string_view camera, std::string_view version, WallTime now) const;
+  // When the right to it ends, if it does; of a form that it may not see: the agent's own end.
+  std::optional<WallTime> right_ends(std::string_view camera, std::string_view version) const;
+
+ private:
+  const ViewRight* right_to(std::string_view camera, std::string_view version) const;
+};
+
+// A route that the control plane has opened and stands by: it has decided it again under this policy.
+struct RoutePolicy {
+  std::string id;
+  std::optional<WallTime> until;  // when its right ends, whatever its ticket says
+  friend bool operator==(const RoutePolicy&, const RoutePolicy&) = default;
+};
+
+// Tickets let in who holds one instead of a password (rtsp/ticket.h).
+struct TicketPolicy {
+  Secret key;                       // seals them; empty: none is accepted
+  std::vector<RoutePolicy> routes;  // by id, each once
+  friend bool operator==(const TicketPolicy&, const TicketPolicy&) = default;
+
+  // Null where the route is not there. A ticket of an earlier revision than this snapshot's counts only with its route:
+  // what the control plane has not decided again under a new policy has ended.
+  const RoutePolicy* route(std::string_view id) const;
 };
 
 struct LimitsPolicy {
@@ -170,6 +200,7 @@ struct PolicySnapshot : RefCounted<PolicySnapshot> {
   std::vector<ListenerPolicy> listeners;
   std::vector<AgentPolicy> agents;
   std::vector<CameraPolicy> cameras;
+  TicketPolicy tickets;
   LimitsPolicy limits;
 };
 
@@ -201,7 +232,7 @@ bool listens_on_loopback(std::string_view listen);
 // One step from the old snapshot to the new one.
 struct Action {
   enum class Kind : uint8_t {
-    end_rights,  // agents gone, shortened or changed: sessions must be checked again
+    end_rights,  // agents or tickets' routes gone, shortened or changed: sessions must be checked again
     close_listener,
     remove_stream,   // camera or stream gone
     change_privacy,  // the camera's decision or its reason changed (its masks, versions and dome may have, too)
@@ -214,7 +245,7 @@ struct Action {
     open_listener,
     change_limits,
   } kind;
-  std::string name;    // listener, agent or camera
+  std::string name;    // listener, agent, "route ID" or camera
   std::string stream;  // for stream actions
   friend bool operator==(const Action&, const Action&) = default;
 };

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "policy/json_fields.h"
 #include "policy/listen_address.h"
 #include "policy/mask_area.h"
 #include "policy/polygon.h"
@@ -14,6 +15,7 @@
 namespace vigie::policy {
 namespace {
 
+constexpr size_t kLeastKey = 32;  // characters of the key that seals tickets
 constexpr std::string_view kAlphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 Error field_error(std::string where, std::string what) {
@@ -287,12 +289,16 @@ Status check_agent(const AgentPolicy& agent, size_t index, const std::unordered_
   if (agent.password.empty()) {
     return field_error(at("agents", index, "password"), "empty; right would be at least one character");
   }
-  for (size_t i = 0; i < agent.cameras.size(); ++i) {
-    if (cameras.contains(agent.cameras[i])) continue;
+  if (agent.all_cameras && !agent.cameras.empty()) {
+    return field_error(at("agents", index, "ending"), "without effect beside all cameras; right would be none");
+  }
+  for (size_t i = 0; i < agent.cameras.size(); ++i) {  // in the order of the text: those without an end come first
+    const ViewRight& right = agent.cameras[i];
+    if (cameras.contains(right.name)) continue;
     return field_error(
-        at("agents", index, "cameras") + "/" + std::to_string(i),
-        "no camera of this name in the snapshot; right would be one of \"cameras\", or camera@version of "
-        "one that has this version");
+        right.until ? at("agents", index, "ending") : at("agents", index, "cameras") + "/" + std::to_string(i),
+        "no camera of this name in the snapshot: " + in_quotes(right.name) +
+            "; right would be one of \"cameras\", or camera@version of one that has this version");
   }
   return {};
 }
@@ -320,6 +326,16 @@ Status validate(const PolicySnapshot& snapshot) {
   for (size_t i = 0; i < snapshot.agents.size(); ++i) {
     if (auto status = check_agent(snapshot.agents[i], i, cameras); !status) return status;
     if (auto status = agent_names.add(snapshot.agents[i].name, at("agents", i, "name")); !status) return status;
+  }
+  const std::string_view key = snapshot.tickets.key.reveal();
+  if (key.size() < kLeastKey && !(key.empty() && snapshot.tickets.routes.empty())) {
+    return field_error("/tickets/key", "too short to seal anything; right would be at least 32 characters");
+  }
+  UniqueNames routes;
+  for (size_t i = 0; i < snapshot.tickets.routes.size(); ++i) {
+    const std::string where = "/tickets/routes/" + std::to_string(i) + "/id";
+    if (auto status = check_name(snapshot.tickets.routes[i].id, "._-", where); !status) return status;
+    if (auto status = routes.add(snapshot.tickets.routes[i].id, where); !status) return status;
   }
   return {};
 }

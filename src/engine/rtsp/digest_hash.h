@@ -1,6 +1,6 @@
 #pragma once
-// The few cryptographic primitives of digest authentication. For rtsp/digest* alone, with one exception: loadgen/ calls
-// `hash_hex`, because its cameras and viewers keep a digest of their own to check this one against.
+// The few cryptographic primitives of digest authentication and of tickets. For rtsp/ alone, with one exception:
+// loadgen/ calls `hash_hex`, because its cameras and viewers keep a digest of their own to check this one against.
 #include <array>
 #include <cstdint>
 #include <string>

@@ -78,6 +78,7 @@ Result<Viewing::Found> Viewing::find(std::string_view camera, std::string_view s
 }
 
 Result<const policy::AgentPolicy*> Viewing::asking(const Directory& directory, const sink::ViewRequest& request) const {
+  if (request.ticket) return make_error(Code::not_authorized, request.agent, "a ticket is for one stream alone");
   const auto listener = directory.listeners.find(request.listener);
   if (listener == directory.listeners.end()) {
     return make_error(Code::not_authorized, request.listener, "the listener is gone");
@@ -97,13 +98,32 @@ Result<const policy::AgentPolicy*> Viewing::asking(const Directory& directory, c
   return &who;
 }
 
+Status Viewing::ticket_allows(const Directory& directory, const rtsp::Ticket& ticket, const StreamKey& key) const {
+  const auto refusal = [&](std::string what) {
+    return make_error(Code::not_authorized, ticket.agent, std::move(what));
+  };
+  if (ticket.stream != key) return refusal("the ticket is for " + ticket.stream.text() + ", not for " + key.text());
+  const policy::TicketPolicy& tickets = directory.snapshot->tickets;
+  const policy::RoutePolicy* route = tickets.route(ticket.route);
+  if (tickets.key.empty() || (!route && ticket.revision != directory.snapshot->revision)) {
+    return refusal("the route was closed");
+  }
+  const std::optional<WallTime> until = route ? route->until : ticket.until;
+  if (until && *until <= clock_.now_wall()) return refusal("the right has ended");
+  return {};
+}
+
 Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& request, const Directory::Camera& camera,
-                        std::string_view version) const {
+                        const StreamKey& key) const {
+  if (request.ticket) {
+    if (Status status = ticket_allows(directory, *request.ticket, key); !status.ok()) return status;
+    return privacy_allows(*camera.policy);
+  }
   const Result<const policy::AgentPolicy*> who = asking(directory, request);
   if (!who.ok()) return who.error();
-  if (*who && !(*who)->may_see(camera.policy->name, version)) {
+  if (*who && !(*who)->may_see(key.camera, key.version, clock_.now_wall())) {
     return make_error(Code::not_authorized, request.agent,
-                      "the agent has no right to " + form_name(*camera.policy, version));
+                      "the agent has no right to " + form_name(*camera.policy, key.version));
   }
   return privacy_allows(*camera.policy);
 }
@@ -112,12 +132,13 @@ Result<sink::CameraPage> Viewing::list(const sink::ViewRequest& request, std::st
   const Ref<const Directory> directory = this->directory();
   const Result<const policy::AgentPolicy*> who = asking(*directory, request);
   if (!who.ok()) return who.error();
+  const WallTime now = clock_.now_wall();
   sink::CameraPage page;
   page.revision = directory->snapshot->revision;
   for (auto at = std::ranges::upper_bound(directory->by_name, after, {}, &name_of); at != directory->by_name.end();
        ++at) {
     const Directory::Camera& camera = **at;
-    if ((*who && !(*who)->may_see(camera.policy->name)) || !privacy_allows(*camera.policy).ok()) continue;
+    if ((*who && !(*who)->may_see(camera.policy->name, "", now)) || !privacy_allows(*camera.policy).ok()) continue;
     if (page.cameras.size() == limit) {
       page.more = true;
       break;
@@ -141,13 +162,14 @@ Result<sink::CameraPage> Viewing::list(const sink::ViewRequest& request, std::st
 
 void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply) {
   const Ref<const Directory> directory = this->directory();
-  const StreamKey asked = split_path(request.path);
+  StreamKey asked = split_path(request.path);
   const Directory::Camera* camera = directory->camera(asked.camera);
   if (!camera) return reply(make_error(Code::not_found, asked.camera, "no camera has this name"));
   if (!has_version(*camera->policy, asked.version)) {
     return reply(make_error(Code::not_found, asked.text(), "the camera has no such version"));
   }
-  if (Status status = allowed(*directory, request, *camera, asked.version); !status.ok()) {
+  if (asked.stream.empty()) asked.stream = camera->policy->streams.front().name;
+  if (Status status = allowed(*directory, request, *camera, asked); !status.ok()) {
     return reply(std::move(status).error());
   }
   auto found = find(asked.camera, asked.stream);
@@ -157,7 +179,7 @@ void Viewing::open(const sink::ViewRequest& request, Nanos timeout, Reply reply)
   // To the stream's home shard and back; the hold is taken there, so that a stream pulled on demand begins.
   net::EventLoop& caller = *loops_[request.shard_index];
   net::EventLoop& home = pipeline->loop();
-  auto on_home = [pipeline, version = asked.version, &caller, timeout, ends = right_ends(request, pipeline->key()),
+  auto on_home = [pipeline, version = asked.version, &caller, timeout, ends = right_ends(request, asked),
                   reply = std::move(reply)]() mutable {
     const std::shared_ptr<Outlet> outlet = pipeline->outlet(version);
     Result<std::shared_ptr<PipelineHold>> hold =
@@ -193,15 +215,20 @@ Status Viewing::still_allowed(const sink::ViewRequest& request, const StreamKey&
   if (!has_version(*camera->policy, key.version)) {
     return make_error(Code::not_found, key.text(), "the version was removed");
   }
-  return allowed(*directory, request, *camera, key.version);
+  return allowed(*directory, request, *camera, key);
 }
 
-std::optional<WallTime> Viewing::right_ends(const sink::ViewRequest& request, const StreamKey& /*key*/) {
+std::optional<WallTime> Viewing::right_ends(const sink::ViewRequest& request, const StreamKey& key) {
   const Ref<const Directory> directory = this->directory();
+  if (request.ticket) {
+    const policy::RoutePolicy* route = directory->snapshot->tickets.route(request.ticket->route);
+    return route ? route->until : request.ticket->until;
+  }
   const auto listener = directory->listeners.find(request.listener);
   if (listener != directory->listeners.end() && listener->second->access == policy::Access::open) return std::nullopt;
   const auto agent = directory->agents.find(request.agent);
-  return agent == directory->agents.end() ? std::nullopt : agent->second.policy->until;
+  if (agent == directory->agents.end()) return std::nullopt;
+  return agent->second.policy->right_ends(key.camera, key.version);
 }
 
 std::optional<rtsp::Secret> Viewing::credential(const std::string& agent) {
@@ -209,6 +236,18 @@ std::optional<rtsp::Secret> Viewing::credential(const std::string& agent) {
   const auto found = directory->agents.find(agent);
   if (found == directory->agents.end()) return std::nullopt;
   return rtsp::Secret{.password = found->second.policy->password.reveal(), .ha1_md5 = "", .ha1_sha256 = ""};
+}
+
+Result<std::shared_ptr<const rtsp::Ticket>> Viewing::ticket(std::string_view sealed) {
+  const Ref<const Directory> directory = this->directory();
+  const policy::Secret& key = directory->snapshot->tickets.key;
+  if (key.empty()) return make_error(Code::not_authorized, "ticket", "no ticket is accepted here");
+  Result<rtsp::Ticket> opened = rtsp::open_ticket(sealed, as_bytes(key.reveal()));
+  if (!opened.ok()) return std::move(opened).error();
+  if (opened->open_by <= clock_.now_wall()) {
+    return make_error(Code::not_authorized, opened->agent, "the ticket's time to begin is over; ask for a new one");
+  }
+  return std::make_shared<const rtsp::Ticket>(std::move(opened).value());
 }
 
 }  // namespace vigie::runtime

@@ -34,14 +34,19 @@ class Viewing final : public sink::StreamProvider {
   std::optional<WallTime> right_ends(const sink::ViewRequest& request, const StreamKey& key) override;
   Result<sink::CameraPage> list(const sink::ViewRequest& request, std::string_view after, size_t limit) override;
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
+  Result<std::shared_ptr<const rtsp::Ticket>> ticket(std::string_view sealed) override;
   uint64_t revision() const override { return directory()->snapshot->revision; }
   void emit(Event event) override { events_.push(std::move(event)); }
 
  private:
-  // The agent behind a request; null on an open listener. Errors: not_authorized, whatever the camera would be.
+  // The agent behind a request that comes without a ticket; null on an open listener. Errors: not_authorized, whatever
+  // the camera would be.
   Result<const policy::AgentPolicy*> asking(const Directory& directory, const sink::ViewRequest& request) const;
+  // Whether a ticket's right stands under this policy, for this stream.
+  Status ticket_allows(const Directory& directory, const rtsp::Ticket& ticket, const StreamKey& key) const;
+  // `key`: of the camera, with the stream's name resolved.
   Status allowed(const Directory& directory, const sink::ViewRequest& request, const Directory::Camera& camera,
-                 std::string_view version) const;
+                 const StreamKey& key) const;
 
   const Clock& clock_;
   EventQueue& events_;

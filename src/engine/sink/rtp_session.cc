@@ -207,6 +207,7 @@ bool RtpSession::send_unit(const fanout::LogEntry& entry) {
   if (first_picture_delay_ < Nanos{0}) {
     first_picture_delay_ = loop_.clock().now_mono() - played_at_;
     first_unit_ = unit.capture_time;
+    emit(EventKind::viewer_playing, "playing", 0, "the first picture is on its way to " + setup_.request.peer);
   }
   subscription_->advance();
   if (outcome == SendOutcome::dropped) drop_refused_unit();
@@ -413,7 +414,29 @@ void RtpSession::emit(EventKind kind, std::string state, uint16_t code, std::str
   event.state = std::move(state);
   event.code = code;
   event.text = std::move(text);
+  if (kind != EventKind::viewer_dropped) event.facts = facts();
   provider_.emit(std::move(event));
+}
+
+// No text in it needs an escape: names are checked by policy, the peer is an address.
+std::string RtpSession::facts() const {
+  const StreamKey& key = setup_.stream.key;
+  const std::pair<const char*, std::string> texts[] = {
+      {"agent", setup_.request.agent},
+      {"route", setup_.request.route()},
+      {"peer", setup_.request.peer},
+      {"listener", setup_.request.listener},
+      {"transport", std::string(viewer_transport_name(setup_.transport))},
+      {"camera", key.camera},
+      {"stream", key.stream},
+      {"version", key.version}};
+  const auto ns = [](WallTime time) { return std::to_string(Nanos(time.time_since_epoch()).count()); };
+  std::string out = "{\"viewer\": " + std::to_string(setup_.viewer);
+  for (const auto& [name, text] : texts) out += std::string(", \"") + name + "\": \"" + text + "\"";
+  if (first_picture_delay_ >= Nanos{0}) {
+    out += ", \"first_unit_ns\": " + ns(first_unit_) + ", \"last_unit_ns\": " + ns(last_unit_);
+  }
+  return out + ", \"units\": " + std::to_string(units_sent_) + "}";
 }
 
 ViewerStats RtpSession::stats() {

@@ -118,6 +118,7 @@ class RtpSession final : public fanout::Subscriber, public DeliveryOwner, public
   void send_report();
   void arm_right_end();
   void emit(EventKind kind, std::string state, uint16_t code, std::string text);
+  std::string facts() const;
   MonoTime effective_arrival(const fanout::LogEntry& entry) const;
 
   // What every unit needs, then the rest.

@@ -26,6 +26,7 @@ struct Target {
   bool track = false;     // addressed by its control, "…/trackID=0"
   bool next_key = false;  // ?start=next-key
   std::string after;      // ?after=NAME of a listing, decoded
+  std::string ticket;     // ?ticket=…, as it is
 };
 // Errors: invalid_argument (no such track, broken escapes, unknown start). "*" gives an empty path.
 Result<Target> parse_target(std::string_view uri);
@@ -79,6 +80,8 @@ class RtspConnection final : private net::StreamHandler {
   void handle(const rtsp::Request& request);
   void dispatch(const rtsp::Request& request, rtsp::Method method);
   bool authenticated(const rtsp::Request& request, rtsp::Method method);
+  bool let_in_by_ticket(const rtsp::Request& request, const Target& target);
+  void refused_credentials(std::string what);
   void challenge(const rtsp::Request& request, bool stale);
   void describe(const rtsp::Request& request);
   void setup(const rtsp::Request& request);
@@ -119,7 +122,9 @@ class RtspConnection final : private net::StreamHandler {
 
   bool authenticated_ = false;  // agent_ proved itself on this connection
   std::string agent_;
-  uint64_t proven_at_ = 0;  // policy revision of that proof
+  uint64_t proven_at_ = 0;                      // policy revision of that proof
+  std::shared_ptr<const rtsp::Ticket> ticket_;  // the proof, where it was one
+  std::string ticket_path_;                     // what it was shown for
 
   // The request that is being answered elsewhere; no other is looked at meanwhile.
   std::optional<rtsp::Request> waiting_;

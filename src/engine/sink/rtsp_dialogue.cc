@@ -83,6 +83,7 @@ Result<Target> parse_target(std::string_view uri) {
     if (option.starts_with("after=") && !percent_decode(option.substr(6), target.after)) {
       return fail("a broken escape in the query");
     }
+    if (option.starts_with("ticket=")) target.ticket = option.substr(7);
     if (!option.starts_with("start=")) continue;  // other options are not ours to judge
     if (option == "start=next-key") {
       target.next_key = true;
@@ -102,7 +103,7 @@ rtsp::Response RtspConnection::make_response(const rtsp::Request& request, int s
 }
 
 ViewRequest RtspConnection::view_request(const Target& target) const {
-  return {listener_->policy().name, agent_, target.path, peer_.text(), shard_.index(), proven_at_};
+  return {listener_->policy().name, agent_, target.path, peer_.text(), shard_.index(), proven_at_, ticket_};
 }
 
 void RtspConnection::handle(const rtsp::Request& request) {
@@ -158,12 +159,22 @@ void RtspConnection::challenge(const rtsp::Request& request, bool stale) {
   answer(response);
 }
 
-// Digest, never Basic. Requests that only steer or keep alive a granted session are believed without a new proof on the
-// connection that has given one, and with an aged nonce, because players do not repeat them.
+// A ticket in the URL, or digest; never Basic. Requests that only steer or keep alive a granted session are believed
+// without a new proof on the connection that has given one, and with an aged nonce, because players do not repeat them.
 bool RtspConnection::authenticated(const rtsp::Request& request, Method method) {
+  const bool asks = method == Method::describe || method == Method::setup || asks_for_cameras(request);
+  const Result<Target> target = parse_target(request.uri);
+  if (asks && target.ok()) {
+    if (!target->ticket.empty()) return let_in_by_ticket(request, *target);
+    // Most players leave the query out of SETUP.
+    if (method == Method::setup && ticket_ && ticket_path_ == target->path) return true;
+    if (std::exchange(ticket_, nullptr)) {
+      authenticated_ = false;
+      agent_.clear();
+    }
+  }
   if (listener_->policy().access == policy::Access::open) return true;
-  const bool lenient =
-      authenticated_ && method != Method::describe && method != Method::setup && !asks_for_cameras(request);
+  const bool lenient = authenticated_ && !asks;
   const std::string_view header = request.headers.get("Authorization");
   if (header.empty()) {
     if (lenient) return true;
@@ -176,7 +187,6 @@ bool RtspConnection::authenticated(const rtsp::Request& request, Method method) 
   const uint64_t revision = shard_.provider().revision();
   if (given.ok() && given->scheme == rtsp::AuthScheme::digest) {
     const std::optional<rtsp::Secret> secret = shard_.provider().credential(given->user);
-    const Result<Target> target = parse_target(request.uri);
     const std::string base = target.ok() && target->track ? target->base : std::string();
     verdict = listener_->auth().verify(*given, request.method, request.uri, base, secret ? &*secret : nullptr,
                                        shard_.loop().clock().now_mono(), std::to_string(number_));
@@ -194,12 +204,36 @@ bool RtspConnection::authenticated(const rtsp::Request& request, Method method) 
     case rtsp::ServerAuth::Verdict::stale: challenge(request, true); return false;
     case rtsp::ServerAuth::Verdict::refused: break;
   }
-  shard_.shared().refused_authentication.fetch_add(1, std::memory_order_relaxed);
-  shard_.emit(EventKind::viewer_refused, "listener " + listener_->policy().name, "authentication",
-              static_cast<uint16_t>(Code::not_authorized), "wrong credentials from " + peer_.host_text());
-  if (++refusals_ >= kMaxRefusals) close_after_answer_ = true;
+  refused_credentials("wrong credentials from " + peer_.host_text());
   challenge(request, false);
   return false;
+}
+
+bool RtspConnection::let_in_by_ticket(const rtsp::Request& request, const Target& target) {
+  const uint64_t revision = shard_.provider().revision();
+  Result<std::shared_ptr<const rtsp::Ticket>> ticket = shard_.provider().ticket(target.ticket);
+  if (!ticket.ok()) {
+    refused_credentials(ticket.error().text() + "; from " + peer_.host_text());
+    rtsp::Response response = make_response(request, 403);
+    response.headers.add("Content-Type", "text/plain; charset=utf-8");
+    response.body = ticket.error().text() + "\r\n";
+    answer(response);
+    return false;
+  }
+  authenticated_ = true;
+  ticket_ = std::move(ticket).value();
+  ticket_path_ = target.path;
+  agent_ = ticket_->agent;
+  proven_at_ = revision;
+  granted();
+  return true;
+}
+
+void RtspConnection::refused_credentials(std::string what) {
+  shard_.shared().refused_authentication.fetch_add(1, std::memory_order_relaxed);
+  shard_.emit(EventKind::viewer_refused, "listener " + listener_->policy().name, "authentication",
+              static_cast<uint16_t>(Code::not_authorized), std::move(what));
+  if (++refusals_ >= kMaxRefusals) close_after_answer_ = true;
 }
 
 void RtspConnection::refuse(const rtsp::Request& request, const Error& error) {

@@ -15,6 +15,7 @@
 #include "media/event.h"
 #include "media/track.h"
 #include "rtsp/digest.h"
+#include "rtsp/ticket.h"
 
 namespace vigie::sink {
 
@@ -27,6 +28,10 @@ struct ViewRequest {
   size_t shard_index = 0;  // shard of the caller
   // StreamProvider::revision() when the agent last proved itself: a password changed since counts as a right ended.
   uint64_t proven_at = 0;
+  // What let the viewer in instead of a password; null: a password, or nothing on an open listener.
+  std::shared_ptr<const rtsp::Ticket> ticket;
+
+  std::string route() const { return ticket ? ticket->route : std::string(); }
 };
 
 // A granted view. While it lives the stream is held open (pulled on demand); dropping it lets go.
@@ -80,6 +85,9 @@ class StreamProvider {
   virtual Result<CameraPage> list(const ViewRequest& request, std::string_view after, size_t limit) = 0;
   // The password (or HA1) of a viewer's account for digest verification; nullopt = unknown user. Thread: any shard.
   virtual std::optional<rtsp::Secret> credential(const std::string& agent) = 0;
+  // What a ticket says, if it may still begin a session. Whether its right stands is asked with each view.
+  // Errors: not_authorized. Thread: any shard.
+  virtual Result<std::shared_ptr<const rtsp::Ticket>> ticket(std::string_view sealed) = 0;
   // Number of the policy in force; it only grows. Thread: any shard.
   virtual uint64_t revision() const { return 0; }
   // Hands an event up. Thread: any shard.

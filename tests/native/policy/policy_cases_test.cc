@@ -75,7 +75,7 @@ TEST(PolicyCases, TheBaseIsReadWhole) {
   ASSERT_EQ(snapshot.agents.size(), 2u);
   EXPECT_EQ(snapshot.agents[0], (AgentPolicy{.name = "post-1",
                                              .password = Secret("correct horse"),
-                                             .cameras = {"place"},
+                                             .cameras = {{"place", {}}},
                                              .until = WallTime{1'798'761'599s}}));
   EXPECT_TRUE(snapshot.agents[1].all_cameras);
   ASSERT_EQ(snapshot.cameras.size(), 3u);

@@ -32,8 +32,9 @@ class ViewingTest : public ::testing::Test {
   }
   Status asked(const sink::ViewRequest& request) { return viewing_.still_allowed(request, {"cam", "main"}); }
 
-  EventQueue events_{system_clock(), 16};
-  Viewing viewing_{system_clock(), events_, {}};
+  ManualClock clock_;
+  EventQueue events_{clock_, 16};
+  Viewing viewing_{clock_, events_, {}};
 };
 
 TEST_F(ViewingTest, AChangedPasswordEndsTheRightOfWhoCameWithTheOldOne) {
@@ -73,7 +74,7 @@ class ListingTest : public ViewingTest {
       listener.access = access;
       snapshot->listeners.push_back(listener);
     }
-    const auto agent = [&](const char* name, bool all, std::vector<std::string> cameras) {
+    const auto agent = [&](const char* name, bool all, std::vector<policy::ViewRight> cameras) {
       policy::AgentPolicy made;
       made.name = name;
       made.password = policy::Secret("word");
@@ -82,7 +83,7 @@ class ListingTest : public ViewingTest {
       snapshot->agents.push_back(made);
     };
     agent("chief", true, {});
-    agent("post", false, {"hidden", "place"});
+    agent("post", false, {{"bridge", WallTime(1s)}, {"hidden", {}}, {"place", {}}});
     agent("past", true, {});
     snapshot->agents.back().until = WallTime(1s);
     for (const char* name : {"place", "bridge", "hidden", "masked", "station"}) {
@@ -128,6 +129,15 @@ TEST_F(ListingTest, NamesWhatThisViewerMaySeeAndNothingElse) {
   EXPECT_FALSE(page.cameras[0].streams[0].codec);
 }
 
+TEST_F(ListingTest, ARightThatHasEndedIsNone) {
+  put_town_in_force();
+  const sink::ViewRequest post{.listener = "main", .agent = "post", .path = "", .peer = "", .proven_at = 9};
+  EXPECT_TRUE(viewing_.still_allowed(post, {"place", "main"}).ok());
+  EXPECT_FALSE(viewing_.still_allowed(post, {"bridge", "main"}).ok());
+  EXPECT_EQ(viewing_.right_ends(post, {"bridge", "main"}), WallTime(1s));
+  EXPECT_FALSE(viewing_.right_ends(post, {"place", "main"}));
+}
+
 TEST_F(ListingTest, RefusesWhoHasNoRight) {
   put_town_in_force();
   for (const char* agent : {"past", "nobody", ""}) {
@@ -148,6 +158,112 @@ TEST_F(ListingTest, PagesEndWhereTheLimitIs) {
   EXPECT_FALSE(list("chief", "main", "place", 1).value().more);
   EXPECT_FALSE(list("post", "main", "", 1).value().more) << "what comes behind is not for this agent";
   EXPECT_EQ(names(list("chief", "main", "hidden", 2)), (Names{"masked", "place"})) << "a name that is not there";
+}
+
+// A ticket's right, asked as for a session that plays.
+class TicketTest : public ListingTest {
+ protected:
+  static constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
+
+  void put_in_force(uint64_t revision, std::vector<policy::RoutePolicy> routes, std::string_view key = kKey) {
+    auto snapshot = make_ref<policy::PolicySnapshot>();
+    snapshot->revision = revision;
+    snapshot->tickets = {.key = policy::Secret(std::string(key)), .routes = std::move(routes)};
+    for (const auto privacy : {policy::Privacy::masked, policy::Privacy::withheld}) {
+      policy::CameraPolicy camera;
+      camera.name = privacy == policy::Privacy::masked ? "place" : "hidden";
+      camera.privacy = privacy;
+      camera.versions = {{.name = "police", .masks = {}}};
+      for (const char* name : {"main", "sub"}) {
+        policy::StreamPolicy stream;
+        stream.name = name;
+        camera.streams.push_back(stream);
+      }
+      snapshot->cameras.push_back(camera);
+    }
+    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr));
+  }
+  rtsp::Ticket ticket() const {
+    return {.route = "r1",
+            .revision = 7,
+            .open_by = clock_.now_wall() + 30s,
+            .until = clock_.now_wall() + 100s,
+            .agent = "nobody else knows",
+            .stream = {"place", "sub", "police"}};
+  }
+  static sink::ViewRequest request(const rtsp::Ticket& ticket) {
+    return {.listener = "gone",
+            .agent = ticket.agent,
+            .path = "",
+            .peer = "",
+            .ticket = std::make_shared<const rtsp::Ticket>(ticket)};
+  }
+  Status stands(const rtsp::Ticket& ticket, const StreamKey& key = {"place", "sub", "police"}) {
+    return viewing_.still_allowed(request(ticket), key);
+  }
+};
+
+TEST_F(TicketTest, StandsByItselfOnlyUnderThePolicyItWasDecidedBy) {
+  put_in_force(7, {});
+  EXPECT_TRUE(stands(ticket()).ok());
+  put_in_force(8, {});
+  EXPECT_FALSE(stands(ticket()).ok()) << "nobody decided it again";
+  put_in_force(8, {{"r1", {}}});
+  EXPECT_TRUE(stands(ticket()).ok());
+  put_in_force(8, {{"r0", {}}, {"r2", {}}});
+  EXPECT_FALSE(stands(ticket()).ok());
+  put_in_force(6, {});
+  EXPECT_FALSE(stands(ticket()).ok()) << "of a policy that this engine never had";
+  put_in_force(8, {{"r1", {}}}, "");
+  EXPECT_FALSE(stands(ticket()).ok()) << "no ticket counts any more";
+}
+
+TEST_F(TicketTest, IsForOneFormOfOneStream) {
+  put_in_force(7, {});
+  for (const StreamKey& other :
+       {StreamKey{"place", "main", "police"}, StreamKey{"place", "sub", ""}, StreamKey{"hidden", "sub", "police"}}) {
+    EXPECT_FALSE(stands(ticket(), other).ok()) << other.text();
+  }
+  rtsp::Ticket withheld = ticket();
+  withheld.stream.camera = "hidden";
+  const Status status = stands(withheld, withheld.stream);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, Code::withheld) << "a ticket is no decision about privacy";
+  EXPECT_FALSE(viewing_.list(request(ticket()), "", 9).ok()) << "nor lets anybody list cameras";
+}
+
+TEST_F(TicketTest, EndsAsItWasDecidedLast) {
+  const WallTime now = clock_.now_wall();
+  const StreamKey key = ticket().stream;
+  put_in_force(8, {{"r1", now + 50s}});
+  EXPECT_EQ(viewing_.right_ends(request(ticket()), key), now + 50s);
+  put_in_force(8, {{"r1", now + 500s}});
+  EXPECT_EQ(viewing_.right_ends(request(ticket()), key), now + 500s);
+  put_in_force(8, {{"r1", {}}});
+  EXPECT_FALSE(viewing_.right_ends(request(ticket()), key));
+  put_in_force(8, {{"r1", now}});
+  EXPECT_FALSE(stands(ticket()).ok());
+  put_in_force(7, {});
+  EXPECT_EQ(viewing_.right_ends(request(ticket()), key), now + 100s);
+  rtsp::Ticket over = ticket();
+  over.until = now;
+  EXPECT_FALSE(stands(over).ok());
+  put_in_force(8, {{"r1", now + 1s}});
+  EXPECT_TRUE(stands(over).ok()) << "it was given a longer end";
+}
+
+TEST_F(TicketTest, BeginsInTimeOrNotAtAll) {
+  put_in_force(7, {});
+  const auto opened = viewing_.ticket(rtsp::seal_ticket(ticket(), as_bytes(kKey)));
+  ASSERT_TRUE(opened.ok()) << opened.error().text();
+  EXPECT_EQ(**opened, ticket());
+  rtsp::Ticket late = ticket();
+  late.open_by = clock_.now_wall();
+  EXPECT_FALSE(viewing_.ticket(rtsp::seal_ticket(late, as_bytes(kKey))).ok());
+  EXPECT_TRUE(stands(late).ok()) << "what began in time goes on";
+  EXPECT_FALSE(viewing_.ticket(rtsp::seal_ticket(ticket(), as_bytes("another key of at least 32 chars"))).ok());
+  put_in_force(8, {}, "");
+  EXPECT_FALSE(viewing_.ticket(rtsp::seal_ticket(ticket(), ByteSpan())).ok()) << "no key is not a key";
 }
 
 }  // namespace

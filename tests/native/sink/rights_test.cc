@@ -110,6 +110,61 @@ TEST_F(Rights, BasicAndForeignNoncesAreRefused) {
   EXPECT_EQ(viewer.request("DESCRIBE", url("/cam"), proof)->status, 200);
 }
 
+TEST_F(Rights, ATicketLetsInWithoutAPassword) {
+  provider_.tickets["abc.def"] = {.route = "r1", .agent = "ops", .stream = {"cam", "main", ""}};
+  for (const bool setup_repeats_it : {false, true}) {
+    open_server({}, digest_listener());
+    publish(1);
+    provider_.requests.clear();
+    Client viewer = client();
+    auto described = viewer.request("DESCRIBE", url("/cam") + "?ticket=abc.def");
+    ASSERT_EQ(described->status, 200);
+    EXPECT_EQ(provider_.requests.at(0).agent, "ops");
+    EXPECT_EQ(provider_.requests.at(0).route(), "r1");
+    const std::string track = url("/cam") + "/trackID=0" + (setup_repeats_it ? "?ticket=abc.def" : "");
+    auto setup = viewer.request("SETUP", track, kTcp);
+    ASSERT_EQ(setup->status, 200);
+    const std::string session = "Session: " + std::string(setup->headers.get("Session")) + "\r\n";
+    EXPECT_EQ(viewer.request("PLAY", url("/cam"), session)->status, 200);
+    server_.reset();
+  }
+}
+
+TEST_F(Rights, ATicketCountsForNothingElse) {
+  provider_.tickets["abc.def"] = {.route = "r1", .agent = "ops", .stream = {"cam", "main", ""}};
+  provider_.passwords = {{"ops", "s3cret"}};
+  open_server({}, digest_listener());
+  publish(1);
+  Client viewer = client();
+  ASSERT_EQ(viewer.request("DESCRIBE", url("/cam") + "?ticket=abc.def")->status, 200);
+  EXPECT_EQ(viewer.request("SETUP", url("/other") + "/trackID=0", kTcp)->status, 401) << "another stream";
+  EXPECT_EQ(viewer.request("SETUP", url("/cam") + "/trackID=0", kTcp)->status, 401) << "the ticket was put away";
+  EXPECT_EQ(viewer.request("GET_PARAMETER", url(""), "Content-Type: text/parameters\r\nContent-Length: 0\r\n")->status,
+            401)
+      << "and so was the proof";
+}
+
+TEST_F(Rights, AnUnknownTicketIsRefusedAndCounted) {
+  for (const auto access : {policy::Access::digest, policy::Access::open}) {
+    policy::ListenerPolicy listener = digest_listener();
+    listener.access = access;
+    open_server({}, listener);
+    publish(1);
+    provider_.events.clear();
+    Client viewer = client();
+    auto answer = viewer.request("DESCRIBE", url("/cam") + "?ticket=abc.xyz");
+    EXPECT_EQ(answer->status, 403);
+    EXPECT_EQ(answer->body.find("xyz"), std::string::npos);
+    EXPECT_EQ(provider_.told(EventKind::viewer_refused).size(), 1u);
+    int asked = 1;
+    for (; asked < 40 && !viewer.ended(); ++asked) {
+      if (!viewer.request("DESCRIBE", url("/cam") + "?ticket=" + std::to_string(asked))) break;
+    }
+    EXPECT_LE(asked, 12) << "guessing ends the connection";
+    server_.reset();
+  }
+}
+
 TEST_F(Rights, GuessingEndsTheConnection) {
   provider_.passwords = {{"ops", "s3cret"}};
   open_server({}, digest_listener());

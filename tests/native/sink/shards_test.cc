@@ -30,6 +30,9 @@ class SharedProvider final : public StreamProvider {
   std::optional<WallTime> right_ends(const ViewRequest&, const StreamKey&) override { return std::nullopt; }
   Result<CameraPage> list(const ViewRequest&, std::string_view, size_t) override { return CameraPage{}; }
   std::optional<rtsp::Secret> credential(const std::string&) override { return std::nullopt; }
+  Result<std::shared_ptr<const rtsp::Ticket>> ticket(std::string_view) override {
+    return make_error(Code::not_authorized, "ticket", "unknown");
+  }
   void emit(Event) override {}
   std::array<int, 2> opened() {
     const std::lock_guard lock(mutex_);

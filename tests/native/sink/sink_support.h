@@ -55,6 +55,7 @@ class FakeProvider final : public StreamProvider {
   };
   std::map<std::string, Stream> streams;  // by path
   std::map<std::string, std::string> passwords;
+  std::map<std::string, rtsp::Ticket> tickets;  // by their sealed text
   std::optional<Error> no_longer_allowed;
   std::optional<WallTime> ends;
   uint64_t policy_revision = 0;
@@ -72,6 +73,11 @@ class FakeProvider final : public StreamProvider {
   std::optional<WallTime> right_ends(const ViewRequest&, const StreamKey&) override { return ends; }
   Result<CameraPage> list(const ViewRequest& request, std::string_view after, size_t limit) override;
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
+  Result<std::shared_ptr<const rtsp::Ticket>> ticket(std::string_view sealed) override {
+    const auto found = tickets.find(std::string(sealed));
+    if (found == tickets.end()) return make_error(Code::not_authorized, "ticket", "unknown");
+    return std::make_shared<const rtsp::Ticket>(found->second);
+  }
   uint64_t revision() const override { return policy_revision; }
   void emit(Event event) override { events.push_back(std::move(event)); }
   void answer_late();

@@ -48,13 +48,12 @@ def test_rights_begin_and_end_by_the_clock(town: Callable[..., Path]) -> None:
         clock.now = ns_of(datetime.fromisoformat(text))
         if policy.until_next_change_s() == 0:
             running._renew_rights(policy)
-        found: list[str] = engine.snapshots[-1]["agents"][0]["cameras"]
-        return found
+        return [camera for group in engine.snapshots[-1]["agents"][0].get("ending", []) for camera in group["cameras"]]
 
     with running._sites:
         clock.now = ns_of(datetime.fromisoformat("2026-06-01T18:00:00+02:00"))
         assert running._apply(policy) == 0
-        assert engine.snapshots[-1]["agents"][0]["until"] == "2026-06-01T17:00:00.000000Z"
+        assert engine.snapshots[-1]["agents"][0]["ending"][0]["until"] == "2026-06-01T17:00:00.000000Z"
         assert policy.until_next_change_s() == 60  # at most: the clock may be set
         assert cameras_at("2026-06-01T18:59:59.5+02:00") == ["hall"]
         assert policy.until_next_change_s() == pytest.approx(0.5)

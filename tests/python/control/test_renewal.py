@@ -31,7 +31,10 @@ class Engine:
 
     @property
     def cameras(self) -> dict[str, list[str]]:
-        return {item["name"]: item["cameras"] for item in self.snapshots[-1]["agents"]}
+        return {
+            item["name"]: item["cameras"] + [name for group in item.get("ending", []) for name in group["cameras"]]
+            for item in self.snapshots[-1]["agents"]
+        }
 
 
 def ns(text: str) -> int:

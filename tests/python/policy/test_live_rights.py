@@ -51,8 +51,9 @@ def test_rights_and_their_end_are_in_the_snapshot() -> None:
     assert entry(compiled, "lea") == {
         "name": "lea",
         "password": "s3cret",
-        "cameras": ["a-street", "a-ticket", "a-hall"],
-        "until": "2026-06-01T17:00:00.000000Z",
+        "cameras": [],
+        "ending": [{"until": "2026-06-01T17:00:00.000000Z", "cameras": ["a-street", "a-ticket", "a-hall"]}],
+        "until": "2027-12-31T23:00:00.000000Z",
     }
     assert compiled.next_change_ns == ns("2026-06-01T19:00:00+02:00")
     # Who has no password does not sign in to the engine.
@@ -65,21 +66,23 @@ def test_at_the_next_change_the_rights_are_others() -> None:
     assert entry(evening, "lea") == {"name": "lea", "password": "s3cret", "cameras": []}
     assert evening.next_change_ns == ns("2026-06-02T07:00:00+02:00")
     morning = compile_snapshot(TOWN, 3, previous=evening, at=evening.next_change_ns)
-    assert len(entry(morning, "lea")["cameras"]) == 3
+    assert len(entry(morning, "lea")["ending"][0]["cameras"]) == 3
 
 
 def test_without_an_instant_nobody_has_a_right() -> None:
     assert entry(compile_snapshot(TOWN, 1), "lea") == {"name": "lea", "password": "s3cret", "cameras": []}
 
 
-def test_one_end_an_agent_is_the_earliest_of_all() -> None:
+def test_every_camera_has_its_own_end() -> None:
     hall = convention("hall", cameras={"regime": "building"}, windows=["24/7"])
     street = convention(cameras={"regime": "street"}, windows=["Mo 12:00-12:30"])
     compiled = compile_snapshot(town_of(HERE, *CITY, LEA, hall, street), 1, at=ns(NOON))
-    assert entry(compiled, "lea")["until"] == "2026-06-01T10:30:00.000000Z"
+    assert entry(compiled, "lea")["ending"] == [
+        {"until": "2026-06-01T10:30:00.000000Z", "cameras": ["a-street", "a-ticket"]},
+        {"until": "2026-12-31T23:00:00.000000Z", "cameras": ["a-hall"]},
+    ]
     later = compile_snapshot(town_of(HERE, *CITY, LEA, hall, street), 2, previous=compiled, at=compiled.next_change_ns)
-    assert entry(later, "lea")["cameras"] == ["a-hall"]
-    assert entry(later, "lea")["until"] == "2026-12-31T23:00:00.000000Z"
+    assert entry(later, "lea")["ending"] == [{"until": "2026-12-31T23:00:00.000000Z", "cameras": ["a-hall"]}]
 
 
 def test_all_cameras_are_not_all_where_owners_are() -> None:
@@ -112,7 +115,7 @@ def test_cameras_of_a_site_are_their_owners() -> None:
     offered = Inventory("box", (OfferedCamera("t1", streams=(OfferedStream("main", "rtsp://10.0.0.9/1"),)),))
     town = town_of(HERE, *CITY, site, rob)
     compiled = compile_snapshot(town, 1, inventories={"hall": offered}, at=ns(NOON))
-    assert entry(compiled, "rob")["cameras"] == ["rail-hall", "hall.t1"]
+    assert [group["cameras"] for group in entry(compiled, "rob")["ending"]] == [["rail-hall", "hall.t1"]]
 
 
 @pytest.mark.parametrize("kind", ["Convention", "Agent", "Authorisation", "Organisation"])
