@@ -19,7 +19,6 @@ the child must not use an engine of its parent: it gets WrongProcessError.
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -27,6 +26,7 @@ from vigie import _core, _views
 from vigie._aio import readable
 from vigie._views import Unit
 from vigie.errors import ClosedError, InvalidArgumentError
+from vigie.events import Event
 from vigie.taps import FrameLease, FrameTap, Snapshot
 
 __all__ = ["Engine", "Event", "FrameLease", "FrameTap", "Snapshot", "Subscription", "Unit"]
@@ -35,37 +35,6 @@ _CODECS = {"H264": 1, "H265": 2, "JPEG": 3}
 _DOUBTS = {"unknown": 1, "reboot": 2, "homing": 3, "e-flip": 4, "digital-zoom": 5, "bounds-changed": 6}
 # Waits inside the core are cut into pieces, so that Ctrl-C reaches the main thread.
 _SLICE_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened, by value.
-
-    `kind`: stream_state, stream_track, stream_fault, viewer_opened, viewer_closed, viewer_dropped, viewer_refused,
-    policy_applied, listener_state, engine_warning, privacy_state, scene_reference, scene_alarm, lane_overload,
-    viewer_playing (its first picture).
-    `object`: "camera/stream", "listener NAME", "viewer N camera/stream". `state`: the new one where the kind has one.
-    `code`: 0, or the number of the error (vigie.errors.BY_CODE).
-    `merged`: equal events of the same second folded into this one. A hole in `seq`: events were lost, nobody pulled.
-    `facts`: of viewer_opened, viewer_playing and viewer_closed: `viewer` (its number), `agent` ("" on an open listener),
-    `route`, `peer`, `listener`, `transport`, `camera`, `stream`, `version`, `units`, and once there was one
-    `first_unit_ns` and `last_unit_ns`, the capture times of the first and last unit that it was sent.
-    """
-
-    seq: int
-    time_ns: int
-    kind: str
-    object: str
-    state: str
-    code: int
-    text: str
-    merged: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, native: tuple[int, int, str, str, str, int, str, int, str]) -> Self:
-        """From what the core hands over."""
-        return cls(*native[:-1], json.loads(native[-1]) if native[-1] else {})
 
 
 class Subscription:

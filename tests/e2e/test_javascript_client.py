@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import vigie
+from python.processes.ending import kill_processes
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "javascript"
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
@@ -96,16 +97,21 @@ def run() -> Iterator[Callable[..., Lines]]:
 
 
 @pytest.fixture
-def serve(run: Callable[..., Lines], tmp_path: Path) -> Callable[..., Lines]:
+def serve(run: Callable[..., Lines], tmp_path: Path) -> Iterator[Callable[..., Lines]]:
     paths = [str(Path(vigie.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    started: list[Lines] = []
 
     def start(*more: str) -> Lines:
         running = run(sys.executable, "-m", "vigie", "serve", "--state", tmp_path / "state", *more, env=environ)
+        started.append(running)
         running.wait(lambda line: "control at" in line)
         return running
 
-    return start
+    yield start
+    for process in started:
+        process.end()
+    kill_processes(tmp_path / "state")
 
 
 def test_applies_follows_and_survives_a_restart(
@@ -126,8 +132,8 @@ def test_applies_follows_and_survives_a_restart(
     assert refused["code"] == 202
     assert (refused["problems"][0]["file"], refused["problems"][0]["line"]) == (str(file), 3)
     before = len(client.lines)
-    service.process.kill()
-    service.process.wait()
+    service.end()
+    kill_processes(tmp_path / "state")
     file.write_text(camera("c"))
     client.tell(file)  # while nobody is there: it is sent until somebody answers
     serve()

@@ -16,7 +16,7 @@ from vigie.cli.large_pages import start_anew_if_worthwhile
 
 def main() -> None:
     """The entry point of the `vigie` command."""
-    if sys.argv[1:2] == ["serve"]:
+    if sys.argv[1:2] == ["serve"] and not any(word.partition("=")[0] == "--state" for word in sys.argv):
         start_anew_if_worthwhile()
     from vigie.cli.app import run
 

@@ -69,25 +69,29 @@ def serve(
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="A table of the cameras that is kept current.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Events and figures as one JSON object a line.")] = False,
+    http: Annotated[
+        str | None, typer.Option(help="Where /health and /metrics are, such as 127.0.0.1:9464.", show_default=False)
+    ] = None,
 ) -> None:
     """Takes the cameras in and serves viewers, until SIGTERM or Ctrl-C. SIGHUP reads the files again.
 
     A reload touches only what changed; with any mistake in the files the running policy stays. With --state the objects
-    are kept there, and files that are given are applied at the start and on SIGHUP.
+    are kept there, files that are given are applied at the start and on SIGHUP, and engine and control are processes
+    of their own: when one dies, the others go on and it is started again.
     """
     from vigie.cli import configuration
     from vigie.cli.service import Options, Service, serve_from_state
 
     if not files and (check or state is None):
         raise typer.BadParameter("missing; right would be a YAML file, or --state DIR", param_hint="--file")
-    if state is None and (control or figures):
+    if state is None and (control or figures or http):
         raise typer.BadParameter("without --state; right would be --state DIR", param_hint="--control")
     if check:
         raise typer.Exit(configuration.check(files or [], server))
     cpus = _cpus(pin)
     options = Options(files or [], server, shards, cpus, stats_interval, live, as_json)
     if state is not None:
-        raise typer.Exit(serve_from_state(options, state, control or [], figures))
+        raise typer.Exit(serve_from_state(options, state, control or [], figures, http))
     raise typer.Exit(Service(options).run())
 
 

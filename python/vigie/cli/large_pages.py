@@ -2,7 +2,8 @@
 
 With hundreds of cameras hardly anything that a picture needs is still in the processor's caches when the next one
 comes, and finding a page costs as much as fetching what is in it. The C library takes its memory in large pages only
-when told so by an environment variable before it starts; so the command starts itself anew, once.
+when told so by an environment variable before it starts; so the command starts itself anew, once. With `--state` the
+engine is a process of its own, and gets the variable alone.
 """
 
 import os
@@ -30,17 +31,21 @@ def worthwhile(environment: Mapping[str, str], modes: str, libc: str) -> bool:
     return (int(version[1]), int(version[2])) >= _FIRST_GLIBC and re.search(r"\[(always|madvise)\]", modes) is not None
 
 
-def start_anew_if_worthwhile() -> None:
-    """Replaces this process by the same command with the variable set; returns where that would change nothing."""
+def variables() -> dict[str, str]:
+    """What a child needs in its environment to have large pages; empty where that would change nothing."""
     try:
         modes = _MODES.read_text(encoding="ascii")
         libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (OSError, ValueError):
+        return {}
+    return {VARIABLE: TUNABLES} if worthwhile(os.environ, modes, libc) else {}
+
+
+def start_anew_if_worthwhile() -> None:
+    """Replaces this process by the same command with the variable set; returns where that would change nothing."""
+    if not (needed := variables()):
         return
-    if not worthwhile(os.environ, modes, libc):
-        return
-    environment = {**os.environ, VARIABLE: TUNABLES}
     try:
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **needed})
     except OSError:
         return  # it runs as well without

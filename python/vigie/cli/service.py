@@ -1,4 +1,4 @@
-"""`vigie serve -f`: one engine in this process, driven by files and signals (with `--state`: `control/agent.py`)."""
+"""`vigie serve -f`: one engine in this process, driven by files and signals (with `--state`: `vigie.processes`)."""
 
 import os
 import select
@@ -13,10 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from vigie.cli import configuration
+from vigie.cli import configuration, large_pages
 from vigie.cli.output import Output
 from vigie.cli.sites import Sites, take_over_sites
-from vigie.cli.sources import read_sources
 from vigie.control.in_force import InForce, refusal_lines
 from vigie.errors import Error, PolicyFieldError
 from vigie.policy import Compiled, ConfigurationError, Problem, load_town
@@ -178,14 +177,19 @@ class _Signals(AbstractContextManager[int]):
         self._write.close()
 
 
-def serve_from_state(options: Options, folder: Path, endpoints: Sequence[str], figures: str) -> int:
+def serve_from_state(options: Options, folder: Path, endpoints: Sequence[str], figures: str, http: str | None) -> int:
     """`vigie serve --state`; the exit code."""
-    try:
-        from vigie.control import agent
-    except ImportError as error:
-        print(f"error: not built or not installed: {error}", file=sys.stderr)
-        return 1
+    from vigie.processes import supervisor, web
+
     out = Output(as_json=options.as_json, live=options.live, stats_interval_s=options.stats_interval_s)
-    files = (lambda: read_sources(options.files)) if options.files else None
-    wanted = agent.Options(folder, endpoints, figures, options.server, options.shards, options.cpus, files)
-    return agent.serve_state(wanted, out, Sites(out.tell), take_over_sites)
+    wanted = supervisor.Options(
+        folder=folder,
+        endpoints=endpoints,
+        figures=figures,
+        server=options.server,
+        shards=options.shards,
+        cpus=options.cpus,
+        files=options.files,
+        engine_environment=large_pages.variables(),
+    )
+    return supervisor.Supervisor(wanted, out, None if http is None else web.server(http)).run()

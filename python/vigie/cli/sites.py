@@ -1,13 +1,12 @@
 """What `vigie serve` knows of its sites: who is asked, which inventories are in force, how old they are."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from vigie.control.in_force import InForce, refusal_lines
+from vigie.control.in_force import InForce, refusal_lines, taken_of_sites
 from vigie.errors import Error
 from vigie.policy import Compiled, Inventory, Town
 from vigie.site.partner import Ask, Partner, list_cameras, make_partner
@@ -67,6 +66,16 @@ class Sites:
             site.partner = partner
             self._sites[partner.name] = site
         self._watch.set_partners([site.partner for site in self._sites.values()])
+
+    def remember(
+        self, inventories: Mapping[str, Inventory], taken: Mapping[str, int], ages_s: Mapping[str, float]
+    ) -> None:
+        """What a process before this one was told, and is in force: it stands until the partners answer anew."""
+        for name, inventory in inventories.items():
+            site = self._sites[name]
+            if site.inventory is None:
+                site.inventory, site.taken = inventory, taken.get(name, 0)
+                site.listed_at = time.monotonic() - ages_s.get(name, 0.0)
 
     def hear(self) -> dict[str, Inventory]:
         """Inventories that differ from those in force. Failures are told, each once, and change nothing."""
@@ -156,8 +165,6 @@ def _take_over(
         compiled = policy.put(policy.town, {**sites.inventories(policy.town), **changed})
     except Error as error:
         return "; ".join(refusal_lines(error))
-    names = [camera["name"] for camera in compiled.snapshot["cameras"]]
-    taken = Counter(name.partition(".")[0] for name in names if "." in name)
-    sites.adopt(changed, taken)
-    say(f"revision {policy.revision}: {len(names)} cameras, those of sites included")
+    sites.adopt(changed, taken_of_sites(compiled))
+    say(f"revision {policy.revision}: {len(compiled.snapshot['cameras'])} cameras, those of sites included")
     return None

@@ -17,6 +17,7 @@ from vigie.control.proposals import Source
 from vigie.control.store import Applied, Command, Store, Stored
 from vigie.control.wire import MAX_DEPTH, pack, unpack
 from vigie.errors import (
+    ConnectionLostError,
     ControlLateError,
     ControlRefusedError,
     InvalidArgumentError,
@@ -186,7 +187,10 @@ class Handlers:
         Events since then come to whoever asks for pages; with thousands of cameras the figures take long to make.
         """
         if first or self._figures is None:
-            self._figures = (await self._in_worker(self._engine.stats)).get("cameras", {})
+            try:
+                self._figures = (await self._in_worker(self._engine.stats)).get("cameras", {})
+            except ConnectionLostError:  # no engine: what is stored can be read all the same
+                return {}
         return self._figures
 
     async def _apply(self, call: Call) -> ops.Message:
@@ -336,7 +340,10 @@ class Handlers:
     def _state_of(self, camera: str, stream: str) -> str:
         if not camera:
             return ""
-        streams = self._engine.stats().get("cameras", {}).get(camera, {}).get("streams", {})
+        try:
+            streams = self._engine.stats().get("cameras", {}).get(camera, {}).get("streams", {})
+        except ConnectionLostError:
+            return ""
         if not streams or (stream and stream not in streams):
             return ""
         chosen = stream or next(iter(streams))

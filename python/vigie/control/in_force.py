@@ -3,7 +3,9 @@
 Used by `vigie serve` with files alone, and by `agent.py` for a state. Thread: one at a time.
 """
 
+import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -44,6 +46,8 @@ class InForce:
         """
         self.town: Town | None = None
         self.compiled: Compiled | None = None
+        self.inventories: Mapping[str, Inventory] = {}  # of the sites: what was given to the engine last
+        self._held: Compiled | None = None  # what an engine had in force when it was attached, as far as masks go
         self._engine = engine
         self._server = server
         self._before = before or InForceNumbers(0)
@@ -69,9 +73,9 @@ class InForce:
 
     def compile(self, town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
         """The snapshot that `put` would apply. Raises: ConfigurationError."""
-        previous = self.compiled or _remembered(self._before)
+        previous = self.compiled or self._held or _remembered(self._before)
         compiled = compile_snapshot(town, self.revision + 1, self._server, inventories, previous, self._now_ns())
-        if self.compiled is None:  # the engine has nothing to compare with
+        if self.compiled is None and self._held is None:  # the engine has nothing to compare with
             shrunk = list(_shrunk(self._before, compiled))
             if shrunk:
                 raise ConfigurationError(shrunk)
@@ -80,15 +84,43 @@ class InForce:
     def put(self, town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
         """Puts a town in force. Raises: ConfigurationError, Error (an address is taken); nothing has changed then."""
         compiled = self.compile(town, inventories)
+        before, self.inventories = self.inventories, inventories
         try:
             self.revision = self._engine.apply(compiled.snapshot)
         except PolicyFieldError as error:
+            self.inventories = before
             problem = compiled.problem(error.where, error.what)
             if problem is None:
                 raise
             raise ConfigurationError([problem]) from None
+        except Error:
+            self.inventories = before
+            raise
         self._keep(town, compiled)
         return compiled
+
+    def attach(self, revision: int, snapshot: Mapping[str, Any] | None, stored: InForceNumbers) -> None:
+        """Another engine is there, or the same one again, with a snapshot in force (None: with nothing).
+
+        `stored`: what was in force by the last revision that is on the disk. Numbers go on from the greatest of all.
+        """
+        self.revision = max(self.revision, revision, stored.revision)
+        self._before = InForceNumbers(self.revision, stored.mask_sets)
+        self.compiled = None
+        self._held = None if snapshot is None else _with_masks(snapshot)
+
+    def takes_up(self, town: Town, inventories: Mapping[str, Inventory], snapshot: Mapping[str, Any]) -> bool:
+        """Whether the town is what the engine has in force already (its `snapshot`): then it is known to be, and the
+        engine is not asked. Raises: ConfigurationError.
+        """
+        compiled = self.compile(town, inventories)
+        number = int(snapshot["revision"])
+        if json.loads(json.dumps({**compiled.snapshot, "revision": number})) != snapshot:
+            return False
+        compiled.snapshot["revision"] = number
+        self.inventories = inventories
+        self._keep(town, compiled)
+        return True
 
     def until_next_change_s(self) -> float:
         """Seconds until a right begins or ends, and `renew` is due; at most a minute: the clock may be set."""
@@ -117,13 +149,20 @@ class InForce:
             for masks in sets:
                 if masks is not None and not masks["removal_reason"].strip():
                     masks["removal_reason"] = _TAKEN_BACK
+        self.inventories = inventories
         self.revision = self._engine.apply(compiled.snapshot)
         self._keep(town, compiled)
 
     def _keep(self, town: Town, compiled: Compiled) -> None:
-        self.town, self.compiled = town, compiled
+        self.town, self.compiled, self._held = town, compiled, None
         self._not_before_ns = 0
         self._on_put()
+
+
+def taken_of_sites(compiled: Compiled) -> Counter[str]:
+    """How many cameras each site has become."""
+    names = [camera["name"] for camera in compiled.snapshot["cameras"]]
+    return Counter(name.partition(".")[0] for name in names if "." in name)
 
 
 def refusal_lines(error: Error) -> list[str]:
@@ -131,6 +170,12 @@ def refusal_lines(error: Error) -> list[str]:
     if isinstance(error, ConfigurationError):
         return [f"error: {problem}" for problem in error.problems]
     return [f"error: {error}"]
+
+
+def _with_masks(snapshot: Mapping[str, Any]) -> Compiled:
+    """Of a snapshot whose objects are not known: what numbers of mask sets are counted on from."""
+    cameras = [camera for camera in snapshot["cameras"] if "masks" in camera or "versions" in camera]
+    return Compiled({"cameras": cameras}, {})
 
 
 def _remembered(before: InForceNumbers) -> Compiled | None:

@@ -6,14 +6,12 @@ without names. A client cannot keep another waiting: each has a bounded queue, a
 """
 
 import asyncio
-import os
 import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import zmq
@@ -23,6 +21,7 @@ from pydantic import ValidationError
 from vigie.control import wire
 from vigie.control.handlers import Call, Handlers, problem_values
 from vigie.control.keys import Keys, Pair
+from vigie.control.local_socket import bind_local, bind_private
 from vigie.control.ops import OPS, Message, Still
 from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
 from vigie.control.peers import Peer
@@ -112,6 +111,11 @@ class Service:
         self._pub = self._socket(zmq.PUB, endpoint, keys, pair)
         return endpoint_of(self._pub)
 
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._peers)
+
     def start(self) -> None:
         """Begins to answer."""
         for router in self._routers:
@@ -181,24 +185,17 @@ class Service:
         socket.setsockopt(zmq.LINGER, 200)
         socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
-        local = endpoint.startswith("ipc://")
+        if endpoint.startswith("ipc://"):
+            bind_local(socket, endpoint)
+            return socket
         try:
-            if local:
-                # Deprecated in libzmq, but the one way to have the kernel say who the peer is.
-                socket.setsockopt(zmq.IPC_FILTER_UID, os.getuid())
-                _clear_place(endpoint)
-            elif keys is None or pair is None:
+            if keys is None or pair is None:
                 raise BindFailedError("without keys; right would be ipc://, or tcp:// with CURVE", endpoint)
-            else:
-                self._authenticate(keys)
-                socket.curve_server = True
-                socket.curve_secretkey = pair.secret.encode()
-                socket.zap_domain = DOMAIN.encode()
-            mask = os.umask(0o077)
-            try:
-                socket.bind(endpoint)
-            finally:
-                os.umask(mask)
+            self._authenticate(keys)
+            socket.curve_server = True
+            socket.curve_secretkey = pair.secret.encode()
+            socket.zap_domain = DOMAIN.encode()
+            bind_private(socket, endpoint)
         except zmq.ZMQError as error:
             socket.close(linger=0)
             raise BindFailedError(str(error), endpoint) from None
@@ -423,17 +420,6 @@ def new_epoch() -> str:
 
 def _key(party: Party, message_id: bytes) -> tuple[str, bytes]:
     return party.tag, message_id
-
-
-def _clear_place(endpoint: str) -> None:
-    """Takes away a socket that a killed process left. Raises: BindFailedError (too long, not a socket)."""
-    path = Path(endpoint.removeprefix("ipc://"))
-    if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
-        raise BindFailedError(f"longer than {zmq.IPC_PATH_MAX_LEN} bytes; right would be a shorter --control", endpoint)
-    if path.is_socket():
-        path.unlink()
-    elif path.exists():
-        raise BindFailedError("something that is no socket stands there", endpoint)
 
 
 def _refusal(message_id: bytes, error: Error, rev: int) -> Reply:

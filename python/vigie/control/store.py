@@ -135,7 +135,7 @@ class Store:
         self._journal: JournalSink = journal or NoJournal()
         self._environ = os.environ if environ is None else environ
         self._now_ns = now_ns
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the gate asks while a change is at work
         self._hold = hold_folder(folder)
         try:
             self._db = open_database(folder)
@@ -152,6 +152,11 @@ class Store:
     def state(self) -> State:
         """What is in force."""
         return self._state
+
+    @property
+    def rev(self) -> int:
+        """The revision in force."""
+        return self._state.rev
 
     def body(self, kind: str, name: str) -> Body | None:
         """An object in force as it was applied, or None."""
@@ -175,8 +180,12 @@ class Store:
 
     def keep_engine_numbers(self, numbers: InForceNumbers) -> None:
         """Notes what the engine was told without a change of objects. Raises: StateUnwritableError."""
-        with self._lock, transaction(self._db):
-            self._note_numbers(numbers)
+        with self._lock:
+            if self._db.in_transaction:  # of a change at work, which is for later than these numbers
+                self._note_numbers(numbers)
+                return
+            with transaction(self._db):
+                self._note_numbers(numbers)
 
     def apply(
         self,

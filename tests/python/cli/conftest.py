@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import vigie
+from python.processes.ending import kill_processes
 
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 
@@ -39,6 +40,9 @@ class Command:
         paths = [str(Path(vigie.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
         self.lines: list[str] = []
+        # Of a `serve --state`, whose other processes outlive it.
+        at = arguments.index("--state") + 1 if arguments[:1] == ["serve"] and "--state" in arguments else 0
+        self.state = Path(arguments[at]) if at else None
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vigie", *arguments],
             stdin=subprocess.DEVNULL,
@@ -73,6 +77,13 @@ class Command:
         self._thread.join(5)
         return code
 
+    def kill_all(self) -> None:
+        """kill -9 of all processes of its state folder at once, as when the machine goes down."""
+        assert self.state is not None
+        self.process.kill()
+        kill_processes(self.state)
+        self.wait_end()
+
     def text(self) -> str:
         """All it has printed."""
         return "\n".join(self.lines)
@@ -93,6 +104,8 @@ def vigie_command() -> Iterator[Callable[..., Command]]:
         if command.process.poll() is None:
             command.process.kill()
             command.process.wait()
+    for folder in {folder for command in started if (folder := command.state) is not None}:
+        kill_processes(folder)
 
 
 @pytest.fixture

@@ -71,8 +71,7 @@ def test_apply_reaches_the_engine_and_survives_kill(vigie_command: Start, vigie:
     port = port_of(running)
     withheld, absent = describes(port, "a"), describes(port, "nobody")
     assert withheld != absent, "the camera is not in the engine"
-    running.process.send_signal(signal.SIGKILL)
-    running.wait_end()
+    running.kill_all()
     again = started(vigie_command, state)
     again.wait_line("state at revision 1, 3 objects")
     assert describes(port_of(again), "a") == withheld
@@ -91,8 +90,7 @@ def test_the_journal_of_a_session_holds(vigie_command: Start, vigie: Any, town: 
     running = started(vigie_command, state)
     assert vigie("apply", "-f", town(SERVER, camera("a")))[0] == 0
     assert vigie("rollback", "99")[0] == 1
-    running.process.send_signal(signal.SIGKILL)
-    running.wait_end()
+    running.kill_all()
     again = started(vigie_command, state)
     assert vigie("delete", "Camera/a")[0] == 0
     again.process.terminate()
@@ -129,8 +127,7 @@ def test_masks_do_not_shrink_over_a_restart(vigie_command: Start, vigie: Any, to
     running = started(vigie_command, state)
     file = town(SERVER, camera("a", "privacy: masked, "), masks(0.5), agent("given"))
     assert vigie("apply", "-f", file)[0] == 0
-    running.process.kill()
-    running.wait_end()
+    running.kill_all()
     # The secret is gone: the state cannot be used, and the engine knows no mask to compare with.
     (state / "secrets.json").unlink()
     running = started(vigie_command, state)
@@ -209,8 +206,7 @@ def test_events_are_followed_over_a_restart(vigie_command: Start, vigie: Any, to
     following.wait_line("Camera/a: main waiting")
     assert vigie("apply", "-f", town(camera("b")))[0] == 0
     following.wait_line("object_created  Camera/b: revision 2")
-    running.process.kill()
-    running.wait_end()
+    running.kill_all()
     started(vigie_command, state)
     following.wait_line("revision 2, 3 objects")
     assert vigie("apply", "-f", town(camera("c")))[0] == 0
@@ -275,8 +271,7 @@ def test_kill_under_load_loses_no_acknowledged_revision(vigie_command: Start, to
                     acknowledged = client.apply(yaml=[ops.YamlSource(text=text)], timeout_s=2).rev
                 except ControlUnavailableError:
                     break
-            running.process.kill()
-            running.wait_end()
+            running.kill_all()
         started(vigie_command, state)
         rev = client.call("ping", {}).rev
         (found,) = client.get(ops.ObjectsGet(kind="Camera", name="a"))

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from vigie.control import plane
+from vigie.control.engine_link import Attached
 from vigie.control.state_journal import open_journal
 from vigie.control.store import Command, Store
 from vigie.policy.windows import ns_of
@@ -16,7 +16,22 @@ from .conftest import LOCAL, yaml
 from .test_renewal import Engine
 from .test_rule_rights import CITY
 
-agent = pytest.importorskip("vigie.control.agent")
+
+class Link:
+    """An engine that is there, and remembers."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+
+    def attached(self, wait_s: float) -> Attached:
+        return Attached("session", "instance", 0, b"", b"", 0)
+
+    def use(self, session: str) -> None: ...
+
+    def apply(self, snapshot: Mapping[str, Any], note: bytes = b"") -> int:
+        return self.engine.apply(snapshot)
+
+    def close(self) -> None: ...
 
 
 class NoSites:
@@ -26,6 +41,9 @@ class NoSites:
         return {}
 
     def put_in_force(self, town: Any) -> None: ...
+
+    def figures(self) -> dict[str, Any]:
+        return {}
 
 
 class Quiet:
@@ -37,11 +55,12 @@ class Quiet:
 
 
 def test_a_right_that_ends_is_taken_from_the_engine(tmp_path: Path) -> None:
-    folder, engine = tmp_path / "state", Engine()
-    options = agent.Options(folder)
+    folder, link = tmp_path / "state", Link()
+    engine = link.engine
+    options = plane.Options(folder, "")
 
     async def session(store: Store, journal: Any) -> None:
-        served = agent._Agent(options, Quiet(), NoSites(), store, journal, engine, lambda *_: None)
+        served = plane.Plane(options, Quiet(), NoSites(), store, journal, lambda *_: None, link)
         served._loop = asyncio.get_running_loop()
         now = ns_of(datetime.fromisoformat("2026-06-01T18:59:59+02:00"))
         served._policy._now_ns = lambda: now

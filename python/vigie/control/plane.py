@@ -1,0 +1,387 @@
+"""The control process: the state, the rules, the journal, the ZeroMQ service, the partners of sites. The engine is
+another process, seen through an `EngineLink`; each revision reaches it before it counts.
+
+Threads: the event loop (sockets, events, signals) and one writer, in which everything that changes the engine's policy
+runs, one after another: applies, and what partners of sites have told.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from vigie.control.engine_gate import EngineGate, Sites
+from vigie.control.engine_link import Attached, EngineLink
+from vigie.control.handlers import Handlers
+from vigie.control.in_force import InForce, refusal_lines
+from vigie.control.keys import Keys, server_pair
+from vigie.control.parties import LOCAL, TownRights
+from vigie.control.proposals import Source
+from vigie.control.service import Service, new_epoch
+from vigie.control.state_journal import StateJournal, open_journal
+from vigie.control.store import Command, Store
+from vigie.errors import ConnectionLostError, Error
+from vigie.events import Event
+from vigie.journal import Journal
+from vigie.policy import Compiled, Town
+
+SOCKET = "control.sock"
+FIGURES = "figures.sock"
+FIGURES_S = 1.0
+ENGINE_START_S = 10.0
+SHUT_DOWN_S = 10.0
+_NO_TOWN = Town([], [], [])
+# Puts in force what partners have told; None where nothing came of it.
+TakeOver = Callable[[InForce, Any, Callable[[str], None]], Compiled | None]
+
+
+class Output(Protocol):
+    """Where the control process says what happens. Thread: any."""
+
+    def say(self, text: str) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def figures(self, stats: dict[str, Any], sites: dict[str, Any]) -> None: ...
+
+    def ready(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """`read_files`: what is applied on SIGHUP, if anything; `apply_files`: at the start too.
+
+    `endpoints` and `figures`: where it listens; empty: sockets in the state folder.
+    """
+
+    folder: Path
+    engine: str
+    endpoints: Sequence[str] = ()
+    figures: str = ""
+    server: str | None = None
+    read_files: Callable[[], Sequence[Source]] | None = None
+    apply_files: bool = True
+
+
+class Plane:
+    """The control process. `run` once; `ask` and the rest from any thread."""
+
+    def __init__(
+        self,
+        options: Options,
+        out: Output,
+        sites: Sites,
+        store: Store,
+        journal: Journal,
+        take_over: TakeOver,
+        link: Any = None,
+    ) -> None:
+        """`link`: the engine; by default the one at `options.engine`."""
+        self._options = options
+        self._out = out
+        self._sites = sites
+        self._store = store
+        self._take_over = take_over
+        self._link = link or EngineLink(options.engine, on_change=self._on_engine, on_events=self._on_events)
+        self._put = asyncio.Event()
+        self._gate = EngineGate(
+            self._link, sites, store, options.server, out.say, on_put=lambda: self._on_loop(self._put.set)
+        )
+        self._policy = self._gate.policy
+        self._stop = asyncio.Event()
+        self._with_engine = False
+        self._interval_s: float | None = None
+        self._lines: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        rights = TownRights(lambda: self._policy.town or _NO_TOWN, decided=lambda: self._policy.decided)
+        lines = StateJournal(journal, store.body)
+        store.set_parties(self._gate, rights, lines)
+        epoch = new_epoch()
+        self._handlers = Handlers(store, self._link, rights, epoch, version=version())
+        self._service = Service(self._handlers, rights, lines, epoch)
+        self._endpoints: list[str] = []
+
+    async def run(self) -> int:
+        """Until SIGTERM, SIGINT or `stop`; the exit code."""
+        self._loop = loop = asyncio.get_running_loop()
+        try:
+            self._bind()
+            loop.add_signal_handler(signal.SIGHUP, self.reload)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop.set)
+            self._link.start()
+            code = await self._handlers.in_writer(self._first)
+            if code != 0:
+                return code
+            loop.add_reader(self._sites.fileno(), self._on_sites)
+            self._service.start()
+            self._spawn(self._figures())
+            self._spawn(self._renewals())
+            self._out.ready()
+            await self._stop.wait()
+            if self._with_engine:
+                with suppress(Error):
+                    await asyncio.to_thread(self._link.shut_down, SHUT_DOWN_S)
+            return 0
+        finally:
+            loop.remove_reader(self._sites.fileno())
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._service.close()
+            await asyncio.to_thread(self._link.close)
+
+    # What the supervisor wants: from any thread.
+
+    def stop(self, *, with_engine: bool) -> None:
+        """Ends `run`. `with_engine`: viewers and sources are ended before, and their last events are dealt with."""
+
+        def now() -> None:
+            self._with_engine = with_engine
+            self._stop.set()
+
+        self._on_loop(now)
+
+    def reload(self) -> None:
+        """Reads secrets, certificates and files again."""
+        self._on_loop(lambda: self._spawn(self._reload()))
+
+    def set_interval(self, interval_s: float | None) -> None:
+        """Gives figures every so many seconds, or no more."""
+
+        def now() -> None:
+            if self._lines is not None:
+                self._lines.cancel()
+            self._lines = None if interval_s is None else self._spawn(self._give_figures(interval_s))
+
+        self._on_loop(now)
+
+    def standing(self) -> list[str]:
+        """How things are, as lines for somebody who comes later."""
+        lines = [f"control at {endpoint}" for endpoint in self._endpoints]
+        state = self._store.state
+        lines.append(f"state at revision {state.rev}, {len(state.objects)} objects")
+        with suppress(Error):
+            listeners = self._link.stats().get("listeners", {})
+            lines += [f"listener {name}: listening on {address}" for name, address in listeners.items()]
+        return lines
+
+    def facts(self) -> dict[str, Any]:
+        """Figures for `/metrics` and `/health`. Raises: ConnectionLostError is not among them: `stats` is None then."""
+        try:
+            stats = self._link.stats()
+        except Error:
+            stats = None
+        return {
+            "stats": stats,
+            "engine": self._link.is_attached,
+            "in_force": self._gate.in_force,
+            "revision": self._store.state.rev,
+            "objects": len(self._store.state.objects),
+            "clients": self._service.clients,
+            "counters": dict(self._service.counters),
+            "version": version(),
+        }
+
+    def _bind(self) -> None:
+        folder = self._options.folder.resolve()
+        for endpoint in self._options.endpoints or [f"ipc://{folder / SOCKET}"]:
+            self._endpoints.append(self._listen(self._service.bind, endpoint))
+            self._out.say(f"control at {self._endpoints[-1]}")
+        self._listen(self._service.bind_figures, self._options.figures or f"ipc://{folder / FIGURES}")
+
+    def _listen(self, bind: Callable[..., str], endpoint: str) -> str:
+        if endpoint.startswith("ipc://"):
+            return bind(endpoint)
+        return bind(endpoint, Keys(self._options.folder), server_pair(self._options.folder))
+
+    def _first(self) -> int:
+        """The state as it was left, then the files; the exit code."""
+        try:
+            self._gate.sync(ENGINE_START_S)
+        except ConnectionLostError as error:
+            self._complain(error)
+        if self._store.state.rev:
+            self._out.say(f"state at revision {self._store.state.rev}, {len(self._store.state.objects)} objects")
+        return self._apply_files() if self._options.apply_files else 0
+
+    def _apply_files(self) -> int:
+        if self._options.read_files is None:
+            return 0
+        try:
+            applied = self._store.apply(Command(LOCAL), self._options.read_files())
+        except Error as error:
+            self._complain(error)
+            return 2 if isinstance(error, ValueError) else 1
+        for warning in applied.warnings:
+            self._out.say(f"warning: {warning}")
+        self._out.say(f"state at revision {applied.rev}, {len(applied.changes)} changes")
+        self._on_loop(lambda: self._service.publish_applied(applied) if applied.changes else None)
+        return 0
+
+    def _complain(self, error: Error) -> None:
+        for line in refusal_lines(error):
+            self._out.say(line)
+
+    async def _reload(self) -> None:
+        def again() -> None:
+            self._out.say("reading the files again")
+            try:
+                self._store.refresh()
+            except Error as error:
+                self._complain(error)
+            if self._apply_files() != 0:
+                self._out.say(f"not taken over; revision {self._store.state.rev} stays in force")
+
+        await self._handlers.in_writer(again)
+
+    # The engine.
+
+    def _on_engine(self, attached: Attached | None) -> None:
+        self._on_loop(lambda: self._engine_changed(attached))
+
+    def _engine_changed(self, attached: Attached | None) -> None:
+        self._service.publish("engine_state", "engine", {"state": "away" if attached is None else "attached"})
+        if attached is not None:
+            self._spawn(self._handlers.in_writer(self._sync))
+
+    def _sync(self) -> None:
+        with suppress(ConnectionLostError):  # then the next attachment does it
+            self._gate.sync()
+
+    def _on_events(self, events: Sequence[Event], lost: int) -> None:
+        self._on_loop(lambda: self._deal_with(events, lost))
+
+    def _deal_with(self, events: Sequence[Event], lost: int) -> None:
+        """Each is acknowledged once it has been dealt with: after a death of this process it comes again."""
+        if lost > 0:
+            self._out.say(f"{lost} events of the engine were lost: there was no room for them")
+            self._service.counters["engine_events_lost"] += lost
+        for event in events:
+            self._out.event(event)
+            body = {"state": event.state, "code": event.code, "text": event.text, "merged": event.merged}
+            self._service.publish(event.kind, event.object, body, event.time_ns)
+        self._link.acknowledge(events[-1].seq)
+
+    # The partners of sites, and the clock.
+
+    def _on_sites(self) -> None:
+        loop, descriptor = asyncio.get_running_loop(), self._sites.fileno()
+        loop.remove_reader(descriptor)  # until they have been heard
+
+        async def hear() -> None:
+            try:
+                await self._handlers.in_writer(self._hear)
+            finally:
+                loop.add_reader(descriptor, self._on_sites)
+
+        self._spawn(hear())
+
+    def _hear(self) -> None:
+        self._sync()
+        if self._take_over(self._policy, self._sites, self._out.say) is not None:
+            try:
+                self._store.keep_engine_numbers(self._policy.numbers)
+            except Error as error:
+                self._complain(error)
+
+    async def _renewals(self) -> None:
+        """Rights begin and end by the clock, whatever was put in force last."""
+        while True:
+            self._put.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._put.wait(), self._policy.until_next_change_s())
+            if self._policy.until_next_change_s() == 0:
+                await self._handlers.in_writer(self._renew)
+
+    def _renew(self) -> None:
+        self._sync()
+        town = self._policy.town
+        if town is None or self._policy.until_next_change_s() > 0:
+            return  # what was put in force meanwhile has the rights of now
+        try:
+            self._policy.renew(self._sites.inventories(town))
+            self._store.keep_engine_numbers(self._policy.numbers)
+        except ConnectionLostError:
+            return  # said by others; whoever attaches next gets the rights of then
+        except Error as error:
+            self._complain(error)
+
+    async def _figures(self) -> None:
+        while True:
+            began = time.monotonic()
+            with suppress(Error):
+                self._service.publish_figures(sums(await asyncio.to_thread(self._link.stats)))
+            # With thousands of cameras the figures themselves take time: a twentieth of it at most.
+            await asyncio.sleep(max(FIGURES_S, 20 * (time.monotonic() - began)))
+
+    async def _give_figures(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            with suppress(ConnectionLostError):
+                stats = await asyncio.to_thread(self._link.stats)
+                sites = await self._handlers.in_writer(self._sites.figures)
+                self._out.figures(stats, sites)
+
+    def _on_loop(self, work: Callable[[], Any]) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # closing
+                self._loop.call_soon_threadsafe(work)
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def serve_plane(
+    options: Options, out: Output, sites: Any, take_over: TakeOver, on_made: Callable[[Plane], None]
+) -> int:
+    """Runs the control process of a state folder; the exit code. `on_made`: told before it runs.
+
+    A state that cannot be put in force (a secret that is gone, an address that is taken) is said, and shows nothing;
+    the service answers all the same, so that it can be put right. Raises: StateUnreadableError, BindFailedError, and as
+    `open_journal`.
+    """
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(options.folder))
+        journal = stack.enter_context(
+            open_journal(options.folder, lambda alarm: out.say(f"journal: {alarm.what}: {alarm.text}"))
+        )
+        stack.enter_context(sites)
+
+        async def run() -> int:
+            plane = Plane(options, out, sites, store, journal, take_over)
+            on_made(plane)
+            return await plane.run()
+
+        return asyncio.run(run())
+
+
+def sums(stats: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures without the name of a camera or a person."""
+    streams = [stream for camera in stats["cameras"].values() for stream in camera["streams"].values()]
+    return {
+        "revision": stats["revision"],
+        "streams": len(streams),
+        "playing": sum(stream["state"] == "playing" for stream in streams),
+        "viewers": len(stats["viewers"]),
+        "bitrate_bps": sum(stream["bitrate_bps"] for stream in streams),
+        "lost_packets": sum(stream["lost_packets"] for stream in streams),
+        "events_lost": stats["events_lost"],
+    }
+
+
+def version() -> str:
+    """Of the package."""
+    try:
+        return metadata.version("vigie")
+    except metadata.PackageNotFoundError:
+        return "from source"
