@@ -88,6 +88,8 @@ def serve(
         raise typer.BadParameter("without --state; right would be --state DIR", param_hint="--control")
     if check:
         raise typer.Exit(configuration.check(files or [], server))
+    if http:
+        _address(http)
     cpus = _cpus(pin)
     options = Options(files or [], server, shards, cpus, stats_interval, live, as_json)
     if state is not None:
@@ -230,6 +232,17 @@ _pass_on("probe", "vigie.probe.cli", "Takes one camera in and says what it does,
 _pass_on("inspect", "vigie.inspect.cli", "Says which masks the pictures of a recording were filled with.")
 _pass_on("journal", "vigie.journal.cli", "Proves that the journal is whole, and answers from it.")
 _pass_on("bench", "vigie.bench.cli", "Measures how many streams this machine carries.")
+
+
+def _address(text: str) -> None:
+    """Whether it is `ADDRESS:PORT`."""
+    from vigie.errors import InvalidArgumentError
+    from vigie.processes.web import parsed
+
+    try:
+        parsed(text)
+    except InvalidArgumentError as error:
+        raise typer.BadParameter(error.what, param_hint="--http") from None
 
 
 def _cpus(text: str | None) -> list[int]:

@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 from vigie.control.loosening import place_of
@@ -115,7 +116,7 @@ class InForce:
         """
         compiled = self.compile(town, inventories)
         number = int(snapshot["revision"])
-        if json.loads(json.dumps({**compiled.snapshot, "revision": number})) != snapshot:
+        if _in_order({**compiled.snapshot, "revision": number}) != _in_order(snapshot):
             return False
         compiled.snapshot["revision"] = number
         self.inventories = inventories
@@ -170,6 +171,17 @@ def refusal_lines(error: Error) -> list[str]:
     if isinstance(error, ConfigurationError):
         return [f"error: {problem}" for problem in error.problems]
     return [f"error: {error}"]
+
+
+def _in_order(snapshot: Mapping[str, Any]) -> Any:
+    """A snapshot as JSON gives it back, without the order of what is found by its name."""
+    value = json.loads(json.dumps(snapshot))
+    for kind in ("listeners", "agents", "cameras"):
+        value[kind].sort(key=itemgetter("name"))
+    for agent in value["agents"]:
+        if isinstance(agent["cameras"], list):
+            agent["cameras"].sort()
+    return value
 
 
 def _with_masks(snapshot: Mapping[str, Any]) -> Compiled:
