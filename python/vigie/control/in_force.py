@@ -39,10 +39,12 @@ class InForce:
         before: InForceNumbers | None = None,
         *,
         now_ns: Callable[[], int] = time.time_ns,
+        also_ns: Callable[[], int | None] = lambda: None,
         on_put: Callable[[], None] = lambda: None,
     ) -> None:
         """`before`: what an engine that is gone had in force; numbers go on from there, and masks do not shrink.
 
+        `also_ns`: another instant that may be now, where the clock has stepped (`RightsClock`).
         `on_put`: told whenever the engine has taken something, in the thread of that call.
         """
         self.town: Town | None = None
@@ -53,6 +55,7 @@ class InForce:
         self._server = server
         self._before = before or InForceNumbers(0)
         self._now_ns = now_ns
+        self._also_ns = also_ns
         self._on_put = on_put
         self._not_before_ns = 0  # when a renewal that failed may be tried again
         self.revision = self._before.revision
@@ -75,7 +78,9 @@ class InForce:
     def compile(self, town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
         """The snapshot that `put` would apply. Raises: ConfigurationError."""
         previous = self.compiled or self._held or _remembered(self._before)
-        compiled = compile_snapshot(town, self.revision + 1, self._server, inventories, previous, self._now_ns())
+        compiled = compile_snapshot(
+            town, self.revision + 1, self._server, inventories, previous, self._now_ns(), self._also_ns()
+        )
         if self.compiled is None and self._held is None:  # the engine has nothing to compare with
             shrunk = list(_shrunk(self._before, compiled))
             if shrunk:

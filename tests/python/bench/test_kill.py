@@ -1,4 +1,4 @@
-"""`vigie bench kill`, a short run of it: everybody dies once, with viewers on and applies going on; and its judgement."""
+"""`vigie bench kill`, a short run: everybody dies once, with viewers on and applies going on; and its judgement."""
 
 import time
 from pathlib import Path

@@ -116,7 +116,9 @@ class Control:
         self.said: list[str] = []
         self.sites = Sites()
         self.now_ns = NOON_NS
-        self.gate = EngineGate(link, self.sites, self.store, None, self.said.append, now_ns=lambda: self.now_ns)
+        self.also_ns: int | None = None
+        clocks: Any = {"now_ns": lambda: self.now_ns, "also_ns": lambda: self.also_ns}
+        self.gate = EngineGate(link, self.sites, self.store, None, self.said.append, **clocks)
         self.store._gate = self.gate
 
     def apply(self, *documents: str) -> int:
@@ -175,6 +177,27 @@ def test_rights_that_the_clock_has_changed_are_sent_anew(control: Any) -> None:
     next_one.gate.sync()
     before, after = ({item["name"]: item for item in one["agents"]} for one in link.process.snapshots)
     assert (before["lea"]["cameras"], after["lea"]["cameras"]) == (["hall"], [])
+
+
+@pytest.mark.parametrize("step_h", [-1, 1])
+def test_a_clock_that_steps_lets_no_right_grow(control: Any, step_h: int) -> None:
+    """The window ends at 19:00, seven hours after noon. Seen by the time that passes, not by what the clock shows."""
+    link = Link(EngineProcess())
+    one = control(link)
+    one.apply(*CITY)
+    step = step_h * 3600 * 10**9
+    one.now_ns += step
+    one.also_ns = one.now_ns - step
+    one.gate.policy.renew({})
+    lea = next(agent for agent in link.process.snapshots[-1]["agents"] if agent["name"] == "lea")
+    left_s = (ns_of(datetime.fromisoformat(lea["until"])) - one.now_ns) / 1e9
+    assert (lea["cameras"], left_s) == (["hall"], 6 * 3600 if step_h > 0 else 7 * 3600)
+    # What begins by one of the clocks alone has not begun.
+    night = -(5 * 3600 + 1800) * 10**9  # 06:30, or 07:30 by the other
+    one.now_ns, one.also_ns = NOON_NS + night + max(step, 0), NOON_NS + night + max(-step, 0)
+    one.gate.policy.renew({})
+    lea = next(agent for agent in link.process.snapshots[-1]["agents"] if agent["name"] == "lea")
+    assert lea["cameras"] == []
 
 
 def test_the_order_of_objects_is_no_difference(control: Any) -> None:
