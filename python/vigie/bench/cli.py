@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from vigie.bench.kill.cli import kill
 from vigie.bench.leak.cli import leak
 from vigie.bench.live import Case, Load, as_json, run_cases
 from vigie.bench.masks_cli import masks
@@ -24,6 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 app.command()(masks)
 
 app.command()(leak)
+app.command()(kill)
 
 _FULL = ["100x1", "100x2", "100x5", "500x1"]
 _QUICK = ["20x1", "20x5"]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vigie.cli import keys, objects
+from vigie.cli import clock, keys, objects
 
 # Locals in a traceback would show passwords.
 app = typer.Typer(
@@ -88,6 +88,8 @@ def serve(
         raise typer.BadParameter("without --state; right would be --state DIR", param_hint="--control")
     if check:
         raise typer.Exit(configuration.check(files or [], server))
+    if http:
+        _address(http)
     cpus = _cpus(pin)
     options = Options(files or [], server, shards, cpus, stats_interval, live, as_json)
     if state is not None:
@@ -223,6 +225,7 @@ def _pass_on(name: str, module: str, help_text: str) -> None:
 
 objects.register(app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(clock.app, name="clock")
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")
 _pass_on("load", "vigie.load", "Simulated viewers that check continuity and measure latency.")
 _pass_on("site", "vigie.site.cli", "Shows what the partners of the declared sites offer.")
@@ -230,6 +233,17 @@ _pass_on("probe", "vigie.probe.cli", "Takes one camera in and says what it does,
 _pass_on("inspect", "vigie.inspect.cli", "Says which masks the pictures of a recording were filled with.")
 _pass_on("journal", "vigie.journal.cli", "Proves that the journal is whole, and answers from it.")
 _pass_on("bench", "vigie.bench.cli", "Measures how many streams this machine carries.")
+
+
+def _address(text: str) -> None:
+    """Whether it is `ADDRESS:PORT`."""
+    from vigie.errors import InvalidArgumentError
+    from vigie.processes.web import parsed
+
+    try:
+        parsed(text)
+    except InvalidArgumentError as error:
+        raise typer.BadParameter(error.what, param_hint="--http") from None
 
 
 def _cpus(text: str | None) -> list[int]:

@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 
@@ -34,10 +34,32 @@ from vigie.control.local_socket import bind_local
 from vigie.control.router import Router
 from vigie.engine import Engine
 from vigie.errors import ConnectionLostError, ControlUnknownOpError, Error, InternalError
+from vigie.events import Event
 
 # Of the core's own queue: this process takes events out at once, unless it gets no processor for a while.
 EVENT_CAPACITY = 32_768
 WORKERS = 6
+
+
+class EngineLike(Protocol):
+    """What of `vigie.Engine` is used."""
+
+    def apply(self, snapshot: str) -> int: ...
+
+    def next_event(self, timeout: float) -> Event | None: ...
+
+    def event_fileno(self) -> int: ...
+
+    def stats(self) -> dict[str, Any]: ...
+
+    def snapshot(self, camera: str, stream: str, *, timeout: float) -> Any: ...
+
+    def source_report(self, camera: str, stream: str) -> dict[str, Any]: ...
+
+    def scene_reference(self, camera: str, stream: str) -> bytes: ...
+
+    def close(self) -> None: ...
+
 
 Send = Callable[[Sequence[bytes]], bool | None]
 
@@ -48,14 +70,21 @@ def serve_engine(endpoint: str, *, shards: int = 1, cpus: Sequence[int] = (), on
     Raises: BindFailedError, InvalidArgumentError (shards, cpus).
     """
     with Engine(shards=shards, cpus=cpus, event_capacity=EVENT_CAPACITY) as engine:
-        asyncio.run(EngineAgent(engine, endpoint, on_ready).run())
+        agent = EngineAgent(engine, endpoint, on_ready)
+
+        async def run() -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, agent.stop)
+            await agent.run()
+
+        asyncio.run(run())
     return 0
 
 
 class EngineAgent:
     """Answers one control process for one engine."""
 
-    def __init__(self, engine: Engine, endpoint: str, on_ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, engine: EngineLike, endpoint: str, on_ready: Callable[[], None] = lambda: None) -> None:
         self.instance = secrets.token_hex(8)
         self.events = EventBuffer()
         self._engine = engine
@@ -76,10 +105,8 @@ class EngineAgent:
         self._waiting: tuple[Ask, Send, asyncio.TimerHandle] | None = None
 
     async def run(self) -> None:
-        """Until SIGTERM or SIGINT, or `stop`."""
+        """Until `stop`."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
         loop.add_reader(self._engine.event_fileno(), self._pull)
         try:
             self._router.start()

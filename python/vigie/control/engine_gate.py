@@ -70,9 +70,11 @@ class EngineGate:
         say: Callable[[str], None],
         *,
         now_ns: Callable[[], int] = time.time_ns,
+        also_ns: Callable[[], int | None] = lambda: None,
         on_put: Callable[[], None] = lambda: None,
     ) -> None:
-        self.policy = InForce(self, server, stored.engine_numbers(), now_ns=now_ns, on_put=on_put)
+        before = stored.engine_numbers()
+        self.policy = InForce(self, server, before, now_ns=now_ns, also_ns=also_ns, on_put=on_put)
         self._link = link
         self._sites = sites
         self._stored = stored

@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 from vigie.control.loosening import place_of
@@ -38,10 +39,12 @@ class InForce:
         before: InForceNumbers | None = None,
         *,
         now_ns: Callable[[], int] = time.time_ns,
+        also_ns: Callable[[], int | None] = lambda: None,
         on_put: Callable[[], None] = lambda: None,
     ) -> None:
         """`before`: what an engine that is gone had in force; numbers go on from there, and masks do not shrink.
 
+        `also_ns`: another instant that may be now, where the clock has stepped (`RightsClock`).
         `on_put`: told whenever the engine has taken something, in the thread of that call.
         """
         self.town: Town | None = None
@@ -52,6 +55,7 @@ class InForce:
         self._server = server
         self._before = before or InForceNumbers(0)
         self._now_ns = now_ns
+        self._also_ns = also_ns
         self._on_put = on_put
         self._not_before_ns = 0  # when a renewal that failed may be tried again
         self.revision = self._before.revision
@@ -74,7 +78,9 @@ class InForce:
     def compile(self, town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
         """The snapshot that `put` would apply. Raises: ConfigurationError."""
         previous = self.compiled or self._held or _remembered(self._before)
-        compiled = compile_snapshot(town, self.revision + 1, self._server, inventories, previous, self._now_ns())
+        compiled = compile_snapshot(
+            town, self.revision + 1, self._server, inventories, previous, self._now_ns(), self._also_ns()
+        )
         if self.compiled is None and self._held is None:  # the engine has nothing to compare with
             shrunk = list(_shrunk(self._before, compiled))
             if shrunk:
@@ -115,7 +121,7 @@ class InForce:
         """
         compiled = self.compile(town, inventories)
         number = int(snapshot["revision"])
-        if json.loads(json.dumps({**compiled.snapshot, "revision": number})) != snapshot:
+        if _in_order({**compiled.snapshot, "revision": number}) != _in_order(snapshot):
             return False
         compiled.snapshot["revision"] = number
         self.inventories = inventories
@@ -170,6 +176,17 @@ def refusal_lines(error: Error) -> list[str]:
     if isinstance(error, ConfigurationError):
         return [f"error: {problem}" for problem in error.problems]
     return [f"error: {error}"]
+
+
+def _in_order(snapshot: Mapping[str, Any]) -> Any:
+    """A snapshot as JSON gives it back, without the order of what is found by its name."""
+    value = json.loads(json.dumps(snapshot))
+    for kind in ("listeners", "agents", "cameras"):
+        value[kind].sort(key=itemgetter("name"))
+    for agent in value["agents"]:
+        if isinstance(agent["cameras"], list):
+            agent["cameras"].sort()
+    return value
 
 
 def _with_masks(snapshot: Mapping[str, Any]) -> Compiled:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,8 +21,9 @@ from vigie.control.engine_link import Attached, EngineLink
 from vigie.control.handlers import Handlers
 from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
-from vigie.control.parties import LOCAL, TownRights
+from vigie.control.parties import LOCAL, Line, TownRights
 from vigie.control.proposals import Source
+from vigie.control.rights_clock import RightsClock
 from vigie.control.service import Service, new_epoch
 from vigie.control.state_journal import StateJournal, open_journal
 from vigie.control.store import Command, Store
@@ -29,12 +31,14 @@ from vigie.errors import ConnectionLostError, Error
 from vigie.events import Event
 from vigie.journal import Journal
 from vigie.policy import Compiled, Town
+from vigie.policy.windows import datetime_of
 
 SOCKET = "control.sock"
 FIGURES = "figures.sock"
 FIGURES_S = 1.0
 ENGINE_START_S = 10.0
 SHUT_DOWN_S = 10.0
+CLOCK_S = 1.0  # how often the clock is looked at
 _NO_TOWN = Town([], [], [])
 # Puts in force what partners have told; None where nothing came of it.
 TakeOver = Callable[[InForce, Any, Callable[[str], None]], Compiled | None]
@@ -80,8 +84,9 @@ class Plane:
         journal: Journal,
         take_over: TakeOver,
         link: Any = None,
+        clock: RightsClock | None = None,
     ) -> None:
-        """`link`: the engine; by default the one at `options.engine`."""
+        """`link`: the engine; by default the one at `options.engine`. `clock`: by default the machine's."""
         self._options = options
         self._out = out
         self._sites = sites
@@ -89,8 +94,17 @@ class Plane:
         self._take_over = take_over
         self._link = link or EngineLink(options.engine, on_change=self._on_engine, on_events=self._on_events)
         self._put = asyncio.Event()
+        self._clock = clock or RightsClock(options.folder)
+        self._in_doubt = False
         self._gate = EngineGate(
-            self._link, sites, store, options.server, out.say, on_put=lambda: self._on_loop(self._put.set)
+            self._link,
+            sites,
+            store,
+            options.server,
+            out.say,
+            now_ns=self._clock.now_ns,
+            also_ns=self._clock.also_ns,
+            on_put=lambda: self._on_loop(self._put.set),
         )
         self._policy = self._gate.policy
         self._stop = asyncio.Event()
@@ -99,8 +113,12 @@ class Plane:
         self._lines: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        rights = TownRights(lambda: self._policy.town or _NO_TOWN, decided=lambda: self._policy.decided)
-        lines = StateJournal(journal, store.body)
+        rights = TownRights(
+            lambda: self._policy.town or _NO_TOWN,
+            now=lambda: datetime_of(self._clock.latest_ns()),
+            decided=lambda: self._policy.decided,
+        )
+        lines = self._journal = StateJournal(journal, store.body)
         store.set_parties(self._gate, rights, lines)
         epoch = new_epoch()
         self._handlers = Handlers(store, self._link, rights, epoch, version=version())
@@ -296,14 +314,36 @@ class Plane:
         while True:
             self._put.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._put.wait(), self._policy.until_next_change_s())
-            if self._policy.until_next_change_s() == 0:
-                await self._handlers.in_writer(self._renew)
+                await asyncio.wait_for(self._put.wait(), min(CLOCK_S, self._policy.until_next_change_s()))
+            stepped = await self._handlers.in_writer(self._look_at_clock)
+            if stepped or self._policy.until_next_change_s() == 0:
+                await self._handlers.in_writer(partial(self._renew, stepped))
 
-    def _renew(self) -> None:
+    def _look_at_clock(self) -> bool:
+        """Says when the clock was set, or is believed again; whether either is so."""
+        also = self._clock.also_ns()
+        if self._clock.take_trust():
+            with suppress(Error):
+                self._journal.append(Line("clock.trust", LOCAL.name, ""))
+        if (also is not None) == self._in_doubt:
+            return False
+        self._in_doubt = also is not None
+        if also is None:
+            self._out.say("the clock is believed again")
+        else:
+            by_s = (self._clock.now_ns() - also) / 1e9
+            self._out.say(
+                f"the clock has stepped by {by_s:+.0f} s: rights must hold at both times until it is back, "
+                "or vigie clock trust says that it is right"
+            )
+        state = {"state": "believed" if also is None else "in_doubt"}
+        self._on_loop(lambda: self._service.publish("clock_state", "clock", state))
+        return True
+
+    def _renew(self, stepped: bool = False) -> None:
         self._sync()
         town = self._policy.town
-        if town is None or self._policy.until_next_change_s() > 0:
+        if town is None or (not stepped and self._policy.until_next_change_s() > 0):
             return  # what was put in force meanwhile has the rights of now
         try:
             self._policy.renew(self._sites.inventories(town))

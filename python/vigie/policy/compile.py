@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from vigie.policy import texts
@@ -16,7 +17,8 @@ from vigie.policy.objects import Camera, Listener, Server, Stream
 from vigie.policy.people_objects import Agent
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
 from vigie.policy.sites import expand_sites
-from vigie.policy.windows import FOREVER, datetime_of
+from vigie.policy.two_clocks import both
+from vigie.policy.windows import FOREVER, datetime_of, ns_of
 from vigie.policy.world import World
 
 
@@ -67,12 +69,14 @@ def compile_snapshot(
     inventories: Mapping[str, Inventory] | None = None,
     previous: Compiled | None = None,
     at: int | None = None,
+    also: int | None = None,
 ) -> Compiled:
     """The snapshot for one server of the town; `server` is needed where several are declared.
 
     `inventories`: of the sites that have answered, by their names. `previous`: what is in force; mask sets without a
     declared revision go on counting from there. `at`: nanoseconds since 1970; where objects decide (`Town.rules`),
-    agents get the rights that they have then, and without it none.
+    agents get the rights that they have then, and without it none. `also`: another instant that may be now, where the
+    clock has stepped: they get what holds at both, and every end comes by whichever is there first.
     Raises: ConfigurationError when there is no such server, or masks do not fit their cameras.
     """
     chosen = choose_server(town, server)
@@ -101,14 +105,17 @@ def compile_snapshot(
         if own or before is not camera:
             entry = _camera(camera) | _masks(camera, own, revision, in_force)
         cameras.append(entry)
-    rights = _rights(town, at, previous)
+    rights = _rights(town, at, also, previous)
+    ahead = max(0, also - at) if also is not None and at is not None else 0
     agents: list[dict[str, Any]] = []
     for agent in town.agents:
         if agent.object.spec.password is None:
             continue  # it does not sign in to the engine
         origins[f"/agents/{len(agents)}"] = (agent, ("spec",))
         origins[f"/agents/{len(agents)}/name"] = (agent, ("name",))
-        agents.append(_sign_in(agent) | (_rights_by_rules(agent, rights) if town.rules else _rights_listed(agent)))
+        agents.append(
+            _sign_in(agent) | (_rights_by_rules(agent, rights) if town.rules else _rights_listed(agent, ahead))
+        )
     snapshot = {
         "revision": revision,
         "listeners": listeners,
@@ -259,20 +266,21 @@ def _sign_in(agent: Declared[Agent]) -> dict[str, Any]:
     return {"name": agent.object.name, "password": agent.secrets[("spec", "password")]}
 
 
-def _rights_listed(agent: Declared[Agent]) -> dict[str, Any]:
+def _rights_listed(agent: Declared[Agent], ahead: int) -> dict[str, Any]:
     spec = agent.object.spec
     compiled: dict[str, Any] = {"cameras": "*" if spec.cameras == ["*"] else spec.cameras}
     if spec.until is not None:
-        compiled["until"] = spec.until
+        compiled["until"] = spec.until if not ahead else _until(ns_of(datetime.fromisoformat(spec.until)) - ahead)
     return compiled
 
 
-def _rights(town: Town, at: int | None, previous: Compiled | None) -> LiveRights | None:
+def _rights(town: Town, at: int | None, also: int | None, previous: Compiled | None) -> LiveRights | None:
     if not town.rules or at is None:
         return None
     before = None if previous is None else previous.rights
     world = World.of(town.objects()) if before is None else before.world.following(town.objects())
-    return live_rights(world, at, before)
+    rights = live_rights(world, at, before)
+    return rights if also is None else both(rights, live_rights(world, also))
 
 
 def _rights_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[str, Any]:
@@ -283,11 +291,11 @@ def _rights_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[
     compiled: dict[str, Any] = {"cameras": held.shared.names.get(FOREVER, [])}
     ending = [(until, names) for until, names in held.shared.names.items() if until != FOREVER]
     if ending:
-        compiled["ending"] = [{"until": _instant(until), "cameras": names} for until, names in ending]
+        compiled["ending"] = [{"until": _until(until), "cameras": names} for until, names in ending]
     if held.rights and held.until != FOREVER:
-        compiled["until"] = _instant(held.until)
+        compiled["until"] = _until(held.until)
     return compiled
 
 
-def _instant(ns: int) -> str:
-    return texts.zulu(datetime_of(ns), "microseconds")
+def _until(end: int) -> str:
+    return texts.zulu(datetime_of(end), "microseconds")

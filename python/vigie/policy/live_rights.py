@@ -55,7 +55,8 @@ class Held(NamedTuple):
             yield right if right.until <= self.until else right._replace(until=self.until)
 
 
-def _shared(rights: Iterable[Right]) -> Shared:
+def shared_of(rights: Iterable[Right]) -> Shared:
+    """Rights, with what many ask of them."""
     all_of_them = tuple(rights)
     names: dict[int, list[str]] = {}
     for right in all_of_them:
@@ -63,7 +64,7 @@ def _shared(rights: Iterable[Right]) -> Shared:
     return Shared(all_of_them, names)
 
 
-_NOTHING = Held(_shared(()), FOREVER)
+_NOTHING = Held(shared_of(()), FOREVER)
 
 
 class _Group(NamedTuple):
@@ -191,7 +192,7 @@ def _judged(world: World, groups: Iterable[tuple[Place, list[str]]], actor: Acto
         version, until = known[key]
         if until > at:
             found.append(_Group(cameras, spot, version, until))
-    rights = _shared(Right(camera, group.version, group.until) for group in found for camera in group.cameras)
+    rights = shared_of(Right(camera, group.version, group.until) for group in found for camera in group.cameras)
     return _OfActor(tuple(found), rights, any(group.spot.watches for group in found), least, shares)
 
 
@@ -209,7 +210,7 @@ def _of_person(of_actor: _OfActor, person: Person, at: int) -> tuple[Shared, int
             found += [
                 Right(camera, group.version, until) for camera in group.cameras if listed(person, camera, group.version)
             ]
-    return _shared(found), least
+    return shared_of(found), least
 
 
 def _unwatched(spot: Spot, person: Person, at: int) -> tuple[int, int]:
@@ -237,4 +238,4 @@ def _standing(world: World, groups: Iterable[tuple[Place, list[str]]], person: P
         until = min(until, settled.end)
         if until > at:
             found += [Right(camera, settled.grant.version, until) for camera in cameras]
-    return _shared(found), least
+    return shared_of(found), least

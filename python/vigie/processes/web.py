@@ -21,7 +21,7 @@ AT_ONCE = 8
 
 def server(listen: str) -> Callable[[Supervisor], AbstractContextManager[object]]:
     """What serves both at `ADDRESS:PORT` while it is entered. Raises: InvalidArgumentError."""
-    address, port = _parsed(listen)
+    address, port = parsed(listen)
 
     @contextmanager
     def serve(supervisor: Supervisor) -> Iterator[object]:
@@ -42,7 +42,8 @@ def server(listen: str) -> Callable[[Supervisor], AbstractContextManager[object]
     return serve
 
 
-def _parsed(listen: str) -> tuple[str, int]:
+def parsed(listen: str) -> tuple[str, int]:
+    """`ADDRESS:PORT`. Raises: InvalidArgumentError."""
     host, colon, port = listen.rpartition(":")
     try:
         if not colon or not port.isdecimal() or int(port) > 65535:

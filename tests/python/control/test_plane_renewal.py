@@ -8,12 +8,14 @@ from typing import Any
 
 from vigie.control import plane
 from vigie.control.engine_link import Attached
+from vigie.control.rights_clock import RightsClock, trust
 from vigie.control.state_journal import open_journal
 from vigie.control.store import Command, Store
 from vigie.policy.windows import ns_of
 
 from .conftest import LOCAL, yaml
 from .test_renewal import Engine
+from .test_rights_clock import HOUR, Fake, S
 from .test_rule_rights import CITY
 
 
@@ -47,11 +49,13 @@ class NoSites:
 
 
 class Quiet:
-    """Prints nothing."""
+    """Keeps what is said."""
 
-    interval_s = None
+    def __init__(self) -> None:
+        self.said: list[str] = []
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 def test_a_right_that_ends_is_taken_from_the_engine(tmp_path: Path) -> None:
@@ -64,6 +68,7 @@ def test_a_right_that_ends_is_taken_from_the_engine(tmp_path: Path) -> None:
         served._loop = asyncio.get_running_loop()
         now = ns_of(datetime.fromisoformat("2026-06-01T18:59:59+02:00"))
         served._policy._now_ns = lambda: now
+        served._policy._also_ns = lambda: None
         await served._handlers.in_writer(lambda: store.apply(Command(LOCAL), yaml(*CITY)))
         assert engine.cameras["lea"] == ["hall"]
         renewing = asyncio.create_task(served._renewals())
@@ -79,3 +84,35 @@ def test_a_right_that_ends_is_taken_from_the_engine(tmp_path: Path) -> None:
         asyncio.run(session(store, journal))
         assert engine.cameras["lea"] == []
         assert (len(engine.snapshots), store.engine_numbers().revision, store.state.rev) == (2, 2, 1)
+
+
+def test_a_step_of_the_clock_is_said_and_trust_is_journaled(tmp_path: Path) -> None:
+    folder, link, fake, out = tmp_path / "state", Link(), Fake(), Quiet()
+    fake.wall = ns_of(datetime.fromisoformat("2026-06-01T18:30:00+02:00"))
+    clock = RightsClock(folder, fake.machine)
+
+    async def session(store: Store, journal: Any) -> None:
+        served = plane.Plane(plane.Options(folder, ""), out, NoSites(), store, journal, lambda *_: None, link, clock)
+        served._loop = asyncio.get_running_loop()
+        await served._handlers.in_writer(lambda: store.apply(Command(LOCAL), yaml(*CITY)))
+        assert link.engine.cameras["lea"] == ["hall"]
+
+        async def look() -> None:
+            if await served._handlers.in_writer(served._look_at_clock):
+                await served._handlers.in_writer(lambda: served._renew(True))
+
+        fake.wall -= HOUR
+        fake.after(31 * 60 * S)  # 19:01 by what has passed, 18:01 by what it shows
+        await look()
+        assert "the clock has stepped by -3600 s" in out.said[-1]
+        assert link.engine.cameras["lea"] == []
+        trust(folder, fake.machine)
+        await look()
+        assert out.said[-1] == "the clock is believed again"
+        assert link.engine.cameras["lea"] == ["hall"]
+        await served._service.close()
+
+    with Store(folder, environ={}) as store, open_journal(folder, lambda alarm: None) as journal:
+        asyncio.run(session(store, journal))
+    text = "".join(path.read_text() for path in sorted((folder / "journal").glob("*.jsonl")))
+    assert '"op":"clock.trust"' in text

@@ -1,0 +1,332 @@
+"""`vigie serve --state` as processes: who dies, who goes on, who is found again, and what is said of it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from python.processes.ending import kill_process, pids_of
+from vigie.control import ops
+from vigie.control.client import Client
+from vigie.errors import ConnectionLostError
+from vigie.processes import run_folder
+from vigie.processes.run_folder import CONTROL, ENGINE
+
+pytestmark = pytest.mark.usefixtures("core")
+SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
+Start = Callable[..., Any]
+
+
+def camera(name: str, fields: str = "") -> str:
+    return f'kind: Camera\nname: {name}\nspec: {{{fields}streams: {{main: {{url: "push:"}}}}}}\n'
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def serve(vigie_command: Start, state: Path) -> Start:
+    """Starts `vigie serve` on the folder and waits until it answers."""
+
+    def start(*more: str | Path) -> Any:
+        running = vigie_command("serve", "--state", state, *more)
+        running.wait_line("control at ipc://")
+        return running
+
+    return start
+
+
+@pytest.fixture
+def client(state: Path) -> Any:
+    with Client(f"ipc://{state}/control.sock", timeout_s=30) as made:
+        yield made
+
+
+def apply(client: Client, *documents: str) -> int:
+    return client.apply(yaml=[ops.YamlSource(text="---\n".join(documents))]).rev
+
+
+def gone(pid: int) -> bool:
+    until = time.monotonic() + 10
+    while run_folder.start_time(pid) is not None:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def in_engine(running: Any) -> int:
+    """How often the engine has taken a policy, by what is printed."""
+    return sum(" policy_applied " in line for line in running.lines)
+
+
+def test_a_clean_end_ends_all(serve: Start, client: Client, state: Path) -> None:
+    running = serve()
+    apply(client, SERVER, camera("a"))
+    pids = pids_of(state)
+    assert set(pids) == {ENGINE, CONTROL}
+    running.process.terminate()
+    assert running.wait_end() == 0, running.text()
+    assert (running.lines[-2].split()[-1], running.lines[-1]) == ("stopped", "vigie: closed")
+    assert all(gone(pid) for pid in pids.values())
+
+
+def test_a_second_signal_ends_all_at_once(serve: Start, state: Path) -> None:
+    running = serve()
+    pids = pids_of(state)
+    os.kill(pids[CONTROL], signal.SIGSTOP)  # it would be waited for
+    running.process.send_signal(signal.SIGTERM)
+    running.wait_line("closing")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.wait_end(5) == -signal.SIGTERM
+    assert all(gone(pid) for pid in pids.values())
+
+
+def test_control_that_is_killed_comes_back_and_touches_nothing(serve: Start, client: Client, state: Path) -> None:
+    running = serve()
+    apply(client, SERVER, camera("a"))
+    engine = pids_of(state)[ENGINE]
+    running.wait_line("policy: revision 1")
+    kill_process(state, CONTROL)
+    assert client.call("ping", {}).rev == 1
+    running.wait_line("control has ended (killed by SIGKILL)")
+    assert pids_of(state)[ENGINE] == engine
+    assert client.call("stats.get", {}).body["engine"]["revision"] == 1
+    assert in_engine(running) == 1, "a policy was put in force once more"
+    assert apply(client, camera("b")) == 2
+    assert client.call("stats.get", {}).body["engine"]["revision"] == 2
+
+
+def test_an_engine_that_is_killed_gets_what_was_in_force(serve: Start, client: Client, state: Path) -> None:
+    running = serve()
+    apply(client, SERVER, camera("a"))
+    kill_process(state, ENGINE)
+    running.wait_line("engine has ended (killed by SIGKILL)")
+    running.wait_line("policy: revision 2")
+    assert list(client.call("stats.get", {}).body["cameras"]) == ["a"]
+    assert apply(client, camera("b")) == 2
+
+
+def test_while_the_engine_is_away_changes_are_refused_and_reading_goes_on(
+    serve: Start, client: Client, state: Path
+) -> None:
+    running = serve()
+    apply(client, SERVER, camera("a"))
+    os.kill(running.process.pid, signal.SIGSTOP)  # nobody starts the next one
+    try:
+        kill_process(state, ENGINE)
+        with pytest.raises(ConnectionLostError, match="nothing was changed"):
+            apply(client, camera("b"))
+        assert [item.name for item in client.get(ops.ObjectsGet(kind="Camera"))] == ["a"]
+        assert [item.name for item in client.state().items] == ["a", "here"]
+        with pytest.raises(ConnectionLostError):
+            client.call("stats.get", {})
+    finally:
+        os.kill(running.process.pid, signal.SIGCONT)
+    assert apply(client, camera("b")) == 2
+
+
+def test_the_others_go_on_without_a_supervisor_and_the_next_one_finds_them(
+    serve: Start, client: Client, state: Path
+) -> None:
+    running = serve()
+    apply(client, SERVER, camera("a"))
+    pids = pids_of(state)
+    running.process.kill()
+    running.process.wait()
+    assert apply(client, camera("b")) == 2
+    again = serve("--json", "--stats-interval", "0.1")
+    again.wait_line(f"engine is running already (process {pids[ENGINE]})")
+    again.wait_line("state at revision 2, 3 objects")
+    again.wait_line("listening on 127.0.0.1:")
+    assert json.loads(again.wait_line('"type": "stats"'))["revision"] == 2
+    assert pids_of(state) == pids
+    # Those that it has found it watches as its own.
+    kill_process(state, CONTROL)
+    again.wait_line("control has ended (")
+    assert client.call("ping", {}).rev == 2
+    again.process.terminate()
+    assert again.wait_end() == 0, again.text()
+    assert gone(pids[ENGINE])
+
+
+def test_what_was_said_without_a_supervisor_is_said_to_the_next(serve: Start, client: Client, state: Path) -> None:
+    running = serve()
+    apply(client, SERVER)
+    running.process.kill()
+    running.process.wait()
+    apply(client, camera("a"))
+    again = serve()
+    again.wait_line("a/main: connecting -> waiting")
+
+
+def test_files_and_options_of_a_new_supervisor_count(serve: Start, client: Client, state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "town.yaml"
+    file.write_text(SERVER)
+    first = serve("-f", file)
+    first.wait_line("state at revision 1, 1 changes")
+    pids = pids_of(state)
+    first.process.kill()
+    first.process.wait()
+    file.write_text(SERVER + "---\n" + camera("a"))
+    again = serve("-f", file)
+    again.wait_line("state at revision 2, 1 changes")
+    assert pids_of(state) == pids
+    again.process.kill()
+    again.process.wait()
+    third = serve("-f", file, "--control", f"ipc://{state}/other.sock", "--control", f"ipc://{state}/control.sock")
+    third.wait_line("control was started with other options")
+    with Client(f"ipc://{state}/other.sock", timeout_s=30) as other:
+        assert other.call("ping", {}).rev == 2
+    assert pids_of(state)[ENGINE] == pids[ENGINE]
+    assert not [line for line in third.lines if " policy_applied " in line], "the engine was touched"
+
+
+def test_one_supervisor_a_folder(serve: Start, vigie_command: Start, state: Path) -> None:
+    serve()
+    second = vigie_command("serve", "--state", state)
+    assert second.wait_end() == 1
+    assert "another supervisor process uses it" in second.text()
+
+
+def test_an_engine_that_cannot_start_ends_the_start(vigie_command: Start, state: Path) -> None:
+    running = vigie_command("serve", "--state", state, "--pin", "4000")
+    assert running.wait_end() == 1
+    assert "error: An argument is not acceptable" in running.text()
+    assert pids_of(state) == {}
+
+
+def test_what_dies_again_and_again_is_said_with_its_last_lines(serve: Start, client: Client, state: Path) -> None:
+    running = serve("--http", "127.0.0.1:0")
+    apply(client, SERVER, camera("a"))
+    engine = pids_of(state)[ENGINE]
+    good = (state / "state.db").read_bytes()
+    wal = (state / "state.db-wal").read_bytes()
+    (state / "state.db-wal").unlink()
+    (state / "state.db").write_bytes(b"no database" * 1000)
+    kill_process(state, CONTROL)
+    running.wait_line("control has ended 3 times in a row soon after its start; its last lines:")
+    running.wait_line("control: error: The state folder cannot be used: file is not a database")
+    status, body = fetch(running, "/health")
+    assert status == 503
+    assert any("control" in reason for reason in json.loads(body)["reasons"])
+    assert "vigie_up 0.0" in fetch(running, "/metrics")[1]
+    assert pids_of(state).get(ENGINE) == engine
+    (state / "state.db").write_bytes(good)
+    (state / "state.db-wal").write_bytes(wal)
+    assert client.call("ping", {}).rev == 1
+    until = time.monotonic() + 20
+    while fetch(running, "/health")[0] != 200:
+        assert time.monotonic() < until, fetch(running, "/health")
+        time.sleep(0.05)
+
+
+def fetch(running: Any, path: str) -> tuple[int, str]:
+    base = re.search(r"http://\S+", running.wait_line("health and metrics at"))
+    assert base is not None
+    try:
+        with urllib.request.urlopen(base[0] + path, timeout=15) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_health_and_metrics(serve: Start, client: Client, state: Path) -> None:
+    running = serve("--http", "127.0.0.1:0")
+    secret = 'kind: Agent\nname: jeanne\nspec: {password: "hidden-word", cameras: [a]}\n'
+    apply(client, SERVER, camera("a"), secret)
+    status, body = fetch(running, "/health")
+    assert (status, json.loads(body)["reasons"], json.loads(body)["revision"]) == (200, [], 1)
+    status, text = fetch(running, "/metrics")
+    assert status == 200
+    assert "vigie_up 1.0" in text
+    assert 'vigie_stream_privacy{camera="a",privacy="withheld",stream="main"} 1.0' in text
+    assert "jeanne" not in text
+    assert "hidden-word" not in text
+    assert fetch(running, "/")[0] == 404
+    os.kill(running.process.pid, signal.SIGSTOP)
+    try:
+        kill_process(state, ENGINE)
+    finally:
+        os.kill(running.process.pid, signal.SIGCONT)
+    running.wait_line("engine has ended")
+    until = time.monotonic() + 20
+    while 'vigie_process_restarts_total{process="engine"} 1.0' not in fetch(running, "/metrics")[1]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_health_says_which_process_does_not_answer(serve: Start, client: Client, state: Path) -> None:
+    running = serve("--http", "127.0.0.1:0")
+    apply(client, SERVER, camera("a"))
+    control = pids_of(state)[CONTROL]
+    os.kill(control, signal.SIGSTOP)
+    try:
+        status, body = fetch(running, "/health")
+    finally:
+        os.kill(control, signal.SIGCONT)
+    assert (status, json.loads(body)["reasons"]) == (503, ["control does not answer"])
+
+
+@pytest.mark.parametrize("listen", ["nowhere", "127.0.0.1", "127.0.0.1:x", "name:80", "127.0.0.1:99999"])
+def test_a_wrong_address_for_http(vigie_command: Start, state: Path, listen: str) -> None:
+    running = vigie_command("serve", "--state", state, "--http", listen)
+    assert running.wait_end() == 2, running.text()
+    assert "right would be ADDRESS:PORT" in " ".join(running.text().split())
+
+
+def test_a_taken_address_for_http_is_said(vigie_command: Start, state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        running = vigie_command("serve", "--state", state, "--http", address)
+        assert running.wait_end() == 1, running.text()
+    assert address in running.text()
+    assert pids_of(state) == {}
+
+
+def test_systemd_is_told(vigie_command: Start, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "notify.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        running = vigie_command("serve", "--state", state)
+        told: list[str] = []
+
+        def wait(field: str) -> None:
+            while field not in "\n".join(told).splitlines():
+                told.append(manager.recv(4096).decode())
+
+        wait("READY=1")
+        told.clear()
+        wait("WATCHDOG=1")
+        for pid in pids_of(state).values():
+            assert b"NOTIFY_SOCKET" not in Path(f"/proc/{pid}/environ").read_bytes()
+        running.process.terminate()
+        wait("STOPPING=1")
+        assert running.wait_end() == 0
+
+
+def test_the_terminal_ends_nobody_but_the_supervisor(serve: Start, state: Path) -> None:
+    running = serve()
+    for pid in pids_of(state).values():
+        assert os.getsid(pid) == pid != os.getsid(running.process.pid)
+
+
+def test_what_lies_in_the_folder_is_its_users_alone(serve: Start, state: Path) -> None:
+    serve()
+    for path in [state, *state.rglob("*")]:
+        if path.suffix != ".pub" and path.exists():
+            assert path.stat().st_mode & 0o077 == 0, path
