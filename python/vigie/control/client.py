@@ -27,8 +27,7 @@ from vigie.control.session import (
     applying,
     asking,
     deleting,
-    getting,
-    listing_masks,
+    listing,
     prepare,
     reading_state,
 )
@@ -103,7 +102,7 @@ class Client:
 
     def get(self, wanted: ops.ObjectsGet | None = None) -> list[ops.Object]:
         """All objects that fit, however many pages they are."""
-        return self._run(getting(wanted or ops.ObjectsGet()))
+        return self._run(listing("objects.get", wanted or ops.ObjectsGet(), ops.ObjectsPage, "objects"))
 
     def delete(
         self, names: Sequence[tuple[str, str]], *, expect_rev: int | None = None, dry_run: bool = False
@@ -125,11 +124,27 @@ class Client:
 
     def masks(self, camera: str = "") -> list[ops.MaskOut]:
         """Mask sets in force."""
-        return self._run(listing_masks(camera))
+        return self._run(listing("mask.list", ops.MaskList(camera=camera), ops.MaskPage, "masks"))
 
     def snapshot(self, wanted: ops.CameraSnapshot) -> ops.Still:
         """A still of a camera."""
         return self._do("camera.snapshot", wanted, ops.Still)
+
+    def cameras(self, wanted: ops.CameraList | None = None) -> list[ops.CameraOut]:
+        """This client's cameras, by number."""
+        return self._run(listing("camera.list", wanted or ops.CameraList(), ops.CameraPage, "cameras"))
+
+    def open_route(self, wanted: ops.RouteOpen) -> ops.RouteOpened:
+        """A URL to watch a camera by. Raises: ControlRefusedError, with the reason and whom to ask."""
+        return self._do("route.open", wanted, ops.RouteOpened)
+
+    def close_route(self, route: str) -> None:
+        """Ends a route, and whoever watches by it. Raises: NotFoundError."""
+        self._do("route.close", ops.RouteClose(route=route), ops.Nothing)
+
+    def routes(self, camera: str = "") -> list[ops.RouteOut]:
+        """Routes that are open."""
+        return self._run(listing("route.list", ops.RouteList(camera=camera), ops.RoutePage, "routes"))
 
     def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

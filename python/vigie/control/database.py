@@ -12,8 +12,8 @@ from pathlib import Path
 
 from vigie.errors import StateUnreadableError, StateUnwritableError
 
-# Raised with every change of the layout, together with a step in _upgrade. A file with a greater one is refused.
-SCHEMA = 1
+# Raised with every change of the layout, together with a step in _LATER. A file with a greater one is refused.
+SCHEMA = 2
 FILE = "state.db"
 _LAYOUT = """
 CREATE TABLE revisions (
@@ -36,6 +36,13 @@ CREATE TABLE mask_sets (
 CREATE TABLE engine (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), revision INTEGER NOT NULL);
 INSERT INTO engine VALUES (1, 0);
 """
+# What came with each later layout: an older file gets it when it is opened.
+_LATER = {
+    2: """
+CREATE TABLE routes (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+""",
+}
 
 
 def hold_folder(folder: Path) -> int:
@@ -80,10 +87,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"written by a newer vigie (layout {schema}, this one knows {SCHEMA}); right would be that one or a newer"
         )
         raise StateUnreadableError(what, str(path))
-    if schema == 0:
-        for statement in _LAYOUT.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={SCHEMA}")
+    steps = [*([_LAYOUT] if schema == 0 else []), *(text for layout, text in _LATER.items() if layout > schema)]
+    for statement in ";\n".join(steps).split(";\n"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={SCHEMA}")
     connection.execute("COMMIT")
 
 

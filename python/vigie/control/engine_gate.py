@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from vigie.control.engine_link import Attached
-from vigie.control.in_force import InForce, refusal_lines, taken_of_sites
+from vigie.control.in_force import InForce, Routes, refusal_lines, taken_of_sites
 from vigie.control.parties import InForceNumbers
 from vigie.errors import ConnectionLostError, Error
 from vigie.policy import ConfigurationError, Inventory, Town
@@ -72,9 +72,10 @@ class EngineGate:
         now_ns: Callable[[], int] = time.time_ns,
         also_ns: Callable[[], int | None] = lambda: None,
         on_put: Callable[[], None] = lambda: None,
+        routes: Routes | None = None,
     ) -> None:
         before = stored.engine_numbers()
-        self.policy = InForce(self, server, before, now_ns=now_ns, also_ns=also_ns, on_put=on_put)
+        self.policy = InForce(self, server, before, now_ns=now_ns, also_ns=also_ns, on_put=on_put, routes=routes)
         self._link = link
         self._sites = sites
         self._stored = stored

@@ -89,7 +89,7 @@ class Handlers:
         self.store = store
         self.counters: Mapping[str, int] = {}
         self.on_applied: Callable[[Applied], None] = lambda applied: None
-        self._engine = engine
+        self.engine = engine
         self._rights = rights
         self._epoch = epoch
         self._version = version
@@ -132,7 +132,8 @@ class Handlers:
         self._writer.shutdown(cancel_futures=True)
         self._workers.shutdown(cancel_futures=True)
 
-    async def _in_worker(self, work: Callable[[], T]) -> T:
+    async def in_worker(self, work: Callable[[], T]) -> T:
+        """Runs beside changes."""
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)
 
     async def _change(self, call: Call, dry_run: bool, work: Callable[[], Applied]) -> Applied:
@@ -162,7 +163,7 @@ class Handlers:
 
     async def _state(self, call: Call) -> ops.Message:
         seq = call.peer.seq  # before anything is read: an event from now on is not in the page
-        cameras = await self._cameras(first=not call.request.after)
+        cameras = await self.cameras(first=not call.request.after)
         items = {f"{kind}/{name}": item for (kind, name), item in self.store.state.objects.items()}
         # A site's cameras are no objects, but are there.
         names = sorted({*items, *(f"Camera/{name}" for name in cameras)})
@@ -178,17 +179,17 @@ class Handlers:
             states = {stream: figures["state"] for stream, figures in streams.items()}
             return ops.StateItem(kind=kind, name=name, rev=0 if stored is None else stored.rev, streams=states)
 
-        found, following = _page(names, call.request.after, call.request.limit, item)
+        found, following = page(names, call.request.after, call.request.limit, item)
         return ops.StatePage(items=found, next=following, seq=seq, epoch=self._epoch)
 
-    async def _cameras(self, first: bool) -> Mapping[str, Any]:
+    async def cameras(self, first: bool) -> Mapping[str, Any]:
         """What the engine says of cameras: for a first page now, for those after it what a first page has had.
 
         Events since then come to whoever asks for pages; with thousands of cameras the figures take long to make.
         """
         if first or self._figures is None:
             try:
-                self._figures = (await self._in_worker(self._engine.stats)).get("cameras", {})
+                self._figures = (await self.in_worker(self.engine.stats)).get("cameras", {})
             except ConnectionLostError:  # no engine: what is stored can be read all the same
                 return {}
         return self._figures
@@ -241,7 +242,7 @@ class Handlers:
             raise InvalidArgumentError(
                 "another sum than of what was staged; right would be to stage it again", "sha256"
             )
-        inner = ops.ObjectsApply.model_validate(await self._in_worker(lambda: unpack(data, _STAGED_DEPTH)))
+        inner = ops.ObjectsApply.model_validate(await self.in_worker(lambda: unpack(data, _STAGED_DEPTH)))
         reply = await self._apply_request(call, inner)
         self._stages.pop(key, None)
         return reply
@@ -290,12 +291,12 @@ class Handlers:
                 kind=stored.kind, name=stored.name, rev=stored.rev, owner=stored.owner, body=dict(stored.body)
             )
 
-        found, following = _page(sorted(objects), wanted.after, wanted.limit, item)
+        found, following = page(sorted(objects), wanted.after, wanted.limit, item)
         return ops.ObjectsPage(objects=found, next=following)
 
     async def _history(self, call: Call) -> ops.Message:
         wanted = call.request
-        found = await self._in_worker(
+        found = await self.in_worker(
             lambda: self.store.history(kind=wanted.kind, name=wanted.name, before=wanted.before, limit=wanted.limit + 1)
         )
         shown: list[ops.RevisionOut] = []
@@ -324,7 +325,7 @@ class Handlers:
         try:
             while True:
                 waker.clear()
-                state = await self._in_worker(lambda: self._state_of(wanted.camera, wanted.stream))
+                state = await self.in_worker(lambda: self._state_of(wanted.camera, wanted.stream))
                 rev = self.store.state.rev
                 if (wanted.rev is not None and rev >= wanted.rev) or (wanted.camera and state == wanted.state):
                     return ops.Waited(rev=rev, state=state)
@@ -341,7 +342,7 @@ class Handlers:
         if not camera:
             return ""
         try:
-            streams = self._engine.stats().get("cameras", {}).get(camera, {}).get("streams", {})
+            streams = self.engine.stats().get("cameras", {}).get(camera, {}).get("streams", {})
         except ConnectionLostError:
             return ""
         if not streams or (stream and stream not in streams):
@@ -351,7 +352,7 @@ class Handlers:
 
     async def _masks(self, call: Call) -> ops.Message:
         wanted = call.request
-        numbers = (await self._in_worker(self.store.engine_numbers)).mask_sets
+        numbers = (await self.in_worker(self.store.engine_numbers)).mask_sets
         sets = {}
         for (kind, name), stored in self.store.state.objects.items():
             spec = stored.body["spec"]
@@ -369,7 +370,7 @@ class Handlers:
                 reason=spec["reason"],
             )  # fmt: skip
 
-        found, following = _page(sorted(sets), wanted.after, wanted.limit, item)
+        found, following = page(sorted(sets), wanted.after, wanted.limit, item)
         return ops.MaskPage(masks=found, next=following)
 
     async def _snapshot(self, call: Call) -> ops.Message:
@@ -379,21 +380,21 @@ class Handlers:
             raise ControlRefusedError(decision.why, wanted.camera)
         left_s = (call.deadline_ns - self._now_ns()) / 1e9
         timeout = max(0.0, min(wanted.timeout_ms / 1000, left_s))
-        still = await self._in_worker(lambda: self._engine.snapshot(wanted.camera, wanted.stream, timeout=timeout))
+        still = await self.in_worker(lambda: self.engine.snapshot(wanted.camera, wanted.stream, timeout=timeout))
         return ops.Still(**{name: getattr(still, name) for name in ops.Still.model_fields})
 
     async def _stats(self, call: Call) -> ops.Message:
-        figures = await self._in_worker(self._engine.stats)
+        figures = await self.in_worker(self.engine.stats)
         cameras = figures.get("cameras", {})
         whole = ("cameras", "viewers", "subscriptions")
-        found, following = _page(
+        found, following = page(
             sorted(cameras), call.request.after, call.request.limit, lambda name: (name, cameras[name])
         )
         engine = {name: value for name, value in figures.items() if name not in whole}
         return ops.Stats(engine=engine, cameras=dict(found), service=dict(self.counters), next=following)
 
 
-def _page(keys: Sequence[str], after: str, limit: int, make: Callable[[str], T | None]) -> tuple[list[T], str]:
+def page(keys: Sequence[str], after: str, limit: int, make: Callable[[str], T | None]) -> tuple[list[T], str]:
     """Items of a page, and the key to go on after ("": that was all)."""
     found: list[T] = []
     size = 0

@@ -29,6 +29,14 @@ class TakesSnapshots(Protocol):
     def apply(self, snapshot: Mapping[str, Any]) -> int: ...
 
 
+class Routes(Protocol):
+    """What of `routes.Routes` is used."""
+
+    def in_snapshot(self, town: Town, compiled: Compiled) -> dict[str, Any]: ...
+
+    def put_in_force(self) -> None: ...
+
+
 class InForce:
     """The last town that the engine has taken. `server`: which one it runs, where several are declared."""
 
@@ -41,11 +49,13 @@ class InForce:
         now_ns: Callable[[], int] = time.time_ns,
         also_ns: Callable[[], int | None] = lambda: None,
         on_put: Callable[[], None] = lambda: None,
+        routes: Routes | None = None,
     ) -> None:
         """`before`: what an engine that is gone had in force; numbers go on from there, and masks do not shrink.
 
         `also_ns`: another instant that may be now, where the clock has stepped (`RightsClock`).
-        `on_put`: told whenever the engine has taken something, in the thread of that call.
+        `on_put`: told whenever the engine has taken something, in the thread of that call. `routes`: those that are
+        open, where there can be any.
         """
         self.town: Town | None = None
         self.compiled: Compiled | None = None
@@ -57,6 +67,7 @@ class InForce:
         self._now_ns = now_ns
         self._also_ns = also_ns
         self._on_put = on_put
+        self._routes = routes
         self._not_before_ns = 0  # when a renewal that failed may be tried again
         self.revision = self._before.revision
 
@@ -89,7 +100,7 @@ class InForce:
 
     def put(self, town: Town, inventories: Mapping[str, Inventory]) -> Compiled:
         """Puts a town in force. Raises: ConfigurationError, Error (an address is taken); nothing has changed then."""
-        compiled = self.compile(town, inventories)
+        compiled = self._with_routes(town, self.compile(town, inventories))
         before, self.inventories = self.inventories, inventories
         try:
             self.revision = self._engine.apply(compiled.snapshot)
@@ -119,7 +130,7 @@ class InForce:
         """Whether the town is what the engine has in force already (its `snapshot`): then it is known to be, and the
         engine is not asked. Raises: ConfigurationError.
         """
-        compiled = self.compile(town, inventories)
+        compiled = self._with_routes(town, self.compile(town, inventories))
         number = int(snapshot["revision"])
         if _in_order({**compiled.snapshot, "revision": number}) != _in_order(snapshot):
             return False
@@ -149,7 +160,7 @@ class InForce:
 
         Raises: ConfigurationError, Error; the last one stays in force then.
         """
-        compiled = self.compile(town, inventories)
+        compiled = self._with_routes(town, self.compile(town, inventories))
         for camera in compiled.snapshot["cameras"]:
             sets = [camera.get("masks"), *(version["masks"] for version in camera.get("versions", ()))]
             for masks in sets:
@@ -159,8 +170,15 @@ class InForce:
         self.revision = self._engine.apply(compiled.snapshot)
         self._keep(town, compiled)
 
+    def _with_routes(self, town: Town, compiled: Compiled) -> Compiled:
+        if self._routes is not None:
+            compiled.snapshot["tickets"] = self._routes.in_snapshot(town, compiled)
+        return compiled
+
     def _keep(self, town: Town, compiled: Compiled) -> None:
         self.town, self.compiled, self._held = town, compiled, None
+        if self._routes is not None:
+            self._routes.put_in_force()
         self._not_before_ns = 0
         self._on_put()
 

@@ -285,6 +285,105 @@ class Still(Message):
     version_revision: int
 
 
+class RouteOpen(Message):
+    """`camera`: its name, or `camera@version`. `stream` "": the first. `purpose` "": the default one.
+
+    `post`: where the viewer sits. `ttl_ms`: for how long a player may begin.
+    """
+
+    camera: Text
+    stream: Text = ""
+    purpose: Text = ""
+    post: Text = ""
+    ttl_ms: int = Field(30_000, ge=1000, le=300_000)
+
+
+class RouteOpened(Message):
+    """`urls`: for RTSP players, one for each listener of the server, with the ticket in it; `url`: the first.
+
+    `camera`: as the engine calls it, which names the version where further masks make one. `until_ns`: when the right
+    ends, as far as is known now; nil: no end is known. `why`: what it rests on.
+    """
+
+    route: str
+    url: str
+    urls: list[str]
+    ticket: str
+    camera: str
+    stream: str
+    agent: str
+    purpose: str
+    convention: str
+    open_by_ns: int
+    until_ns: int | None
+    why: str
+
+
+class RouteClose(Message):
+    """A route of one's own; administrators close any."""
+
+    route: Text
+
+
+class RouteList(Message):
+    """`camera` "": all."""
+
+    camera: Text = ""
+    after: Text = ""
+    limit: Page = 200
+
+
+class RouteOut(Message):
+    """`agent` and `purpose` are "" in routes of others: nobody but their organisation may be known (L-24)."""
+
+    route: str
+    camera: str
+    stream: str
+    agent: str
+    organisation: str
+    purpose: str
+    opened_ns: int
+    until_ns: int | None
+    watching: bool
+
+
+class RoutePage(Message):
+    """`next` "": the last page."""
+
+    routes: list[RouteOut]
+    next: str
+
+
+class CameraList(Message):
+    """One's cameras. `number` 0: any. `text`: stands in name, title or a label's value, whatever the letters' case."""
+
+    number: int = Field(0, ge=0)
+    commune: Text = ""
+    text: Text = ""
+    after: Text = ""
+    limit: Page = 200
+
+
+class CameraOut(Message):
+    """`place`: the label of that name. `live`: under which names it may be seen now. `streams`: their states."""
+
+    name: str
+    number: int
+    title: str
+    commune: str
+    place: str
+    owner: str
+    live: list[str]
+    streams: dict[str, str]
+
+
+class CameraPage(Message):
+    """By number, then by name. `next` "": the last page."""
+
+    cameras: list[CameraOut]
+    next: str
+
+
 class StatsGet(Message):
     """Cameras in pages."""
 
@@ -354,6 +453,10 @@ _TABLE = (
     Op("objects.wait", "agents", False, False, ObjectsWait, Waited, "until a revision or a stream is there"),
     Op("mask.list", "agents", False, False, MaskList, MaskPage, "mask sets in force"),
     Op("camera.snapshot", "agents", True, False, CameraSnapshot, Still, "a still of a camera"),
+    Op("camera.list", "agents", False, False, CameraList, CameraPage, "which cameras are mine"),
+    Op("route.open", "agents", True, True, RouteOpen, RouteOpened, "a URL to watch a camera by"),
+    Op("route.close", "agents", True, True, RouteClose, Nothing, "ends a route, and whoever watches by it"),
+    Op("route.list", "agents", False, False, RouteList, RoutePage, "routes that are open"),
     Op("stats.get", "administrators", False, False, StatsGet, Stats, "figures"),
 )
 OPS: dict[str, Op] = {op.name: op for op in _TABLE}

@@ -7,17 +7,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from vigie.control.diff import Change
 from vigie.control.ops import OPS
+from vigie.journal import Actor, Record
 from vigie.policy.changes import RefusedChange, refused_changes
 from vigie.policy.declared import Town
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.live_rights import LiveRights, Right
 from vigie.policy.people_objects import AgentSpec
-from vigie.policy.sites import is_pattern
+from vigie.policy.routing import shows
 from vigie.policy.windows import ns_of
 from vigie.policy.world import World
 
@@ -83,6 +83,7 @@ class Line:
 
     `camera`: that the command named. `rev`, `changes`, `document` (SHA-256 of the command), `rolled_back_to`: of a new
     revision. `still`: capture time and error bound (None: not known) of a picture given out, in nanoseconds.
+    `make`: the record, for an operation that makes its own, from its actor and the commune of `camera`.
     """
 
     op: str
@@ -96,6 +97,7 @@ class Line:
     document: str | None = None
     rolled_back_to: int | None = None
     still: tuple[int, int | None] | None = None
+    make: Callable[[Actor, str | None], Record] | None = field(default=None, compare=False)
 
 
 class JournalSink(Protocol):
@@ -181,7 +183,7 @@ class TownRights:
         if target is None:
             return Decision(True)
         if op == "camera.snapshot":
-            allowed = target.kind == "Camera" and self._covered(speaker, target.name, _shows)
+            allowed = target.kind == "Camera" and self._covered(speaker, target.name, shows)
         else:
             allowed = self.may_know(party, target)
         return Decision(allowed, "" if allowed else f"no such {target.kind}, or not for {speaker}")
@@ -273,13 +275,6 @@ class _ByRules:
         return [right.published for right in by_camera.get(camera, ()) if right.until > now_ns]
 
 
-def _shows(entry: str, name: str) -> bool:
-    """Whether an entry of an agent's cameras lets him see this one. A version is another right than its camera."""
-    if entry in ("*", name):
-        return True
-    return is_pattern(entry) and ("@" in entry) == ("@" in name) and fnmatchcase(name, entry)
-
-
 def _covers(entry: str, name: str) -> bool:
     """Whether an entry lets him know of this one: of a camera, too, whose version he sees."""
-    return _shows(entry, name) or _shows(entry.partition("@")[0], name)
+    return shows(entry, name) or shows(entry.partition("@")[0], name)

@@ -16,26 +16,36 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-from vigie.control.engine_gate import EngineGate, Sites
+from vigie.control.engine_gate import ENGINE_WAIT_S, EngineGate, Sites
 from vigie.control.engine_link import Attached, EngineLink
 from vigie.control.handlers import Handlers
 from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
-from vigie.control.parties import LOCAL, Line, TownRights
+from vigie.control.parties import LOCAL, Line, ObjectRef, TownRights
+from vigie.control.presence import Presence, TwoPlaces
 from vigie.control.proposals import Source
 from vigie.control.rights_clock import RightsClock
+from vigie.control.route_ops import RouteOps
+from vigie.control.routes import Route, Routes
 from vigie.control.service import Service, new_epoch
 from vigie.control.state_journal import StateJournal, open_journal
 from vigie.control.store import Command, Store
+from vigie.control.tickets import ticket_key
+from vigie.control.views import Views
+from vigie.control.watching import Watching
 from vigie.errors import ConnectionLostError, Error
 from vigie.events import Event
 from vigie.journal import Journal
 from vigie.policy import Compiled, Town
+from vigie.policy.persons import post_at
+from vigie.policy.routing import Verdict, Wish, verdict_by_rules
 from vigie.policy.windows import datetime_of
 
 SOCKET = "control.sock"
 FIGURES = "figures.sock"
 FIGURES_S = 1.0
+SWEEP_S = 5.0
+PROGRESS_ROUNDS = 12  # of SWEEP_S
 ENGINE_START_S = 10.0
 SHUT_DOWN_S = 10.0
 CLOCK_S = 1.0  # how often the clock is looked at
@@ -94,8 +104,10 @@ class Plane:
         self._take_over = take_over
         self._link = link or EngineLink(options.engine, on_change=self._on_engine, on_events=self._on_events)
         self._put = asyncio.Event()
+        key = ticket_key(options.folder)
         self._clock = clock or RightsClock(options.folder)
         self._in_doubt = False
+        self._routes = Routes(store, key, self._clock.now_ns, self._clock.also_ns)
         self._gate = EngineGate(
             self._link,
             sites,
@@ -104,7 +116,8 @@ class Plane:
             out.say,
             now_ns=self._clock.now_ns,
             also_ns=self._clock.also_ns,
-            on_put=lambda: self._on_loop(self._put.set),
+            on_put=lambda: self._on_loop(self._after_put),
+            routes=self._routes,
         )
         self._policy = self._gate.policy
         self._stop = asyncio.Event()
@@ -123,6 +136,29 @@ class Plane:
         epoch = new_epoch()
         self._handlers = Handlers(store, self._link, rights, epoch, version=version())
         self._service = Service(self._handlers, rights, lines, epoch)
+        self._route_ops = RouteOps(
+            self._handlers,
+            self._routes,
+            self._policy,
+            rights,
+            lines,
+            key,
+            options.server,
+            now_ns=self._clock.now_ns,
+            sync=lambda: self._gate.sync(ENGINE_WAIT_S),
+            renew=self._renew_now,
+            publish=lambda kind, name, body, about: self._service.publish(kind, name, body, about=about),
+        )
+        self._handlers.by_op |= self._route_ops.by_op
+        self._watching = Watching(
+            Views(key, store.body, self._route, self._standing_right),
+            Presence(self._place, self._is_person),
+            self._routes,
+            lines,
+            store,
+            say=out.say,
+            on_two_places=self._on_two_places,
+        )
         self._endpoints: list[str] = []
 
     async def run(self) -> int:
@@ -141,6 +177,7 @@ class Plane:
             self._service.start()
             self._spawn(self._figures())
             self._spawn(self._renewals())
+            self._spawn(self._sweeps())
             self._out.ready()
             await self._stop.wait()
             if self._with_engine:
@@ -154,6 +191,7 @@ class Plane:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._service.close()
             await asyncio.to_thread(self._link.close)
+            await asyncio.to_thread(self._watching.close)
 
     # What the supervisor wants: from any thread.
 
@@ -267,7 +305,13 @@ class Plane:
     def _engine_changed(self, attached: Attached | None) -> None:
         self._service.publish("engine_state", "engine", {"state": "away" if attached is None else "attached"})
         if attached is not None:
+            self._watching.attached(attached.instance)
             self._spawn(self._handlers.in_writer(self._sync))
+            self._spawn(self._hear_of_viewers())
+
+    async def _hear_of_viewers(self) -> None:
+        with suppress(ConnectionLostError):
+            await self._watching.begin((await asyncio.to_thread(self._link.stats)).get("viewers", ()))
 
     def _sync(self) -> None:
         with suppress(ConnectionLostError):  # then the next attachment does it
@@ -285,7 +329,54 @@ class Plane:
             self._out.event(event)
             body = {"state": event.state, "code": event.code, "text": event.text, "merged": event.merged}
             self._service.publish(event.kind, event.object, body, event.time_ns)
+        self._spawn(self._written_down(events))
+
+    async def _written_down(self, events: Sequence[Event]) -> None:
+        await self._watching.deal_with(events)
         self._link.acknowledge(events[-1].seq)
+
+    # Who watches what.
+
+    def _after_put(self) -> None:
+        self._put.set()
+        self._spawn(self._route_ops.sweep())
+
+    async def _sweeps(self) -> None:
+        """Routes that nobody uses, and how far views have come."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            rounds += 1
+            with suppress(Error):
+                await self._route_ops.sweep()
+            if rounds % PROGRESS_ROUNDS == 0:
+                with suppress(ConnectionLostError):
+                    stats = await asyncio.to_thread(self._link.stats)
+                    await self._watching.progress(stats.get("viewers", ()))
+
+    def _route(self, name: str) -> Route | None:
+        return next((route for route in self._routes.standing() if route.id == name), None)
+
+    def _standing_right(self, agent: str, form: str) -> Verdict | None:
+        rights = self._policy.decided
+        if rights is None:
+            return None
+        return verdict_by_rules(rights.world, Wish(agent, form, ""), self._clock.now_ns())
+
+    def _place(self, address: str) -> str:
+        rights = self._policy.decided
+        post = None if rights is None else post_at(rights.world, address)
+        return f"Post {post}" if post else address
+
+    def _is_person(self, agent: str) -> bool:
+        body = self._store.body("Agent", agent)
+        return body is not None and not body["spec"].get("machine")
+
+    def _on_two_places(self, found: TwoPlaces) -> None:
+        text = f"{found.agent} watches at {found.here} and at {found.there}"
+        self._out.say(f"alarm: {text}")
+        body = {"state": "raised", "text": text}
+        self._service.publish("foreign_login", found.agent, body, about=ObjectRef("Agent", found.agent))
 
     # The partners of sites, and the clock.
 
@@ -352,6 +443,13 @@ class Plane:
             return  # said by others; whoever attaches next gets the rights of then
         except Error as error:
             self._complain(error)
+
+    def _renew_now(self) -> None:
+        """Raises: Error; the engine goes on as before then."""
+        town = self._policy.town
+        if town is not None:
+            self._policy.renew(self._sites.inventories(town))
+            self._store.keep_engine_numbers(self._policy.numbers)
 
     async def _figures(self) -> None:
         while True:

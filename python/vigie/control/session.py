@@ -210,27 +210,15 @@ def deleting(names: Sequence[tuple[str, str]], expect_rev: int | None, dry_run: 
     return (yield from asking("objects.delete", wanted, ops.Applied))
 
 
-def getting(wanted: ops.ObjectsGet) -> Steps[list[ops.Object]]:
-    """All objects that fit, page by page."""
-    found: list[ops.Object] = []
+def listing(op: str, wanted: ops.Message, answer: type[M], items: str) -> Steps[list[Any]]:
+    """All of a list that comes in pages; `items`: the field of a page that holds them."""
+    found: list[Any] = []
     while True:
-        page = yield from asking("objects.get", wanted, ops.ObjectsPage)
-        found += page.objects
+        page: Any = yield from asking(op, wanted, answer)
+        found += getattr(page, items)
         if not page.next:
             return found
         wanted = wanted.model_copy(update={"after": page.next})
-
-
-def listing_masks(camera: str) -> Steps[list[ops.MaskOut]]:
-    """All mask sets in force, page by page."""
-    found: list[ops.MaskOut] = []
-    after = ""
-    while True:
-        page = yield from asking("mask.list", ops.MaskList(camera=camera, after=after), ops.MaskPage)
-        found += page.masks
-        if not page.next:
-            return found
-        after = page.next
 
 
 def reading_state(kinds: Sequence[str], following: Following | None) -> Steps[State]:

@@ -29,6 +29,11 @@ class StateJournal:
         """Durable when it returns. Raises: JournalWriteFailedError, LimitExceededError, ClosedError."""
         self._journal.append(record_of(line, self._find))
 
+    def write(self, records: Sequence[Record]) -> None:
+        """What no command asked for. Durable when it returns. Raises as `append`."""
+        if records:
+            self._journal.append_many(records)
+
 
 def open_journal(folder: Path, on_alarm: Callable[[Alarm], None]) -> Journal:
     """The journal of a state folder; folder and key are made at the first start.
@@ -53,6 +58,8 @@ def record_of(line: Line, find: Find) -> Record:
         return Refusal(
             actor=actor, op=line.op, code=line.code, camera=named, commune=_commune(line, find), reason=line.text
         )
+    if line.make is not None:
+        return line.make(actor, _commune(line, find))
     if line.still is not None:
         captured, bound_ns = line.still
         return Still(

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -289,6 +289,34 @@ class Store:
         """What a command did, where it has been applied. Raises: ControlReplayedError (another one of that id)."""
         with self._lock:
             return self._replayed(command)
+
+    def routes(self) -> list[str]:
+        """What `keep_route` was given, and nobody has dropped."""
+        with self._lock:
+            return [body for (body,) in self._db.execute("SELECT body FROM routes")]
+
+    def keep_route(self, route: str, text: str) -> None:
+        """Raises: StateUnwritableError."""
+        with self._lock, transaction(self._db):
+            self._db.execute("INSERT OR REPLACE INTO routes VALUES (?, ?)", (route, text))
+
+    def drop_routes(self, routes: Iterable[str]) -> None:
+        """Raises: StateUnwritableError."""
+        gone = [(route,) for route in routes]
+        if gone:
+            with self._lock, transaction(self._db):
+                self._db.executemany("DELETE FROM routes WHERE id = ?", gone)
+
+    def noted(self, key: str) -> str:
+        """What was noted last, or ""."""
+        with self._lock:
+            row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def note(self, key: str, value: str) -> None:
+        """Remembers something small over restarts. Raises: StateUnwritableError."""
+        with self._lock, transaction(self._db):
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
 
     def close(self) -> None:
         """Lets the folder go. Idempotent."""

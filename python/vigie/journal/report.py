@@ -116,7 +116,7 @@ def yearly(
         if each.commune == commune:
             found.camera(each.camera).availability = each
     counted: set[str] = set()
-    for entry in visible(_noting_purges(entries, found), audience):
+    for entry in visible(_once(_noting_purges(entries, found)), audience):
         record = entry.record
         if isinstance(record, ViewEnd) and record.commune == commune:
             _add_time(found, record)
@@ -134,6 +134,18 @@ def _noting_purges(entries: Iterable[Entry], found: Year) -> Iterable[Entry]:
             newest = max(until, default=0)
             if newest > found.from_ns:
                 found.incomplete_until_ns = max(found.incomplete_until_ns or 0, newest)
+        yield entry
+
+
+def _once(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """Leaves out lines of a view that were written again around a death of control."""
+    seen: set[tuple[str, str]] = set()
+    for entry in entries:
+        record = entry.record
+        if isinstance(record, (ViewBegin, ViewEnd)):
+            if (record.kind, record.view) in seen:
+                continue
+            seen.add((record.kind, record.view))
         yield entry
 
 

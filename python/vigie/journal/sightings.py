@@ -66,6 +66,7 @@ def needles(camera: str) -> tuple[str, str]:
 def _all(entries: Iterable[Entry], camera: str, now_ns: int) -> Iterator[Sighting]:
     """Every sighting of a camera; `from_ns` and `until_ns` are still those of the whole view."""
     begun: dict[str, _Begun] = {}
+    ended: set[str] = set()  # a line that was written again around a death of control counts once
     for entry in entries:
         record = entry.record
         if isinstance(record, Process) and record.process == "engine":
@@ -73,15 +74,20 @@ def _all(entries: Iterable[Entry], camera: str, now_ns: int) -> Iterator[Sightin
                 yield _without_end(begun.pop(view), "end_not_written", entry.at_ns)
         if getattr(record, "camera", None) != camera:
             continue
+        if isinstance(record, View) and record.view in ended:
+            continue
         if isinstance(record, ViewBegin):
             begun[record.view] = _Begun(record, entry.at_ns, record.first_unit)
         elif isinstance(record, ViewProgress) and (before := begun.get(record.view)):
             begun[record.view] = replace(before, first_ns=record.first_unit, last_known_ns=record.last_unit)
         elif isinstance(record, ViewEnd):
             before = begun.pop(record.view, None)
+            ended.add(record.view)
             if record.first_unit is not None and record.last_unit is not None:
                 convention = record.convention or (before.begin.convention if before else None)
-                yield _exact(record, record, record.first_unit, record.last_unit, convention)
+                purpose = record.purpose or (before.begin.purpose if before else None)
+                whole = record.model_copy(update={"purpose": purpose})
+                yield _exact(whole, whole, record.first_unit, record.last_unit, convention)
         elif isinstance(record, Still):
             yield _exact(record, None, record.captured, record.captured, None)
         elif isinstance(record, Export):

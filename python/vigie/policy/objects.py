@@ -42,11 +42,17 @@ class Tls(Spec):
     key: FilePath = Field(description="a PEM file")
 
 
+Host = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])$")]
+
+
 class Listener(Spec):
     """An address on which viewers are served."""
 
     name: Name | None = Field(None, description="a name of its own")
     listen: Line = Field(description="an address such as 127.0.0.1:8554, [::1]:8554, localhost:8554 or %eth0:8554")
+    public: Host | None = Field(
+        None, description="the name or address by which viewers reach it, such as csu.metz.example"
+    )
     access: Literal["open", "digest"] = Field("digest", description="open or digest")
     trusted: bool = Field(False, description="true or false")
     tls: Tls | None = Field(None, description="{certificate: file, key: file}")

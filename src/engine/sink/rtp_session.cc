@@ -445,6 +445,7 @@ ViewerStats RtpSession::stats() {
   out.session = setup_.id.substr(0, 6);
   out.peer = setup_.request.peer;
   out.agent = setup_.request.agent;
+  out.route = setup_.request.route();
   out.listener = setup_.request.listener;
   out.key = setup_.stream.key;
   out.transport = setup_.transport;

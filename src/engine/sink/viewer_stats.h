@@ -23,6 +23,7 @@ struct ViewerStats {
   std::string session;  // first characters of the session id only: the whole would be a key to it
   std::string peer;
   std::string agent;  // empty on an open listener
+  std::string route;  // of its ticket, where it came with one
   std::string listener;
   StreamKey key;
   ViewerTransport transport = ViewerTransport::tcp;

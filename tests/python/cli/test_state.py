@@ -100,7 +100,9 @@ def test_the_journal_of_a_session_holds(vigie_command: Start, vigie: Any, town: 
     show = vigie_command("journal", "show", state / "journal", "--json", "--auditor")
     assert show.wait_end() == 0, show.text()
     text = show.text()
-    kinds = [kind for kind in re.findall(r'"kind": ?"([a-z.]+)"', text) if not kind.startswith("journal.")]
+    kinds = re.findall(r'"kind": ?"([a-z.]+)"', text)
+    assert kinds.count("process") == 2, "an engine began twice"
+    kinds = [kind for kind in kinds if not kind.startswith("journal.") and kind != "process"]
     assert kinds == ["apply", "refusal", "apply"], text
 
 

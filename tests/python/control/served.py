@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 from vigie.control.handlers import Handlers
 from vigie.control.keys import Keys, server_pair
 from vigie.control.parties import Line, TownRights
+from vigie.control.route_ops import RouteOps
+from vigie.control.routes import Routes
 from vigie.control.service import Service, new_epoch
 from vigie.control.store import Store, assemble_quietly
 from vigie.errors import StateUnwritableError, TimedOutError
-from vigie.policy import Town
+from vigie.policy import Compiled, Town, compile_snapshot
 
 from .conftest import RecordingGate
 
@@ -69,6 +72,26 @@ class ListJournal:
         self.lines.append(line)
 
 
+class Compiling:
+    """As InForce, of a store whose objects are all in force."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def town(self) -> Town | None:
+        return assemble_quietly(self._store.state)
+
+    @property
+    def revision(self) -> int:
+        return self._store.rev or 1
+
+    @property
+    def compiled(self) -> Compiled | None:
+        town = self.town
+        return None if town is None or not town.servers else compile_snapshot(town, self.revision, at=time.time_ns())
+
+
 @dataclass
 class Served:
     """A running service. `call` runs something on its loop."""
@@ -89,12 +112,28 @@ class Served:
         self.store = Store(self.folder, environ={"POST": "of-post"})
         rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN)
         self.store.set_parties(self.gate, rights, self.journal)
+        self.routes = Routes(self.store, "k" * 43, time.time_ns)
+        self.renewed = 0
         self.endpoint = f"ipc://{self.folder}/c.sock"
         self.tcp_endpoint = ""
 
         async def begin() -> Service:
             handlers = Handlers(self.store, self.engine, rights, self.epoch, version="test")
             service = Service(handlers, rights, self.journal, self.epoch, max_events=self.max_events)
+            route_ops = RouteOps(
+                handlers,
+                self.routes,
+                Compiling(self.store),
+                rights,
+                self.journal,
+                "k" * 43,
+                None,
+                now_ns=time.time_ns,
+                sync=lambda: None,
+                renew=self.renew,
+                publish=lambda kind, name, body, about: service.publish(kind, name, body, about=about),
+            )
+            handlers.by_op |= route_ops.by_op
             service.bind(self.endpoint)
             if self.tcp:
                 self.server_key = server_pair(self.folder).public
@@ -104,6 +143,9 @@ class Served:
             return service
 
         self.service = asyncio.run_coroutine_threadsafe(begin(), self.loop).result(10)
+
+    def renew(self) -> None:
+        self.renewed += 1
 
     def call(self, work: Callable[[], Any]) -> Any:
         async def run() -> Any:

@@ -446,6 +446,8 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         "objects.delete": {"objects": [{"kind": "Camera", "name": "b"}]},
         "objects.rollback": {"to_rev": 1},
         "camera.snapshot": {"camera": "a"},
+        "route.open": {"camera": "a"},
+        "route.close": {"route": client.call("route.open", {"camera": "a"}).body["route"]},
     }
     assert set(bodies) == {op.name for op in OPS.values() if op.journaled}
     for name, body in bodies.items():

@@ -1,0 +1,155 @@
+"""Who received pictures, as the journal has it: a line when a view began, now and then one that says how far it has
+come, and one when it ended, all from what the engine says (L-18, L-35).
+
+The engine's events come again after a death of this process. A view's name follows from the engine's run and the
+viewer's number, so that a line which is written a second time says the same; readers count a view once.
+
+Thread: one at a time.
+"""
+
+import hmac
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vigie.control.routes import Route
+from vigie.events import Event
+from vigie.journal import Actor, Record
+from vigie.journal.records import Process, ViewBegin, ViewEnd, ViewProgress
+from vigie.policy.routing import Verdict
+
+MAX_OPEN = 65_536
+ENGINE = "engine"  # how the journal calls the one of a state folder
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """By what right somebody sees a form of a camera."""
+
+    purpose: str | None = None
+    convention: str | None = None
+    targeted: bool = False
+
+
+class Views:
+    """Makes lines of the events of one engine."""
+
+    def __init__(
+        self,
+        secret: str,
+        find: Callable[[str, str], Mapping[str, Any] | None],
+        route: Callable[[str], Route | None],
+        judge: Callable[[str, str], Verdict | None],
+    ) -> None:
+        """`find`: an object by kind and name. `route`: by its id. `judge`: the
+        standing right of an agent to a form, as of now.
+        """
+        self._secret = secret.encode()
+        self._find = find
+        self._route = route
+        self._judge = judge
+        self._instance = ""
+        self._begun: dict[str, ViewBegin] = {}
+
+    def attached(self, instance: str, before: str) -> list[Record]:
+        """The engine of this run is there. `before`: the one that the journal knew last, or "".
+
+        An engine that began has ended every view of the one before: whoever reads the journal takes it so.
+        """
+        self._instance = instance
+        if instance == before:
+            return []
+        self._begun.clear()
+        return [Process(actor=Actor(agent="vigie"), process="engine", name=ENGINE, step="began")]
+
+    def records(self, events: Iterable[Event]) -> list[Record]:
+        """The lines that these make."""
+        found: list[Record] = []
+        for event in events:
+            if event.kind == "viewer_playing":
+                found.append(self._begin(event.facts))
+            elif event.kind == "viewer_closed" and "first_unit_ns" in event.facts:
+                found.append(self._end(event.facts, event.code))
+        return found
+
+    def progress(self, viewers: Sequence[Mapping[str, Any]]) -> list[Record]:
+        """How far those have come that the engine's figures name."""
+        found: list[Record] = []
+        for viewer in viewers:
+            begun = self._begun.get(self._name(viewer["viewer"]))
+            if begun is None or not viewer["first_unit_s"]:
+                continue
+            first = begun.first_unit if begun.first_unit is not None else _ns(viewer["first_unit_s"])
+            found.append(
+                ViewProgress(
+                    **_shared(begun),
+                    first_unit=first,
+                    last_unit=max(first, _ns(viewer["last_unit_s"])),
+                )
+            )
+        return found
+
+    def _begin(self, facts: Mapping[str, Any]) -> ViewBegin:
+        route = self._route(facts["route"]) if facts["route"] else None
+        camera = self._find("Camera", facts["camera"])
+        agent = self._find("Agent", facts["agent"])
+        form = f"{facts['camera']}@{facts['version']}" if facts["version"] else facts["camera"]
+        sight = self._sight(facts["agent"], form, route)
+        hosted = route is not None and route.client != facts["agent"]
+        begin = ViewBegin(
+            actor=Actor(
+                agent=(route.client if hosted and route else facts["agent"]) or "unnamed",
+                on_behalf_of=facts["agent"] if hosted else None,
+                organisation=None if agent is None else agent["spec"].get("organisation"),
+                post=None if route is None else route.wish.post,
+            ),
+            camera=facts["camera"],
+            commune=None if camera is None else camera["spec"].get("commune"),
+            objects=(f"camera/{form}",) if facts["version"] else (),
+            purpose=sight.purpose,
+            reason=f"from {facts['peer']} through the listener {facts['listener']}",
+            visibility="targeted" if sight.targeted else "normal",
+            view=self._name(facts["viewer"]),
+            stream=facts["stream"],
+            engine=ENGINE,
+            route=facts["route"] or None,
+            convention=sight.convention,
+            first_unit=facts.get("first_unit_ns"),
+        )
+        if len(self._begun) < MAX_OPEN:
+            self._begun[begin.view] = begin
+        return begin
+
+    def _end(self, facts: Mapping[str, Any], code: int) -> ViewEnd:
+        # One that a process before this has written is made again, but for what may have changed since.
+        begin = self._begun.pop(self._name(facts["viewer"]), None) or self._begin(facts)
+        self._begun.pop(begin.view, None)
+        return ViewEnd(
+            **_shared(begin),
+            first_unit=facts["first_unit_ns"],
+            last_unit=facts["last_unit_ns"],
+            units=facts["units"],
+            cause=f"error-{code}" if code else "left",
+            route=begin.route,
+            convention=begin.convention,
+        )
+
+    def _sight(self, agent: str, form: str, route: Route | None) -> Sight:
+        if route is not None:
+            return Sight(route.purpose, route.convention, route.targeted)
+        verdict = self._judge(agent, form) if agent else None
+        if verdict is None or not verdict.allowed:
+            return Sight()
+        return Sight(verdict.purpose, verdict.convention, verdict.targeted)
+
+    def _name(self, viewer: int) -> str:
+        return "v" + hmac.digest(self._secret, f"{self._instance} {viewer}".encode(), "sha256").hex()[:24]
+
+
+def _shared(begin: ViewBegin) -> dict[str, Any]:
+    names = ("actor", "objects", "purpose", "visibility", "camera", "commune", "view", "stream")
+    return {name: getattr(begin, name) for name in names}
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
