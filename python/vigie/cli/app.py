@@ -100,7 +100,7 @@ def check(files: Files, server: ServerName = None) -> None:
 
 
 class SchemaName(StrEnum):
-    """What `vigie schema` prints: kinds in small letters."""
+    """What `vigie schema` prints: kinds in small letters; `objects`: all of them."""
 
     snapshot = "snapshot"
     server = "server"
@@ -115,6 +115,14 @@ class SchemaName(StrEnum):
     opening = "opening"
     watchorder = "watchorder"
     approval = "approval"
+    incident = "incident"
+    outlet = "outlet"
+    identityprovider = "identityprovider"
+    recordingpolicy = "recordingpolicy"
+    volume = "volume"
+    requisition = "requisition"
+    hold = "hold"
+    objects = "objects"
 
 
 @app.command()
@@ -123,12 +131,14 @@ def schema(
         SchemaName.snapshot
     ),
 ) -> None:
-    """Prints a JSON Schema."""
+    """Prints a JSON Schema. `objects`: of a YAML document of any kind, for an editor."""
+    from vigie.policy.json_schema import kind_schema, objects_schema
     from vigie.policy.objects import KINDS
     from vigie.schema import policy_snapshot
 
-    kind = {known.lower(): model for known, model in KINDS.items()}.get(name.value)
-    print(json.dumps(policy_snapshot() if kind is None else kind.model_json_schema(), indent=2))
+    kind = next((known for known in KINDS if known.lower() == name.value), None)
+    whole = objects_schema if name is SchemaName.objects else policy_snapshot
+    print(json.dumps(whole() if kind is None else kind_schema(kind), indent=2))
 
 
 class ActionName(StrEnum):
