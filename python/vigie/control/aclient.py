@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import zmq
 import zmq.asyncio
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.client import MAX_WAITING, TIMEOUT_S
 from vigie.control.session import (
     ClientKeys,
@@ -18,10 +18,12 @@ from vigie.control.session import (
     State,
     Steps,
     accepted,
+    acknowledging,
     applying,
     asking,
     deleting,
     getting,
+    listing_alarms,
     listing_masks,
     prepare,
     reading_state,
@@ -142,6 +144,14 @@ class AsyncClient:
     async def snapshot(self, wanted: ops.CameraSnapshot) -> ops.Still:
         """A still of a camera."""
         return await self._do("camera.snapshot", wanted, ops.Still)
+
+    async def alarms(self, *, all: bool = False, kinds: Sequence[str] = ()) -> list[desk_ops.AlarmOut]:
+        """Alarms, the newest first; `all`: those too that are over and acknowledged."""
+        return await self._run(listing_alarms(desk_ops.AlarmList(all=all, kinds=list(kinds))))
+
+    async def acknowledge(self, ids: Sequence[str], note: str = "") -> list[desk_ops.AlarmOut]:
+        """Somebody has seen these alarms."""
+        return await self._run(acknowledging(ids, note))
 
     async def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

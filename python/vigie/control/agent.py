@@ -25,7 +25,7 @@ from vigie.control.state_journal import StateJournal, open_journal
 from vigie.control.store import Command, Store
 from vigie.engine import Engine
 from vigie.errors import Error
-from vigie.journal import Journal
+from vigie.journal import Alarm, Journal
 from vigie.policy import Compiled, Inventory, Town
 
 SOCKET = "control.sock"
@@ -109,13 +109,20 @@ def serve_state(options: Options, out: Output, sites: Any, take_over: Callable[.
     """
     with ExitStack() as stack:
         store = stack.enter_context(Store(options.folder))
-        journal = stack.enter_context(
-            open_journal(options.folder, lambda alarm: out.say(f"journal: {alarm.what}: {alarm.text}"))
-        )
+        heard: list[Callable[[str, str], None]] = []
+
+        def on_alarm(alarm: Alarm) -> None:
+            out.say(f"journal: {alarm.what}: {alarm.text}")
+            for hear in heard:
+                hear(alarm.what, alarm.text)
+
+        journal = stack.enter_context(open_journal(options.folder, on_alarm))
         stack.enter_context(sites)
         engine = stack.enter_context(Engine(shards=options.shards, cpus=options.cpus))
         with out:
-            code = asyncio.run(_Agent(options, out, sites, store, journal, engine, take_over).run())
+            agent = _Agent(options, out, sites, store, journal, engine, take_over)
+            heard.append(agent.on_journal)
+            code = asyncio.run(agent.run())
             out.say("closing")
     out.say("closed")
     return code
@@ -149,6 +156,8 @@ class _Agent:
         store.set_parties(EngineGate(self._policy, sites, out.say), rights, lines)
         epoch = new_epoch()
         self._handlers = Handlers(store, engine, rights, epoch, version=_version())
+        self._handlers.desk.alarms.server = options.server
+        self.on_journal = self._handlers.desk.alarms.on_journal
         self._service = Service(self._handlers, rights, lines, epoch)
 
     async def run(self) -> int:

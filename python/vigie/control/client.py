@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 import zmq
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.session import (
     ClientKeys,
     Command,
@@ -24,10 +24,12 @@ from vigie.control.session import (
     State,
     Steps,
     accepted,
+    acknowledging,
     applying,
     asking,
     deleting,
     getting,
+    listing_alarms,
     listing_masks,
     prepare,
     reading_state,
@@ -130,6 +132,14 @@ class Client:
     def snapshot(self, wanted: ops.CameraSnapshot) -> ops.Still:
         """A still of a camera."""
         return self._do("camera.snapshot", wanted, ops.Still)
+
+    def alarms(self, *, all: bool = False, kinds: Sequence[str] = ()) -> list[desk_ops.AlarmOut]:
+        """Alarms, the newest first; `all`: those too that are over and acknowledged."""
+        return self._run(listing_alarms(desk_ops.AlarmList(all=all, kinds=list(kinds))))
+
+    def acknowledge(self, ids: Sequence[str], note: str = "") -> list[desk_ops.AlarmOut]:
+        """Somebody has seen these alarms."""
+        return self._run(acknowledging(ids, note))
 
     def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

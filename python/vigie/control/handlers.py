@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
 from vigie.control import ops
+from vigie.control.desk import Desk, Tools
 from vigie.control.diff import Change
 from vigie.control.parties import ObjectRef, Party, Rights
 from vigie.control.peers import Peer
@@ -115,6 +116,8 @@ class Handlers:
             "camera.snapshot": self._snapshot,
             "stats.get": self._stats,
         }
+        self.desk = Desk(store, engine, rights, Tools(self._in_worker, _page), now_ns)
+        self.by_op |= self.desk.by_op
 
     def wake(self, kind: str, name: str) -> None:
         """An event came that somebody may wait for."""
@@ -130,6 +133,7 @@ class Handlers:
         """Waits for the change at work; those behind it are not begun."""
         self._writer.shutdown(cancel_futures=True)
         self._workers.shutdown(cancel_futures=True)
+        self.desk.close()
 
     async def _in_worker(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)

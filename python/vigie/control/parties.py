@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
+from vigie.alarms.audience import may_know_as_member, subject_of
 from vigie.control.diff import Change
 from vigie.control.ops import OPS
+from vigie.journal import Record
 from vigie.policy.changes import RefusedChange, refused_changes
 from vigie.policy.declared import Town
 from vigie.policy.fields import DeclaredObject
@@ -83,6 +85,7 @@ class Line:
 
     `camera`: that the command named. `rev`, `changes`, `document` (SHA-256 of the command), `rolled_back_to`: of a new
     revision. `still`: capture time and error bound (None: not known) of a picture given out, in nanoseconds.
+    `records`: entries of a kind of their own, but for their actor.
     """
 
     op: str
@@ -96,6 +99,7 @@ class Line:
     document: str | None = None
     rolled_back_to: int | None = None
     still: tuple[int, int | None] | None = None
+    records: Sequence[Record] = ()
 
 
 class JournalSink(Protocol):
@@ -195,6 +199,8 @@ class TownRights:
         if target.kind == "MaskSet":
             of = self._index().sets.get(target.name)
             return of is not None and self._covered(speaker, of, _covers)
+        if target.kind == "Alarm":
+            return self._may_know_alarm(speaker, *target.name.partition("/")[::2])
         return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
 
     def owner_of(self, party: Party) -> str:
@@ -222,8 +228,17 @@ class TownRights:
         town, index = self._town(), self._made
         if index is None or index.town is not town:
             sets = {item.object.name: item.object.spec.camera for item in town.mask_sets}
-            index = self._made = _Index(town, {item.object.name: item.object.spec for item in town.agents}, sets)
+            agents = {item.object.name: item.object.spec for item in town.agents}
+            index = self._made = _Index(town, agents, sets, {(item.kind, item.name): item for item in town.objects()})
         return index
+
+    def _may_know_alarm(self, agent: str, kind: str, about: str) -> bool:
+        """Of a camera: who may watch it. Of what is an organisation's matter: its supervisors and administrators."""
+        objects = self._index().objects
+        subject = subject_of(objects, kind, about)
+        if subject.camera and self._covered(agent, subject.camera, _covers):
+            return True
+        return may_know_as_member(objects, agent, subject, ns_of(self._now()))
 
     def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
         """`camera`: a camera's or a version's name, or `camera/stream`."""
@@ -247,11 +262,12 @@ class TownRights:
 
 @dataclass(frozen=True)
 class _Index:
-    """Of a town: agents by name, and the cameras of mask sets by the sets' names."""
+    """Of a town: agents by name, the cameras of mask sets by the sets' names, and all objects."""
 
     town: Town
     agents: Mapping[str, AgentSpec]
     sets: Mapping[str, str]
+    objects: Mapping[tuple[str, str], DeclaredObject]
 
 
 class _ByRules:

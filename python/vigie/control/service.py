@@ -20,7 +20,9 @@ import zmq
 import zmq.auth.asyncio
 from pydantic import ValidationError
 
+from vigie.alarms import Step
 from vigie.control import wire
+from vigie.control.desk import event_of
 from vigie.control.handlers import Call, Handlers, problem_values
 from vigie.control.keys import Keys, Pair
 from vigie.control.ops import OPS, Message, Still
@@ -116,6 +118,13 @@ class Service:
         """Begins to answer."""
         for router in self._routers:
             router.start()
+        loop = asyncio.get_running_loop()
+
+        def tell(step: Step) -> None:
+            with suppress(RuntimeError):  # closing
+                loop.call_soon_threadsafe(lambda: self.publish(*event_of(step)))
+
+        self._handlers.desk.start(tell, self._journal)
         self._run(self._heartbeats())
         self._run(self._flushes())
 
@@ -140,6 +149,7 @@ class Service:
     ) -> None:
         """An event, to every client that subscribed and may know of what it is about (`about`: not what it names)."""
         when = self._now_ns() if ts_ns is None else ts_ns
+        self._handlers.desk.alarms.on_event(kind, name, body, when)
         target = about or target_of(kind, name)
         decided: dict[Party, bool] = {}
         for router in self._routers:

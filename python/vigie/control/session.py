@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import zmq
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.wire import Event, Request
 from vigie.errors import ControlTooLargeError, ControlUnavailableError, InvalidArgumentError, PolicyFieldError
 from vigie.policy import ConfigurationError, Problem
@@ -231,6 +231,24 @@ def listing_masks(camera: str) -> Steps[list[ops.MaskOut]]:
         if not page.next:
             return found
         after = page.next
+
+
+def listing_alarms(wanted: desk_ops.AlarmList) -> Steps[list[desk_ops.AlarmOut]]:
+    """All alarms that fit, the newest first, page by page."""
+    found: list[desk_ops.AlarmOut] = []
+    while True:
+        page = yield from asking("alarm.list", wanted, desk_ops.AlarmPage)
+        found += page.alarms
+        if not page.next:
+            return found
+        wanted = wanted.model_copy(update={"after": page.next})
+
+
+def acknowledging(ids: Sequence[str], note: str) -> Steps[list[desk_ops.AlarmOut]]:
+    """The acknowledgement of alarms by their ids."""
+    wanted = desk_ops.AlarmAck(ids=list(ids), note=note)
+    reply = yield from asking("alarm.ack", wanted, desk_ops.AlarmsAcknowledged)
+    return reply.alarms
 
 
 def reading_state(kinds: Sequence[str], following: Following | None) -> Steps[State]:

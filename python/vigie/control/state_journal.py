@@ -27,7 +27,7 @@ class StateJournal:
 
     def append(self, line: Line) -> None:
         """Durable when it returns. Raises: JournalWriteFailedError, LimitExceededError, ClosedError."""
-        self._journal.append(record_of(line, self._find))
+        self._journal.append_many(records_of(line, self._find))
 
 
 def open_journal(folder: Path, on_alarm: Callable[[Alarm], None]) -> Journal:
@@ -43,6 +43,15 @@ def open_journal(folder: Path, on_alarm: Callable[[Alarm], None]) -> Journal:
         raise
     except OSError as error:
         raise StateUnwritableError(f"no journal: {error.strerror}", str(folder)) from None
+
+
+def records_of(line: Line, find: Find) -> list[Record]:
+    """All that a line says: what it was, and the entries of a kind of their own, by the same actor.
+
+    A refusal that has such entries is told by them alone.
+    """
+    own = [record.model_copy(update={"actor": _actor(line, find)}) for record in line.records]
+    return own if own and not line.rev else [record_of(line, find), *own]
 
 
 def record_of(line: Line, find: Find) -> Record:

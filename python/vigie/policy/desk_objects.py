@@ -90,7 +90,9 @@ class Syslog(Spec):
 
     transport: Literal["local", "udp", "tcp", "tls"] = Field("local", description="local, udp, tcp or tls")
     server: Line | None = Field(None, description="host:port such as logs.example:6514")
-    socket: FilePath = Field("/dev/log", description="the path of a socket")
+    socket: Annotated[Line, Field(pattern="^/", max_length=100)] = Field(
+        "/dev/log", description="the absolute path of a socket such as /dev/log"
+    )
     facility: Annotated[int, Field(ge=0, le=23)] = Field(16, description="a whole number from 0 to 23; 16 is local0")
     tls_ca: FilePath | None = Field(None, description="a PEM file")
 

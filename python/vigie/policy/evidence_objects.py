@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vigie.policy.fields import AgentName, DeclaredObject, FilePath, Line, Reason, Spec, at_field
+from vigie.policy.fields import AgentName, DeclaredObject, Line, Reason, Spec, at_field
 from vigie.policy.moments import DEFAULT_ZONE, ZONE, Instant, Zone
 from vigie.policy.people_objects import ORGANISATION, DatedSpec
 from vigie.policy.sharing_objects import INSTANT, SELECTOR, Selector, words
@@ -19,7 +19,10 @@ REFERENCE = "the act's number in quotes"
 
 
 class RecordingPolicySpec(Spec):
-    """What is recorded, how long, by whom. An Authorisation's `retention_days` is never exceeded."""
+    """What is recorded, how long, by whom. An Authorisation's `retention_days` is never exceeded.
+
+    Declared and kept; the recorder, which works by it, comes later.
+    """
 
     organisation: Line | None = Field(None, description=f"{ORGANISATION}, whose cameras are recorded")
     cameras: Selector = Field(description=SELECTOR)
@@ -56,11 +59,11 @@ class RecordingPolicy(DeclaredObject):
 
 
 class VolumeSpec(Spec):
-    """A place on a machine's disks for recordings."""
+    """A place on a machine's disks for recordings. Declared and kept; the recorder, which works by it, comes later."""
 
     organisation: Line | None = Field(None, description=f"{ORGANISATION}, whose recordings alone it takes")
     server: Line = Field(description="the name of a Server")
-    path: FilePath = Field(description="an absolute path such as /srv/vigie/1")
+    path: Annotated[Line, Field(max_length=4096)] = Field(description="an absolute path such as /srv/vigie/1")
     size_gib: Annotated[int, Field(ge=1, le=10_000_000)] = Field(description="GiB, a whole number from 1")
     reserve_percent: Annotated[int, Field(ge=1, le=50)] = Field(5, description="percent, 1 to 50: left free")
 
@@ -111,7 +114,10 @@ class Answer(Spec):
 
 
 class RequisitionSpec(Spec):
-    """Recordings that a magistrate or an officer asks for (L-26)."""
+    """Recordings that a magistrate or an officer asks for (L-26).
+
+    Declared and kept; the recorder, which answers it, comes later.
+    """
 
     organisation: Line = Field(description=f"{ORGANISATION} that is asked")
     article: Annotated[Line, Field(min_length=1, max_length=64)] = Field(
@@ -140,7 +146,10 @@ class Requisition(DeclaredObject):
 
 
 class HoldSpec(Spec):
-    """Named recordings that are not destroyed at their time (L-10)."""
+    """Named recordings that are not destroyed at their time (L-10).
+
+    Declared and kept; the recorder, which works by it, comes later.
+    """
 
     organisation: Line = Field(description=f"{ORGANISATION} that keeps them")
     reference: Reference = Field(description=REFERENCE)

@@ -76,6 +76,7 @@ class Served:
     folder: Path
     max_events: int = 1000
     tcp: bool = False
+    look_s: float = 3600  # a test that wants alarms has them looked for
     epoch: str = field(default_factory=new_epoch)
 
     def __post_init__(self) -> None:
@@ -94,6 +95,7 @@ class Served:
 
         async def begin() -> Service:
             handlers = Handlers(self.store, self.engine, rights, self.epoch, version="test")
+            handlers.desk.alarms.look_s = self.look_s
             service = Service(handlers, rights, self.journal, self.epoch, max_events=self.max_events)
             service.bind(self.endpoint)
             if self.tcp:

@@ -434,6 +434,17 @@ def test_endpoints_that_cannot_be(served: Served, endpoint: str, says: str) -> N
 # Journal.
 
 
+WRONG = {"expect_rev": 99, "to_rev": 99, "stage": b"y" * 16, "camera": "none", "ids": ["none"]}
+
+
+def raised_alarm(served: Served) -> str:
+    """The id of an alarm that is there."""
+    alarms = served.service._handlers.desk.alarms
+    alarms.raise_("clock_stepped", "machine", "by an hour")
+    alarms.look()
+    return next(alarm.id for alarm in alarms.alarms() if alarm.kind == "clock_stepped")
+
+
 def test_every_journaled_operation_leaves_one_line(served: Served, client: Client) -> None:
     """Walks the registry: who adds an operation that is journaled has to say here how it is called."""
     client.apply(yaml=yaml(SERVER, camera("a")))
@@ -446,6 +457,7 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         "objects.delete": {"objects": [{"kind": "Camera", "name": "b"}]},
         "objects.rollback": {"to_rev": 1},
         "camera.snapshot": {"camera": "a"},
+        "alarm.ack": {"ids": [raised_alarm(served)]},
     }
     assert set(bodies) == {op.name for op in OPS.values() if op.journaled}
     for name, body in bodies.items():
@@ -454,7 +466,7 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         assert [(line.op, line.party, line.code) for line in served.journal.lines] == [(name, "local", 0)]
         served.journal.lines.clear()
         with pytest.raises((NotFoundError, ControlMalformedError, TimedOutError, StateConflictError)):
-            client.call(name, {**body, "expect_rev": 99, "to_rev": 99, "stage": b"y" * 16, "camera": "none"})
+            client.call(name, {**body, **WRONG})
         assert [(line.op, line.code > 0) for line in served.journal.lines] == [(name, True)]
 
 
