@@ -24,6 +24,7 @@ from vigie.control.session import (
     deleting,
     getting,
     listing_alarms,
+    listing_incidents,
     listing_masks,
     prepare,
     reading_state,
@@ -152,6 +153,19 @@ class AsyncClient:
     async def acknowledge(self, ids: Sequence[str], note: str = "") -> list[desk_ops.AlarmOut]:
         """Somebody has seen these alarms."""
         return await self._run(acknowledging(ids, note))
+
+    async def open_incident(self, wanted: desk_ops.IncidentOpen) -> desk_ops.IncidentOpened:
+        """Bookmarks cameras, and shows them to a Post."""
+        return await self._do("incident.open", wanted, desk_ops.IncidentOpened)
+
+    async def incidents(self, *, all: bool = False) -> list[desk_ops.IncidentOut]:
+        """Incidents that this client may know of; `all`: closed ones too."""
+        return await self._run(listing_incidents(desk_ops.IncidentList(all=all)))
+
+    async def close_incident(self, name: str, outcome: str) -> desk_ops.IncidentClosed:
+        """It is dealt with."""
+        wanted = desk_ops.IncidentClose(name=name, outcome=outcome)
+        return await self._do("incident.close", wanted, desk_ops.IncidentClosed)
 
     async def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

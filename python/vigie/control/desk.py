@@ -1,4 +1,4 @@
-"""What people at a desk work with, and its operations: alarms."""
+"""What people at a desk work with, and its operations: alarms here, the others in files of their own."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -8,9 +8,10 @@ from vigie.alarms import Alarm, Step
 from vigie.control import desk_ops
 from vigie.control.alarm_desk import EVENTS, AlarmDesk
 from vigie.control.desk_database import DeskDatabase
+from vigie.control.incidents import Clients, Incidents
 from vigie.control.op import Message
 from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
-from vigie.control.store import Store
+from vigie.control.store import Applied, Store
 from vigie.control.world_now import WorldNow
 from vigie.errors import ControlRefusedError, NotFoundError
 
@@ -24,9 +25,10 @@ Publish = Callable[[str, str, dict[str, Any], int], None]
 
 @dataclass(frozen=True)
 class Tools:
-    """What handlers share: threads to work in, and pages."""
+    """What handlers share: threads to work in, changes one after another, and pages."""
 
     in_worker: Callable[[Callable[[], Any]], Awaitable[Any]]
+    change: Callable[["Call", bool, Callable[[], Applied]], Awaitable[Applied]]
     page: Callable[[Sequence[str], str, int, Callable[[str], Any]], tuple[list[Any], str]]
 
 
@@ -43,9 +45,12 @@ class Desk:
             "alarm.list": self._alarm_list,
             "alarm.ack": self._alarm_ack,
         }
+        self.incidents = Incidents(store, rights, self.world, tools, now_ns)
+        self.by_op |= self.incidents.by_op
 
-    def start(self, publish: Callable[[Step], None], journal: JournalSink) -> None:
-        """Looks for alarms from now on."""
+    def start(self, publish: Callable[[Step], None], journal: JournalSink, clients: Clients) -> None:
+        """Looks for alarms from now on. `clients`: those who are told of incidents."""
+        self.incidents.clients = clients
         self.alarms.start(publish, journal)
 
     def close(self) -> None:

@@ -1,8 +1,14 @@
-"""Operations of people at a desk: alarms."""
+"""Operations of people at a desk: alarms and incidents."""
+
+from typing import Annotated
 
 from pydantic import Field
 
 from vigie.control.op import Message, Op, Page, Text
+
+MAX_SPAN_S = 24 * 3600
+Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+Span = Annotated[int, Field(ge=0, le=MAX_SPAN_S)]
 
 
 class AlarmList(Message):
@@ -54,7 +60,80 @@ class AlarmsAcknowledged(Message):
     alarms: list[AlarmOut]
 
 
+class IncidentOpen(Message):
+    """`at_ns` nil: now. `before_s`, `after_s`: what is to be kept. `post`: whose people are shown the cameras."""
+
+    cameras: list[Text] = Field(min_length=1, max_length=64)
+    motive: Reason
+    at_ns: int | None = Field(None, ge=0, lt=9_000_000_000_000_000_000)
+    before_s: Span = 600
+    after_s: Span = 300
+    post: Text = ""
+    purpose: Text = ""
+
+
+class IncidentOpened(Message):
+    """`told`: how many people at the Post are connected and were told. `again`: it was opened before."""
+
+    name: str
+    rev: int
+    since_ns: int
+    until_ns: int
+    told: int
+    again: bool
+
+
+class IncidentList(Message):
+    """`all`: closed ones too."""
+
+    all: bool = False
+    after: Text = ""
+    limit: Page = 200
+
+
+class IncidentOut(Message):
+    """Those of its cameras that the client may know of. `closed_ns` 0: open."""
+
+    name: str
+    cameras: list[str]
+    motive: str
+    at_ns: int
+    since_ns: int
+    until_ns: int
+    post: str
+    opened_by: str
+    opened_ns: int
+    closed_by: str
+    closed_ns: int
+    outcome: str
+
+
+class IncidentPage(Message):
+    """`next` "": the last page."""
+
+    incidents: list[IncidentOut]
+    next: str
+
+
+class IncidentClose(Message):
+    """`outcome`: what became of it. What was to be kept stays so."""
+
+    name: Text
+    outcome: Reason
+
+
+class IncidentClosed(Message):
+    """`again`: it was closed before."""
+
+    name: str
+    rev: int
+    again: bool
+
+
 TABLE = (
     Op("alarm.list", "agents", False, False, AlarmList, AlarmPage, "alarms"),
     Op("alarm.ack", "agents", True, True, AlarmAck, AlarmsAcknowledged, "somebody has seen them"),
+    Op("incident.open", "agents", True, True, IncidentOpen, IncidentOpened, "bookmarks cameras, shows them to a Post"),
+    Op("incident.list", "agents", False, False, IncidentList, IncidentPage, "incidents"),
+    Op("incident.close", "agents", True, True, IncidentClose, IncidentClosed, "it is dealt with"),
 )

@@ -116,7 +116,7 @@ class Handlers:
             "camera.snapshot": self._snapshot,
             "stats.get": self._stats,
         }
-        self.desk = Desk(store, engine, rights, Tools(self._in_worker, _page), now_ns)
+        self.desk = Desk(store, engine, rights, Tools(self._in_worker, self._change, _page), now_ns)
         self.by_op |= self.desk.by_op
 
     def wake(self, kind: str, name: str) -> None:

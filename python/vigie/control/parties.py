@@ -16,7 +16,9 @@ from vigie.control.ops import OPS
 from vigie.journal import Record
 from vigie.policy.changes import RefusedChange, refused_changes
 from vigie.policy.declared import Town
+from vigie.policy.desk_objects import Incident
 from vigie.policy.fields import DeclaredObject
+from vigie.policy.incidents import place_in
 from vigie.policy.live_rights import LiveRights, Right
 from vigie.policy.people_objects import AgentSpec
 from vigie.policy.sites import is_pattern
@@ -152,6 +154,8 @@ class NoJournal:
     def append(self, line: Line) -> None: ...
 
 
+# Objects that an operation makes after a check of its own; what the rules of changes say is asked all the same.
+_CHECKED_BY_HANDLER = {"Incident": ("incident.open",)}
 # Objects whose name is a camera's, or a version's or a stream's of one.
 _OF_CAMERA = ("Camera", "stream")
 
@@ -184,7 +188,9 @@ class TownRights:
         speaker = self._speaker(party)
         if target is None:
             return Decision(True)
-        if op == "camera.snapshot":
+        if op in _CHECKED_BY_HANDLER.get(target.kind, ()):
+            return Decision(True)
+        if op in ("camera.snapshot", "incident.open"):
             allowed = target.kind == "Camera" and self._covered(speaker, target.name, _shows)
         else:
             allowed = self.may_know(party, target)
@@ -199,6 +205,8 @@ class TownRights:
         if target.kind == "MaskSet":
             of = self._index().sets.get(target.name)
             return of is not None and self._covered(speaker, of, _covers)
+        if target.kind in ("Incident", "bookmark"):
+            return self._may_know_incident(speaker, target.name, as_shown=target.kind == "bookmark")
         if target.kind == "Alarm":
             return self._may_know_alarm(speaker, *target.name.partition("/")[::2])
         return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
@@ -239,6 +247,21 @@ class TownRights:
         if subject.camera and self._covered(agent, subject.camera, _covers):
             return True
         return may_know_as_member(objects, agent, subject, ns_of(self._now()))
+
+    def _may_know_incident(self, agent: str, name: str, *, as_shown: bool) -> bool:
+        """Whoever opened it and those who work with him; at the Post it was pushed to, who may see it live now.
+
+        The latter are shown what `incident.list` shows, and not the object, which says who opened it.
+        """
+        index, now = self._index(), ns_of(self._now())
+        item = index.objects.get(("Incident", name))
+        if not isinstance(item, Incident):
+            return False
+        place = place_in(index.objects, item, agent, now)
+        watches = place == "watcher" or (place == "recipient" and as_shown)
+        return place == "member" or (
+            watches and any(self._covered(agent, camera, _covers) for camera in item.spec.cameras)
+        )
 
     def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
         """`camera`: a camera's or a version's name, or `camera/stream`."""

@@ -124,7 +124,7 @@ class Service:
             with suppress(RuntimeError):  # closing
                 loop.call_soon_threadsafe(lambda: self.publish(*event_of(step)))
 
-        self._handlers.desk.start(tell, self._journal)
+        self._handlers.desk.start(tell, self._journal, self)
         self._run(self._heartbeats())
         self._run(self._flushes())
 
@@ -165,6 +165,13 @@ class Service:
             if decided[peer.party]:
                 peer.event(self.epoch, when, kind, name, body)
         self._handlers.wake(kind, name)
+
+    def listening(self) -> list[Peer]:
+        """The clients that follow events and still are who they were."""
+        for router in self._routers:
+            router.refresh()
+        peers = self._peers.items()
+        return [peer for key, peer in peers if peer.subscribed and self._routers[key[0]].party(peer.user) == peer.party]
 
     def publish_figures(self, figures: Mapping[str, Any]) -> None:
         """Sums for whoever listens on the PUB socket. Must hold no name of a camera or a person."""
@@ -255,9 +262,9 @@ class Service:
     # A message, from its frames to its handler.
 
     def _on_message(self, router: Router, identity: bytes, envelope: Sequence[bytes], frames: list[bytes],
-                    user: str) -> None:  # fmt: skip
+                    user: str, address: str) -> None:  # fmt: skip
         self.counters["messages"] += 1
-        peer = self._peer(router, identity, envelope, user)
+        peer = self._peer(router, identity, envelope, user, address)
         try:
             request = wire.decode_request(frames)
             if peer is None:
@@ -276,7 +283,7 @@ class Service:
         if call is not None:
             self._run(self._carry_out(call))
 
-    def _peer(self, router: Router, identity: bytes, envelope: Sequence[bytes], user: str) -> Peer | None:
+    def _peer(self, router: Router, identity: bytes, envelope: Sequence[bytes], user: str, address: str) -> Peer | None:
         router.refresh()
         party = router.party(user)
         key = (router.number, identity)
@@ -287,7 +294,7 @@ class Service:
             self._forget(key)
         if party is None:
             return None
-        peer = Peer(party, router.sender(identity, envelope), user, max_events=self._max_events)
+        peer = Peer(party, router.sender(identity, envelope), user, address, max_events=self._max_events)
         if len(self._peers) < PEERS:
             self._peers[key] = peer
         return peer

@@ -251,6 +251,17 @@ def acknowledging(ids: Sequence[str], note: str) -> Steps[list[desk_ops.AlarmOut
     return reply.alarms
 
 
+def listing_incidents(wanted: desk_ops.IncidentList) -> Steps[list[desk_ops.IncidentOut]]:
+    """All incidents, page by page."""
+    found: list[desk_ops.IncidentOut] = []
+    while True:
+        page = yield from asking("incident.list", wanted, desk_ops.IncidentPage)
+        found += page.incidents
+        if not page.next:
+            return found
+        wanted = wanted.model_copy(update={"after": page.next})
+
+
 def reading_state(kinds: Sequence[str], following: Following | None) -> Steps[State]:
     """All that the client may know of, page by page; its first page tells `following` where events go on."""
     items: list[ops.StateItem] = []

@@ -12,6 +12,7 @@ Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`
 | what rights hang on, indexed | `world.py` |
 | who may do what, and why | `persons.py`, `grants.py`, `rights.py`, `reasons.py`; the tests' `rights_model.py` too |
 | what the core is told of rights | `live_rights.py`, `compile.py` |
+| who may bookmark a camera, and for whom | `incidents.py` |
 | who may change which objects | `changes.py`, `fingerprint.py` |
 | what fields of several kinds share | `fields.py` |
 | which points make a polygon | `polygons.py` |

@@ -11,13 +11,13 @@ from vigie.policy.desk_objects import IdentityProvider, Incident, Outlet
 from vigie.policy.evidence_objects import Hold, RecordingPolicy, Requisition, Volume
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.fingerprint import fingerprint
+from vigie.policy.incidents import sees_live
 from vigie.policy.mask_objects import MaskSet
 from vigie.policy.moments import DEFAULT_ZONE, begins_ns, state
 from vigie.policy.objects import Camera, Site
 from vigie.policy.people_objects import Agent, Post
 from vigie.policy.persons import person_of
 from vigie.policy.reasons import explain
-from vigie.policy.rights import decide
 from vigie.policy.sharing_objects import Approval, Authorisation, Change, Convention, Opening, WatchOrder
 from vigie.policy.texts import one_of
 from vigie.policy.windows import SECOND
@@ -160,7 +160,7 @@ def _not_his_incident(after: World, old: Any, new: Incident, agent: Agent, at: i
     if new.spec.opened_by != agent.name or new.spec.closed is not None:
         return f"an Incident is opened by whoever makes it; right would be opened_by: {agent.name}"
     for camera in new.spec.cameras:
-        decision = decide(after, agent.name, camera, "live", None, at)
+        decision = sees_live(after, agent.name, camera, new.spec.purpose, at)
         if not decision.allowed:
             return explain(decision, DEFAULT_ZONE)
     return None

@@ -7,9 +7,20 @@ from pydantic import Field, field_validator, model_validator
 
 from vigie.policy import texts
 from vigie.policy.alarm_kinds import ALARM_KINDS, SEVERITY, Severity
-from vigie.policy.fields import SECRET_HELP, AgentName, DeclaredObject, FilePath, Line, Reason, Secret, Spec, at_field
+from vigie.policy.fields import (
+    SECRET_HELP,
+    AgentName,
+    DeclaredObject,
+    FilePath,
+    Line,
+    Name,
+    Reason,
+    Secret,
+    Spec,
+    at_field,
+)
 from vigie.policy.moments import Instant, begins_ns
-from vigie.policy.people_objects import ORGANISATION, DatedSpec
+from vigie.policy.people_objects import ORGANISATION, PURPOSE, DatedSpec
 from vigie.policy.sharing_objects import INSTANT, words
 
 Second = Annotated[int, Field(ge=0, le=24 * 3600)]
@@ -47,6 +58,7 @@ class IncidentSpec(Spec):
     after_s: Second = Field(300, description="seconds, 0 to 86400")
     motive: Reason = Field(description="text: what happens")
     post: Line | None = Field(None, description="the name of a Post, whose people are shown the cameras")
+    purpose: Name | None = Field(None, description=PURPOSE)
     opened_by: AgentName = Field(description="the name of an Agent")
     opened_at: Instant = Field(description=INSTANT)
     closed: Closed | None = Field(None, description="a mapping {by, at, outcome}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from vigie.control.service import Service, new_epoch
 from vigie.control.store import Store, assemble_quietly
 from vigie.errors import StateUnwritableError, TimedOutError
 from vigie.policy import Town
+from vigie.policy.live_rights import LiveRights, live_rights
+from vigie.policy.world import World
 
 from .conftest import RecordingGate
 
@@ -88,7 +91,7 @@ class Served:
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.store = Store(self.folder, environ={"POST": "of-post"})
-        rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN)
+        self.rights = rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN, decided=self.decided)
         self.store.set_parties(self.gate, rights, self.journal)
         self.endpoint = f"ipc://{self.folder}/c.sock"
         self.tcp_endpoint = ""
@@ -106,6 +109,10 @@ class Served:
             return service
 
         self.service = asyncio.run_coroutine_threadsafe(begin(), self.loop).result(10)
+
+    def decided(self) -> LiveRights:
+        """As an engine would have been told."""
+        return live_rights(World.of(self.store.town().objects()), time.time_ns())
 
     def call(self, work: Callable[[], Any]) -> Any:
         async def run() -> Any:

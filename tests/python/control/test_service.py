@@ -11,7 +11,7 @@ import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.client import Client
 from vigie.control.ops import OPS
 from vigie.control.session import State
@@ -434,7 +434,15 @@ def test_endpoints_that_cannot_be(served: Served, endpoint: str, says: str) -> N
 # Journal.
 
 
-WRONG = {"expect_rev": 99, "to_rev": 99, "stage": b"y" * 16, "camera": "none", "ids": ["none"]}
+WRONG = {
+    "expect_rev": 99,
+    "to_rev": 99,
+    "stage": b"y" * 16,
+    "camera": "none",
+    "ids": ["none"],
+    "cameras": ["none"],
+    "name": "none",
+}
 
 
 def raised_alarm(served: Served) -> str:
@@ -443,6 +451,11 @@ def raised_alarm(served: Served) -> str:
     alarms.raise_("clock_stepped", "machine", "by an hour")
     alarms.look()
     return next(alarm.id for alarm in alarms.alarms() if alarm.kind == "clock_stepped")
+
+
+def opened_incident(client: Client) -> str:
+    """The name of an incident that is there."""
+    return client.open_incident(desk_ops.IncidentOpen(cameras=["a"], motive="a fight")).name
 
 
 def test_every_journaled_operation_leaves_one_line(served: Served, client: Client) -> None:
@@ -458,6 +471,8 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         "objects.rollback": {"to_rev": 1},
         "camera.snapshot": {"camera": "a"},
         "alarm.ack": {"ids": [raised_alarm(served)]},
+        "incident.open": {"cameras": ["a"], "motive": "a fight"},
+        "incident.close": {"name": opened_incident(client), "outcome": "nothing"},
     }
     assert set(bodies) == {op.name for op in OPS.values() if op.journaled}
     for name, body in bodies.items():
