@@ -1,4 +1,4 @@
-"""What people at a desk do: `vigie alarms`, `vigie incident`.
+"""What people at a desk do: `vigie alarms`, `vigie incident`, `vigie approve`.
 
 Exit codes: 0 done; 1 refused, not found, or nobody answers; 2 what was given is wrong.
 """
@@ -21,6 +21,7 @@ incident = typer.Typer(help="Bookmarks cameras at an instant, and shows them to 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(alarms)
+    app.command()(approve)
     app.add_typer(incident, name="incident")
 
 
@@ -61,6 +62,54 @@ def _lines(item: "desk_ops.AlarmOut") -> list[str]:
         note = f": {item.note}" if item.note else ""
         lines.append(f"    acknowledged by {item.acknowledged_by} {time_text(item.acknowledged_ns)}{note}")
     return lines
+
+
+def approve(
+    what: Annotated[str, typer.Argument(help="KIND/NAME; nothing: lists what waits.")] = "",
+    fingerprint: Annotated[str, typer.Argument(help="Of the change, or its first 8 digits or more.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    control: Control = "",
+    state: StateFolder = None,
+    key: Key = None,
+    timeout: Timeout = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the changes that wait for a second person's yes, or gives it to one; whoever asked applies anew then."""
+    from vigie.control import desk_ops
+
+    with answers(as_json), client_of(control, state, key, timeout) as client:
+        waiting = client.waiting()
+        if not what:
+            _print_waiting(waiting, as_json)
+            return
+        kind, _, name = what.partition("/")
+        of = [item for item in waiting if (item.kind, item.name) == (kind, name)]
+        prints = {item.fingerprint for item in of if len(fingerprint) >= 8 and item.fingerprint.startswith(fingerprint)}
+        if len(prints) != 1:
+            known = ", ".join(sorted({item.fingerprint[:12] for item in of})) or "nothing waits there"
+            raise InvalidArgumentError(f'"{fingerprint[:64]}"; right would be one of: {known}', what)
+        if not reason:
+            raise InvalidArgumentError("missing; right would be why", "--reason")
+        wanted = desk_ops.ApprovalGive(fingerprint=prints.pop(), kind=kind, name=name, reason=reason)
+        given = client.approve(wanted)
+        if as_json:
+            print_json({"ok": True, **given.model_dump()})
+        else:
+            print(f"{what}: approved ({', '.join(given.names)}); {of[0].requested_by} applies it anew")
+
+
+def _print_waiting(waiting: "list[desk_ops.Waiting]", as_json: bool) -> None:
+    if as_json:
+        print_json({"waiting": [item.model_dump() for item in waiting]})
+        return
+    for item in waiting:
+        mine = "" if item.mine else " (not yours to approve)"
+        print(f"{item.kind}/{item.name}  {item.fingerprint[:12]}  {item.change}, asked by {item.requested_by}{mine}")
+        print(f"    {time_text(item.since_ns)}: {item.why}")
+        for field in item.fields:
+            print(f"    {field}")
+    if not waiting:
+        print("nothing waits")
 
 
 @incident.command("open")

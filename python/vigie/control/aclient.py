@@ -26,6 +26,7 @@ from vigie.control.session import (
     listing_alarms,
     listing_incidents,
     listing_masks,
+    listing_waiting,
     prepare,
     reading_state,
 )
@@ -166,6 +167,14 @@ class AsyncClient:
         """It is dealt with."""
         wanted = desk_ops.IncidentClose(name=name, outcome=outcome)
         return await self._do("incident.close", wanted, desk_ops.IncidentClosed)
+
+    async def waiting(self) -> list[desk_ops.Waiting]:
+        """Changes that wait for a second person, as far as this client may know of them."""
+        return await self._run(listing_waiting())
+
+    async def approve(self, wanted: desk_ops.ApprovalGive) -> desk_ops.ApprovalGiven:
+        """The second person's yes."""
+        return await self._do("approval.give", wanted, desk_ops.ApprovalGiven)
 
     async def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

@@ -32,6 +32,7 @@ from vigie.control.session import (
     listing_alarms,
     listing_incidents,
     listing_masks,
+    listing_waiting,
     prepare,
     reading_state,
 )
@@ -154,6 +155,14 @@ class Client:
         """It is dealt with."""
         wanted = desk_ops.IncidentClose(name=name, outcome=outcome)
         return self._do("incident.close", wanted, desk_ops.IncidentClosed)
+
+    def waiting(self) -> list[desk_ops.Waiting]:
+        """Changes that wait for a second person, as far as this client may know of them."""
+        return self._run(listing_waiting())
+
+    def approve(self, wanted: desk_ops.ApprovalGive) -> desk_ops.ApprovalGiven:
+        """The second person's yes."""
+        return self._do("approval.give", wanted, desk_ops.ApprovalGiven)
 
     def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

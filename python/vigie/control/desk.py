@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vigie.alarms import Alarm, Step
 from vigie.control import desk_ops
 from vigie.control.alarm_desk import EVENTS, AlarmDesk
+from vigie.control.approvals import Approvals
 from vigie.control.desk_database import DeskDatabase
 from vigie.control.incidents import Clients, Incidents
 from vigie.control.op import Message
@@ -46,7 +47,8 @@ class Desk:
             "alarm.ack": self._alarm_ack,
         }
         self.incidents = Incidents(store, rights, self.world, tools, now_ns)
-        self.by_op |= self.incidents.by_op
+        self.approvals = Approvals(store, self._database, self.world, tools, now_ns)
+        self.by_op |= self.incidents.by_op | self.approvals.by_op
 
     def start(self, publish: Callable[[Step], None], journal: JournalSink, clients: Clients) -> None:
         """Looks for alarms from now on. `clients`: those who are told of incidents."""

@@ -1,4 +1,4 @@
-"""Operations of people at a desk: alarms and incidents."""
+"""Operations of people at a desk: alarms, incidents, approvals."""
 
 from typing import Annotated
 
@@ -130,10 +130,61 @@ class IncidentClosed(Message):
     again: bool
 
 
+class ApprovalList(Message):
+    """What waits for a second person."""
+
+    after: Text = ""
+    limit: Page = 100
+
+
+class Waiting(Message):
+    """A change that was refused for want of a yes. `of`: the organisation whose person it takes, "": this server's.
+
+    `fields`: what would change. `mine`: the client may give the yes.
+    """
+
+    kind: str
+    name: str
+    change: str
+    fingerprint: str
+    requested_by: str
+    of: str
+    why: str
+    since_ns: int
+    fields: list[str]
+    mine: bool
+
+
+class WaitingPage(Message):
+    """`next` "": the last page."""
+
+    waiting: list[Waiting]
+    next: str
+
+
+class ApprovalGive(Message):
+    """To one change of one object, as `approval.list` shows it."""
+
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    kind: Text
+    name: Text
+    reason: Reason
+
+
+class ApprovalGiven(Message):
+    """`names`: of the Approvals, one a change. Whoever asked applies anew. `again`: it was given before."""
+
+    names: list[str]
+    rev: int
+    again: bool
+
+
 TABLE = (
     Op("alarm.list", "agents", False, False, AlarmList, AlarmPage, "alarms"),
     Op("alarm.ack", "agents", True, True, AlarmAck, AlarmsAcknowledged, "somebody has seen them"),
     Op("incident.open", "agents", True, True, IncidentOpen, IncidentOpened, "bookmarks cameras, shows them to a Post"),
     Op("incident.list", "agents", False, False, IncidentList, IncidentPage, "incidents"),
     Op("incident.close", "agents", True, True, IncidentClose, IncidentClosed, "it is dealt with"),
+    Op("approval.list", "agents", False, False, ApprovalList, WaitingPage, "changes that wait for a second person"),
+    Op("approval.give", "agents", True, True, ApprovalGive, ApprovalGiven, "a second person's yes"),
 )

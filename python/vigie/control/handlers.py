@@ -1,6 +1,7 @@
 """What each operation does. The service has checked the message, the deadline and whether the party may at all."""
 
 import asyncio
+import functools
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from vigie.control.diff import Change
 from vigie.control.parties import ObjectRef, Party, Rights
 from vigie.control.peers import Peer
 from vigie.control.proposals import Source
-from vigie.control.store import Applied, Command, Store, Stored
+from vigie.control.store import Applied, Command, RefusedChangesError, Store, Stored
 from vigie.control.wire import MAX_DEPTH, pack, unpack
 from vigie.errors import (
     ControlLateError,
@@ -144,7 +145,12 @@ class Handlers:
                 raise ControlLateError("its turn came after its deadline; nothing was changed")
             return work()
 
-        applied = await self.in_writer(when_its_turn_comes)
+        try:
+            applied = await self.in_writer(when_its_turn_comes)
+        except RefusedChangesError as refused:
+            if not dry_run:
+                await self._in_worker(functools.partial(self.desk.approvals.note, call.party, refused))
+            raise
         if applied.changes and not applied.again and not dry_run:
             self.on_applied(applied)
         return applied

@@ -155,7 +155,7 @@ class NoJournal:
 
 
 # Objects that an operation makes after a check of its own; what the rules of changes say is asked all the same.
-_CHECKED_BY_HANDLER = {"Incident": ("incident.open",)}
+_CHECKED_BY_HANDLER = {"Incident": ("incident.open",), "Approval": ("approval.give",)}
 # Objects whose name is a camera's, or a version's or a stream's of one.
 _OF_CAMERA = ("Camera", "stream")
 

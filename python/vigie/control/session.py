@@ -262,6 +262,18 @@ def listing_incidents(wanted: desk_ops.IncidentList) -> Steps[list[desk_ops.Inci
         wanted = wanted.model_copy(update={"after": page.next})
 
 
+def listing_waiting() -> Steps[list[desk_ops.Waiting]]:
+    """All changes that wait for a second person, page by page."""
+    found: list[desk_ops.Waiting] = []
+    after = ""
+    while True:
+        page = yield from asking("approval.list", desk_ops.ApprovalList(after=after), desk_ops.WaitingPage)
+        found += page.waiting
+        if not page.next:
+            return found
+        after = page.next
+
+
 def reading_state(kinds: Sequence[str], following: Following | None) -> Steps[State]:
     """All that the client may know of, page by page; its first page tells `following` where events go on."""
     items: list[ops.StateItem] = []

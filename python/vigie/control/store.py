@@ -113,6 +113,15 @@ class Command:
     records: Sequence[Record] = ()  # further entries of the journal, but for their actor
 
 
+class RefusedChangesError(ControlRefusedError):
+    """A change that rules refuse: what of it and why, and what it would have changed."""
+
+    def __init__(self, refused: Sequence[RefusedChange], found: Sequence[Change]) -> None:
+        super().__init__(_reasons(refused), "/".join(refused[0].key))
+        self.refused = refused
+        self.found = found
+
+
 class Store:
     """A state folder, held by this process alone. A context manager.
 
@@ -443,7 +452,7 @@ class Store:
         before = [item.object for item in _usable(self._state.objects.values())]
         refused = self._rights.refused(command.party, before, town.objects())
         if refused:
-            raise ControlRefusedError(_reasons(refused), "/".join(refused[0].key))
+            raise RefusedChangesError(refused, found)
 
     def _note_command(self, command: Command, applied: Applied) -> None:
         if command.id is None:

@@ -18,7 +18,7 @@ from .test_rights_on_the_wire import connect, keys_of
 
 YEAR = datetime.now(UTC).year
 TERM = f"from: {YEAR - 1}-01-01, until: {YEAR + 1}-12-31"
-HELD = f"habilitation: {{reference: H-7, {TERM}, departments: '*'}}"
+HELD = f"habilitation: {{reference: H-7, {TERM}, departments: ['57']}}"
 
 
 def person(name: str, organisation: str, role: str = "operator") -> str:
