@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 
-import httpx
+import urllib3
 
 from vigie.outlets.notice import TIMEOUT_S, Notice, OutletError
 from vigie.outlets.tls import client_context
@@ -50,15 +50,22 @@ class WebhookSender:
         where = self._spec.url.partition("?")[0]
         try:
             context = client_context(self._spec.tls_ca, self._folder)
-            with (
-                httpx.Client(verify=context, timeout=self._timeout_s, follow_redirects=False, trust_env=False) as http,
-                http.stream("POST", self._spec.url, content=body, headers=headers) as answer,
-            ):
-                status = answer.status_code  # the body of the answer is not read
-        except httpx.TimeoutException:
+            with urllib3.PoolManager(ssl_context=context, retries=False, timeout=self._timeout_s) as pool:
+                answer = pool.request(
+                    "POST", self._spec.url, body=body, headers=headers, redirect=False, preload_content=False
+                )
+                status = answer.status  # the body of the answer is not read
+                answer.close()
+        except urllib3.exceptions.ReadTimeoutError:
             raise OutletError(f"{where}: no answer") from None
-        except (httpx.HTTPError, OSError) as error:
-            raise OutletError(f"{where}: {type(error).__name__}: {error}"[:300]) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise OutletError(f"{where}: {type(error).__name__}: {_reason(error)}"[:300]) from None
         if not 200 <= status < 300:
             more = "; it is not followed elsewhere" if 300 <= status < 400 else ""
             raise OutletError(f"{where}: status {status}{more}")
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address, whose query may be a secret."""
+    inner = error.__context__ or error.__cause__
+    return str(inner if inner is not None else error).partition("?")[0]
