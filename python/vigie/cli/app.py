@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vigie.cli import clock, keys, objects
+from vigie.cli import clock, desk, keys, objects, routes
 
 # Locals in a traceback would show passwords.
 app = typer.Typer(
@@ -106,7 +106,7 @@ def check(files: Files, server: ServerName = None) -> None:
 
 
 class SchemaName(StrEnum):
-    """What `vigie schema` prints: kinds in small letters."""
+    """What `vigie schema` prints: kinds in small letters; `objects`: all of them."""
 
     snapshot = "snapshot"
     server = "server"
@@ -121,6 +121,14 @@ class SchemaName(StrEnum):
     opening = "opening"
     watchorder = "watchorder"
     approval = "approval"
+    incident = "incident"
+    outlet = "outlet"
+    identityprovider = "identityprovider"
+    recordingpolicy = "recordingpolicy"
+    volume = "volume"
+    requisition = "requisition"
+    hold = "hold"
+    objects = "objects"
 
 
 @app.command()
@@ -129,12 +137,14 @@ def schema(
         SchemaName.snapshot
     ),
 ) -> None:
-    """Prints a JSON Schema."""
+    """Prints a JSON Schema. `objects`: of a YAML document of any kind, for an editor."""
+    from vigie.policy.json_schema import kind_schema, objects_schema
     from vigie.policy.objects import KINDS
     from vigie.schema import policy_snapshot
 
-    kind = {known.lower(): model for known, model in KINDS.items()}.get(name.value)
-    print(json.dumps(policy_snapshot() if kind is None else kind.model_json_schema(), indent=2))
+    kind = next((known for known in KINDS if known.lower() == name.value), None)
+    whole = objects_schema if name is SchemaName.objects else policy_snapshot
+    print(json.dumps(whole() if kind is None else kind_schema(kind), indent=2))
 
 
 class ActionName(StrEnum):
@@ -224,6 +234,8 @@ def _pass_on(name: str, module: str, help_text: str) -> None:
 
 
 objects.register(app)
+desk.register(app)
+routes.register(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(clock.app, name="clock")
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")

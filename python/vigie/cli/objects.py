@@ -3,34 +3,23 @@
 Exit codes: 0 done; 1 refused, not found, or nobody answers; 2 what was given is wrong (options, YAML).
 """
 
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vigie.errors import Error, InvalidArgumentError
+from vigie.cli.answers import AsJson, Control, Key, StateFolder, Timeout
+from vigie.cli.answers import answers as _answers
+from vigie.cli.answers import client_of as _client
+from vigie.cli.answers import print_json as _print_json
+from vigie.cli.answers import time_text as _time
+from vigie.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from vigie.control import ops
-    from vigie.control.client import Client
 
-Control = Annotated[
-    str, typer.Option("--control", envvar="VIGIE_CONTROL", help="Where it answers.", show_default=False)
-]
-StateFolder = Annotated[
-    Path | None,
-    typer.Option("--state", envvar="VIGIE_STATE", help="The folder it was started with.", show_default=False),
-]
-Key = Annotated[
-    Path | None, typer.Option("--key", envvar="VIGIE_KEY", help="This client's key file.", show_default=False)
-]
-Timeout = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 Names = Annotated[list[str], typer.Argument(help="KIND/NAME, such as Camera/place-armes-01.", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
 ExpectRev = Annotated[
@@ -271,34 +260,6 @@ def events(
             return
 
 
-@contextmanager
-def _answers(as_json: bool) -> Iterator[None]:
-    """Errors as lines on stderr (with --json also as an object on stdout), and the exit code."""
-    from vigie.control.in_force import refusal_lines
-    from vigie.policy import ConfigurationError
-
-    try:
-        yield
-    except Error as error:
-        for line in refusal_lines(error):
-            print(line, file=sys.stderr)
-        if as_json:
-            values = [vars(problem) for problem in error.problems] if isinstance(error, ConfigurationError) else []
-            _print_json({"ok": False, "code": error.code, "name": error.name, "text": str(error), "problems": values})
-        raise typer.Exit(2 if isinstance(error, (ConfigurationError, InvalidArgumentError)) else 1) from None
-
-
-def _client(control: str, state: Path | None, key: Path | None, timeout: float) -> "Client":
-    from vigie.control.client import Client
-    from vigie.control.session import load_keys
-
-    if not control and state is not None:
-        control = f"ipc://{state.resolve() / 'control.sock'}"
-    if not control:
-        raise InvalidArgumentError("missing; right would be --state DIR, or --control with an endpoint", "--control")
-    return Client(control, None if key is None else load_keys(key), timeout_s=timeout)
-
-
 def _name(text: str) -> tuple[str, str]:
     kind, slash, name = text.partition("/")
     if not slash or not kind or not name:
@@ -323,10 +284,6 @@ def _objects(what: str, labels: Sequence[str] | None, fields: Sequence[str] | No
     wanted = ops.ObjectsGet(kind=kind, name=name, labels=_pairs(labels), fields=_pairs(fields))
     with _client(*to) as client:
         return client.get(wanted)
-
-
-def _print_json(value: Mapping[str, Any]) -> None:
-    print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
 def _print_applied(applied: "ops.Applied", as_json: bool) -> None:
@@ -376,7 +333,3 @@ def _print_state(state: Any, as_json: bool) -> None:
 
 def _event_fields(event: Any) -> dict[str, Any]:
     return {name: getattr(event, name) for name in ("seq", "epoch", "ts_ns", "kind", "object", "body")}
-
-
-def _time(ts_ns: int) -> str:
-    return datetime.fromtimestamp(ts_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import zmq
 import zmq.asyncio
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.client import MAX_WAITING, TIMEOUT_S
 from vigie.control.session import (
     ClientKeys,
@@ -18,6 +18,7 @@ from vigie.control.session import (
     State,
     Steps,
     accepted,
+    acknowledging,
     applying,
     asking,
     deleting,
@@ -157,6 +158,39 @@ class AsyncClient:
     async def routes(self, camera: str = "") -> list[ops.RouteOut]:
         """Routes that are open."""
         return await self._run(listing("route.list", ops.RouteList(camera=camera), ops.RoutePage, "routes"))
+
+    async def alarms(self, *, all: bool = False, kinds: Sequence[str] = ()) -> list[desk_ops.AlarmOut]:
+        """Alarms, the newest first; `all`: those too that are over and acknowledged."""
+        return await self._run(
+            listing("alarm.list", desk_ops.AlarmList(all=all, kinds=list(kinds)), desk_ops.AlarmPage, "alarms")
+        )
+
+    async def acknowledge(self, ids: Sequence[str], note: str = "") -> list[desk_ops.AlarmOut]:
+        """Somebody has seen these alarms."""
+        return await self._run(acknowledging(ids, note))
+
+    async def open_incident(self, wanted: desk_ops.IncidentOpen) -> desk_ops.IncidentOpened:
+        """Bookmarks cameras, and shows them to a Post."""
+        return await self._do("incident.open", wanted, desk_ops.IncidentOpened)
+
+    async def incidents(self, *, all: bool = False) -> list[desk_ops.IncidentOut]:
+        """Incidents that this client may know of; `all`: closed ones too."""
+        return await self._run(
+            listing("incident.list", desk_ops.IncidentList(all=all), desk_ops.IncidentPage, "incidents")
+        )
+
+    async def close_incident(self, name: str, outcome: str) -> desk_ops.IncidentClosed:
+        """It is dealt with."""
+        wanted = desk_ops.IncidentClose(name=name, outcome=outcome)
+        return await self._do("incident.close", wanted, desk_ops.IncidentClosed)
+
+    async def waiting(self) -> list[desk_ops.Waiting]:
+        """Changes that wait for a second person, as far as this client may know of them."""
+        return await self._run(listing("approval.list", desk_ops.ApprovalList(), desk_ops.WaitingPage, "waiting"))
+
+    async def approve(self, wanted: desk_ops.ApprovalGive) -> desk_ops.ApprovalGiven:
+        """The second person's yes."""
+        return await self._do("approval.give", wanted, desk_ops.ApprovalGiven)
 
     async def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

@@ -128,7 +128,7 @@ class EngineAgent:
         self._stop.set()
 
     def _on_message(self, _router: Router, identity: bytes, envelope: Sequence[bytes], frames: list[bytes],
-                    _user: str) -> None:  # fmt: skip
+                    _user: str, _address: str) -> None:  # fmt: skip
         try:
             ask = decode_ask(frames)
         except Error:

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 import zmq
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.session import (
     ClientKeys,
     Command,
@@ -24,6 +24,7 @@ from vigie.control.session import (
     State,
     Steps,
     accepted,
+    acknowledging,
     applying,
     asking,
     deleting,
@@ -145,6 +146,38 @@ class Client:
     def routes(self, camera: str = "") -> list[ops.RouteOut]:
         """Routes that are open."""
         return self._run(listing("route.list", ops.RouteList(camera=camera), ops.RoutePage, "routes"))
+
+    def alarms(self, *, all: bool = False, kinds: Sequence[str] = ()) -> list[desk_ops.AlarmOut]:
+        """Alarms, the newest first; `all`: those too that are over and acknowledged."""
+        return self._run(
+            listing("alarm.list", desk_ops.AlarmList(all=all, kinds=list(kinds)), desk_ops.AlarmPage, "alarms")
+        )
+
+    def acknowledge(self, ids: Sequence[str], note: str = "") -> list[desk_ops.AlarmOut]:
+        """Somebody has seen these alarms."""
+        return self._run(acknowledging(ids, note))
+
+    def open_incident(self, wanted: desk_ops.IncidentOpen) -> desk_ops.IncidentOpened:
+        """Bookmarks cameras, and shows them to a Post."""
+        return self._do("incident.open", wanted, desk_ops.IncidentOpened)
+
+    def incidents(self, *, all: bool = False) -> list[desk_ops.IncidentOut]:
+        """Incidents that this client may know of; `all`: closed ones too."""
+        wanted = desk_ops.IncidentList(all=all)
+        return self._run(listing("incident.list", wanted, desk_ops.IncidentPage, "incidents"))
+
+    def close_incident(self, name: str, outcome: str) -> desk_ops.IncidentClosed:
+        """It is dealt with."""
+        wanted = desk_ops.IncidentClose(name=name, outcome=outcome)
+        return self._do("incident.close", wanted, desk_ops.IncidentClosed)
+
+    def waiting(self) -> list[desk_ops.Waiting]:
+        """Changes that wait for a second person, as far as this client may know of them."""
+        return self._run(listing("approval.list", desk_ops.ApprovalList(), desk_ops.WaitingPage, "waiting"))
+
+    def approve(self, wanted: desk_ops.ApprovalGive) -> desk_ops.ApprovalGiven:
+        """The second person's yes."""
+        return self._do("approval.give", wanted, desk_ops.ApprovalGiven)
 
     def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""

@@ -1,6 +1,7 @@
 """What each operation does. The service has checked the message, the deadline and whether the party may at all."""
 
 import asyncio
+import functools
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,11 +11,12 @@ from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
 from vigie.control import ops
+from vigie.control.desk import Desk, Tools
 from vigie.control.diff import Change
 from vigie.control.parties import ObjectRef, Party, Rights
 from vigie.control.peers import Peer
 from vigie.control.proposals import Source
-from vigie.control.store import Applied, Command, Store, Stored
+from vigie.control.store import Applied, Command, RefusedChangesError, Store, Stored
 from vigie.control.wire import MAX_DEPTH, pack, unpack
 from vigie.errors import (
     ConnectionLostError,
@@ -116,6 +118,8 @@ class Handlers:
             "camera.snapshot": self._snapshot,
             "stats.get": self._stats,
         }
+        self.desk = Desk(store, engine, rights, Tools(self.in_worker, self._change, page), now_ns)
+        self.by_op |= self.desk.by_op
 
     def wake(self, kind: str, name: str) -> None:
         """An event came that somebody may wait for."""
@@ -131,6 +135,7 @@ class Handlers:
         """Waits for the change at work; those behind it are not begun."""
         self._writer.shutdown(cancel_futures=True)
         self._workers.shutdown(cancel_futures=True)
+        self.desk.close()
 
     async def in_worker(self, work: Callable[[], T]) -> T:
         """Runs beside changes."""
@@ -142,7 +147,12 @@ class Handlers:
                 raise ControlLateError("its turn came after its deadline; nothing was changed")
             return work()
 
-        applied = await self.in_writer(when_its_turn_comes)
+        try:
+            applied = await self.in_writer(when_its_turn_comes)
+        except RefusedChangesError as refused:
+            if not dry_run:
+                await self.in_worker(functools.partial(self.desk.approvals.note, call.party, refused))
+            raise
         if applied.changes and not applied.again and not dry_run:
             self.on_applied(applied)
         return applied

@@ -3,10 +3,15 @@
 `OPS` is the one list: the service serves exactly these, a test walks it, and `docs/protocol.md` is tested against it.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from vigie.control import desk_ops
+from vigie.control.op import Message as Message
+from vigie.control.op import Nothing as Nothing
+from vigie.control.op import Op as Op
+from vigie.control.op import Page, Text
 
 # What one reply carries at most, before its headers: the rest comes with the next page.
 MAX_PAGE_BYTES = 600_000
@@ -14,19 +19,7 @@ MAX_STAGE_PARTS = 64
 MAX_STAGE_BYTES = 32 << 20
 MAX_PART_BYTES = 1_000_000
 
-Text = Annotated[str, Field(max_length=1024)]
-Page = Annotated[int, Field(ge=1, le=1000)]
 StageId = Annotated[bytes, Field(min_length=16, max_length=16)]
-
-
-class Message(BaseModel):
-    """Unknown keys are ignored, types are strict."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-class Nothing(Message):
-    """No fields."""
 
 
 class Pong(Message):
@@ -357,7 +350,7 @@ class RoutePage(Message):
 class CameraList(Message):
     """One's cameras. `number` 0: any. `text`: stands in name, title or a label's value, whatever the letters' case."""
 
-    number: int = Field(0, ge=0)
+    number: int = Field(default=0, ge=0)
     commune: Text = ""
     text: Text = ""
     after: Text = ""
@@ -414,22 +407,6 @@ class Subscribed(Message):
     heartbeat_ms: int
 
 
-@dataclass(frozen=True)
-class Op:
-    """`who`: everybody (with a key or local access), agents (what they may know of), administrators.
-
-    `changes`: the state or the engine; such a command counts once by its id.
-    """
-
-    name: str
-    who: Literal["everybody", "agents", "administrators"]
-    journaled: bool
-    changes: bool
-    request: type[Message]
-    reply: type[Message]
-    about: str
-
-
 _TABLE = (
     Op("ping", "everybody", False, False, Nothing, Pong, "is it there, and who am I"),
     Op(
@@ -459,4 +436,4 @@ _TABLE = (
     Op("route.list", "agents", False, False, RouteList, RoutePage, "routes that are open"),
     Op("stats.get", "administrators", False, False, StatsGet, Stats, "figures"),
 )
-OPS: dict[str, Op] = {op.name: op for op in _TABLE}
+OPS: dict[str, Op] = {op.name: op for op in (*_TABLE, *desk_ops.TABLE)}

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from vigie.alarms.audience import may_know_as_member, subject_of
 from vigie.control.diff import Change
 from vigie.control.ops import OPS
-from vigie.journal import Actor, Record
+from vigie.journal import Record
 from vigie.policy.changes import RefusedChange, refused_changes
 from vigie.policy.declared import Town
+from vigie.policy.desk_objects import Incident
 from vigie.policy.fields import DeclaredObject
+from vigie.policy.incidents import place_in
 from vigie.policy.live_rights import LiveRights, Right
 from vigie.policy.people_objects import AgentSpec
 from vigie.policy.routing import shows
@@ -83,7 +86,7 @@ class Line:
 
     `camera`: that the command named. `rev`, `changes`, `document` (SHA-256 of the command), `rolled_back_to`: of a new
     revision. `still`: capture time and error bound (None: not known) of a picture given out, in nanoseconds.
-    `make`: the record, for an operation that makes its own, from its actor and the commune of `camera`.
+    `records`: entries of a kind of their own, but for their actor.
     """
 
     op: str
@@ -97,7 +100,7 @@ class Line:
     document: str | None = None
     rolled_back_to: int | None = None
     still: tuple[int, int | None] | None = None
-    make: Callable[[Actor, str | None], Record] | None = field(default=None, compare=False)
+    records: Sequence[Record] = ()
 
 
 class JournalSink(Protocol):
@@ -150,6 +153,8 @@ class NoJournal:
     def append(self, line: Line) -> None: ...
 
 
+# Objects that an operation makes after a check of its own; what the rules of changes say is asked all the same.
+_CHECKED_BY_HANDLER = {"Incident": ("incident.open",), "Approval": ("approval.give",)}
 # Objects whose name is a camera's, or a version's or a stream's of one.
 _OF_CAMERA = ("Camera", "stream")
 
@@ -182,7 +187,9 @@ class TownRights:
         speaker = self._speaker(party)
         if target is None:
             return Decision(True)
-        if op == "camera.snapshot":
+        if op in _CHECKED_BY_HANDLER.get(target.kind, ()):
+            return Decision(True)
+        if op in ("camera.snapshot", "incident.open"):
             allowed = target.kind == "Camera" and self._covered(speaker, target.name, shows)
         else:
             allowed = self.may_know(party, target)
@@ -197,6 +204,10 @@ class TownRights:
         if target.kind == "MaskSet":
             of = self._index().sets.get(target.name)
             return of is not None and self._covered(speaker, of, _covers)
+        if target.kind in ("Incident", "bookmark"):
+            return self._may_know_incident(speaker, target.name, as_shown=target.kind == "bookmark")
+        if target.kind == "Alarm":
+            return self._may_know_alarm(speaker, *target.name.partition("/")[::2])
         return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
 
     def owner_of(self, party: Party) -> str:
@@ -224,8 +235,32 @@ class TownRights:
         town, index = self._town(), self._made
         if index is None or index.town is not town:
             sets = {item.object.name: item.object.spec.camera for item in town.mask_sets}
-            index = self._made = _Index(town, {item.object.name: item.object.spec for item in town.agents}, sets)
+            agents = {item.object.name: item.object.spec for item in town.agents}
+            index = self._made = _Index(town, agents, sets, {(item.kind, item.name): item for item in town.objects()})
         return index
+
+    def _may_know_alarm(self, agent: str, kind: str, about: str) -> bool:
+        """Of a camera: who may watch it. Of what is an organisation's matter: its supervisors and administrators."""
+        objects = self._index().objects
+        subject = subject_of(objects, kind, about)
+        if subject.camera and self._covered(agent, subject.camera, _covers):
+            return True
+        return may_know_as_member(objects, agent, subject, ns_of(self._now()))
+
+    def _may_know_incident(self, agent: str, name: str, *, as_shown: bool) -> bool:
+        """Whoever opened it and those who work with him; at the Post it was pushed to, who may see it live now.
+
+        The latter are shown what `incident.list` shows, and not the object, which says who opened it.
+        """
+        index, now = self._index(), ns_of(self._now())
+        item = index.objects.get(("Incident", name))
+        if not isinstance(item, Incident):
+            return False
+        place = place_in(index.objects, item, agent, now)
+        watches = place == "watcher" or (place == "recipient" and as_shown)
+        return place == "member" or (
+            watches and any(self._covered(agent, camera, _covers) for camera in item.spec.cameras)
+        )
 
     def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
         """`camera`: a camera's or a version's name, or `camera/stream`."""
@@ -249,11 +284,12 @@ class TownRights:
 
 @dataclass(frozen=True)
 class _Index:
-    """Of a town: agents by name, and the cameras of mask sets by the sets' names."""
+    """Of a town: agents by name, the cameras of mask sets by the sets' names, and all objects."""
 
     town: Town
     agents: Mapping[str, AgentSpec]
     sets: Mapping[str, str]
+    objects: Mapping[tuple[str, str], DeclaredObject]
 
 
 class _ByRules:

@@ -21,6 +21,7 @@ class Peer:
     party: Party
     send: Send
     user: str = ""
+    address: str = ""  # where it is, where that is known
     kinds: frozenset[str] = frozenset()
     subscribed: bool = False
     seq: int = 0

@@ -21,7 +21,7 @@ from vigie.control.engine_link import Attached, EngineLink
 from vigie.control.handlers import Handlers
 from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
-from vigie.control.parties import LOCAL, Line, ObjectRef, TownRights
+from vigie.control.parties import LOCAL, Line, TownRights
 from vigie.control.presence import Presence, TwoPlaces
 from vigie.control.proposals import Source
 from vigie.control.rights_clock import RightsClock
@@ -35,7 +35,7 @@ from vigie.control.views import Views
 from vigie.control.watching import Watching
 from vigie.errors import ConnectionLostError, Error
 from vigie.events import Event
-from vigie.journal import Journal
+from vigie.journal import Alarm, Journal
 from vigie.policy import Compiled, Town
 from vigie.policy.persons import post_at
 from vigie.policy.routing import Verdict, Wish, verdict_by_rules
@@ -150,6 +150,8 @@ class Plane:
             publish=lambda kind, name, body, about: self._service.publish(kind, name, body, about=about),
         )
         self._handlers.by_op |= self._route_ops.by_op
+        self._handlers.desk.alarms.server = options.server
+        self.on_journal = self._handlers.desk.alarms.on_journal
         self._watching = Watching(
             Views(key, store.body, self._route, self._standing_right),
             Presence(self._place, self._is_person),
@@ -375,8 +377,7 @@ class Plane:
     def _on_two_places(self, found: TwoPlaces) -> None:
         text = f"{found.agent} watches at {found.here} and at {found.there}"
         self._out.say(f"alarm: {text}")
-        body = {"state": "raised", "text": text}
-        self._service.publish("foreign_login", found.agent, body, about=ObjectRef("Agent", found.agent))
+        self._handlers.desk.alarms.raise_("foreign_login", found.agent, text)
 
     # The partners of sites, and the clock.
 
@@ -488,15 +489,21 @@ def serve_plane(
     the service answers all the same, so that it can be put right. Raises: StateUnreadableError, BindFailedError, and as
     `open_journal`.
     """
+    heard: list[Callable[[str, str], None]] = []
+
+    def on_alarm(alarm: Alarm) -> None:
+        out.say(f"journal: {alarm.what}: {alarm.text}")
+        for hear in heard:
+            hear(alarm.what, alarm.text)
+
     with ExitStack() as stack:
         store = stack.enter_context(Store(options.folder))
-        journal = stack.enter_context(
-            open_journal(options.folder, lambda alarm: out.say(f"journal: {alarm.what}: {alarm.text}"))
-        )
+        journal = stack.enter_context(open_journal(options.folder, on_alarm))
         stack.enter_context(sites)
 
         async def run() -> int:
             plane = Plane(options, out, sites, store, journal, take_over)
+            heard.append(plane.on_journal)
             on_made(plane)
             return await plane.run()
 

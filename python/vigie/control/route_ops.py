@@ -11,7 +11,7 @@ from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
 from vigie.control.routes import Ended, Route, Routes
 from vigie.control.tickets import Ticket, seal
 from vigie.errors import ConnectionLostError, ControlLateError, NotFoundError
-from vigie.journal import Actor, Record
+from vigie.journal import Actor
 from vigie.journal.records import RouteClose, RouteOpen
 from vigie.policy.compile import choose_server
 from vigie.policy.routing import Wish
@@ -67,7 +67,7 @@ class RouteOps:
     def _swept(self) -> list[Ended]:
         ended = self._routes.sweep()
         for each in ended:
-            self._journal.append(_closing(each, _SYSTEM, "route.close"))
+            self._journal.append(_closing(each, _SYSTEM, self._commune(each.route.camera)))
         return ended
 
     async def _open(self, call: Call) -> ops.Message:
@@ -118,7 +118,7 @@ class RouteOps:
         ttl_ns = asked.ttl_ms * 1_000_000
         route, why = self._routes.open(town, compiled, wish, party.name, organisation, ttl_ns)
         try:
-            self._journal.append(_opening(route, party, why))
+            self._journal.append(_opening(route, party, self._commune(route.camera), why))
         except Exception:
             self._routes.close([route.id])
             raise
@@ -146,10 +146,14 @@ class RouteOps:
         # Whoever may not close it may not know of it.
         found = [route.id for route in self._routes.standing() if route.id == wanted and self._is_own(party, route)]
         for ended in self._routes.close(found):
-            self._journal.append(_closing(ended, party, call.op.name))
+            self._journal.append(_closing(ended, party, self._commune(ended.route.camera)))
             self._renew()
             return ended
         raise NotFoundError("it has ended already, or was never open", f"route {wanted}")
+
+    def _commune(self, camera: str) -> str | None:
+        body = self._handlers.store.body("Camera", camera)
+        return None if body is None else body["spec"].get("commune")
 
     def _say_closed(self, ended: Ended) -> None:
         route = ended.route
@@ -236,37 +240,32 @@ def _forms(entry: Mapping[str, Any]) -> list[str]:
     return [entry["name"], *(f"{entry['name']}@{version['name']}" for version in entry.get("versions", ()))]
 
 
-def _opening(route: Route, party: Party, why: str) -> Line:
-    def make(actor: Actor, commune: str | None) -> Record:
-        return RouteOpen(
-            actor=actor.model_copy(update={"post": route.wish.post}),
-            camera=route.camera,
-            commune=commune,
-            objects=(f"camera/{route.form}",),
-            purpose=route.purpose,
-            reason=why,
-            visibility="targeted" if route.targeted else "normal",
-            route=route.id,
-            stream=route.stream,
-            convention=route.convention,
-            until=route.until_ns,
-        )
-
-    return Line("route.open", party.name, party.on_behalf_of, camera=route.form, make=make)
+def _opening(route: Route, party: Party, commune: str | None, why: str) -> Line:
+    record = RouteOpen(
+        actor=Actor(agent="vigie", post=route.wish.post),
+        camera=route.camera,
+        commune=commune,
+        objects=(f"camera/{route.form}",),
+        purpose=route.purpose,
+        reason=why,
+        visibility="targeted" if route.targeted else "normal",
+        route=route.id,
+        stream=route.stream,
+        convention=route.convention,
+        until=route.until_ns,
+    )
+    return Line("route.open", party.name, party.on_behalf_of, camera=route.form, records=[record])
 
 
-def _closing(ended: Ended, party: Party, op: str) -> Line:
+def _closing(ended: Ended, party: Party, commune: str | None) -> Line:
     route = ended.route
-
-    def make(actor: Actor, commune: str | None) -> Record:
-        return RouteClose(
-            actor=actor,
-            camera=route.camera,
-            commune=commune,
-            reason=ended.why or None,
-            visibility="targeted" if route.targeted else "normal",
-            route=route.id,
-            cause=ended.cause,
-        )
-
-    return Line(op, party.name, party.on_behalf_of, camera=route.form, make=make)
+    record = RouteClose(
+        actor=Actor(agent="vigie", post=route.wish.post),
+        camera=route.camera,
+        commune=commune,
+        reason=ended.why or None,
+        visibility="targeted" if route.targeted else "normal",
+        route=route.id,
+        cause=ended.cause,
+    )
+    return Line("route.close", party.name, party.on_behalf_of, camera=route.form, records=[record])

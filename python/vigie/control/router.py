@@ -87,11 +87,12 @@ class Router:
                 continue
             frames = [part.bytes for part in parts[1:]]
             envelope = [b""] if frames[:1] == [b""] else []
-            user = ""
+            user = address = ""
             if self._keys is not None:
                 with suppress(zmq.ZMQError):
                     user = str(parts[-1].get("User-Id"))
-            self._on_message(self, identity, envelope, frames[len(envelope) :], user)
+                    address = str(parts[-1].get("Peer-Address"))
+            self._on_message(self, identity, envelope, frames[len(envelope) :], user, address)
         self._plan()
 
 

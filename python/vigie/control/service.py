@@ -18,7 +18,9 @@ import zmq
 import zmq.auth.asyncio
 from pydantic import ValidationError
 
+from vigie.alarms import Step
 from vigie.control import wire
+from vigie.control.desk import event_of
 from vigie.control.handlers import Call, Handlers, problem_values
 from vigie.control.keys import Keys, Pair
 from vigie.control.local_socket import bind_local, bind_private
@@ -120,6 +122,13 @@ class Service:
         """Begins to answer."""
         for router in self._routers:
             router.start()
+        loop = asyncio.get_running_loop()
+
+        def tell(step: Step) -> None:
+            with suppress(RuntimeError):  # closing
+                loop.call_soon_threadsafe(lambda: self.publish(*event_of(step)))
+
+        self._handlers.desk.start(tell, self._journal, self)
         self._run(self._heartbeats())
         self._run(self._flushes())
 
@@ -144,6 +153,7 @@ class Service:
     ) -> None:
         """An event, to every client that subscribed and may know of what it is about (`about`: not what it names)."""
         when = self._now_ns() if ts_ns is None else ts_ns
+        self._handlers.desk.alarms.on_event(kind, name, body, when)
         target = about or target_of(kind, name)
         decided: dict[Party, bool] = {}
         for router in self._routers:
@@ -159,6 +169,13 @@ class Service:
             if decided[peer.party]:
                 peer.event(self.epoch, when, kind, name, body)
         self._handlers.wake(kind, name)
+
+    def listening(self) -> list[Peer]:
+        """The clients that follow events and still are who they were."""
+        for router in self._routers:
+            router.refresh()
+        peers = self._peers.items()
+        return [peer for key, peer in peers if peer.subscribed and self._routers[key[0]].party(peer.user) == peer.party]
 
     def publish_figures(self, figures: Mapping[str, Any]) -> None:
         """Sums for whoever listens on the PUB socket. Must hold no name of a camera or a person."""
@@ -242,9 +259,9 @@ class Service:
     # A message, from its frames to its handler.
 
     def _on_message(self, router: Router, identity: bytes, envelope: Sequence[bytes], frames: list[bytes],
-                    user: str) -> None:  # fmt: skip
+                    user: str, address: str) -> None:  # fmt: skip
         self.counters["messages"] += 1
-        peer = self._peer(router, identity, envelope, user)
+        peer = self._peer(router, identity, envelope, user, address)
         try:
             request = wire.decode_request(frames)
             if peer is None:
@@ -263,7 +280,7 @@ class Service:
         if call is not None:
             self._run(self._carry_out(call))
 
-    def _peer(self, router: Router, identity: bytes, envelope: Sequence[bytes], user: str) -> Peer | None:
+    def _peer(self, router: Router, identity: bytes, envelope: Sequence[bytes], user: str, address: str) -> Peer | None:
         router.refresh()
         party = router.party(user)
         key = (router.number, identity)
@@ -274,7 +291,7 @@ class Service:
             self._forget(key)
         if party is None:
             return None
-        peer = Peer(party, router.sender(identity, envelope), user, max_events=self._max_events)
+        peer = Peer(party, router.sender(identity, envelope), user, address, max_events=self._max_events)
         if len(self._peers) < PEERS:
             self._peers[key] = peer
         return peer

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import zmq
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.wire import Event, Request
 from vigie.errors import ControlTooLargeError, ControlUnavailableError, InvalidArgumentError, PolicyFieldError
 from vigie.policy import ConfigurationError, Problem
@@ -219,6 +219,13 @@ def listing(op: str, wanted: ops.Message, answer: type[M], items: str) -> Steps[
         if not page.next:
             return found
         wanted = wanted.model_copy(update={"after": page.next})
+
+
+def acknowledging(ids: Sequence[str], note: str) -> Steps[list[desk_ops.AlarmOut]]:
+    """The acknowledgement of alarms by their ids."""
+    wanted = desk_ops.AlarmAck(ids=list(ids), note=note)
+    reply = yield from asking("alarm.ack", wanted, desk_ops.AlarmsAcknowledged)
+    return reply.alarms
 
 
 def reading_state(kinds: Sequence[str], following: Following | None) -> Steps[State]:

@@ -27,7 +27,7 @@ class StateJournal:
 
     def append(self, line: Line) -> None:
         """Durable when it returns. Raises: JournalWriteFailedError, LimitExceededError, ClosedError."""
-        self._journal.append(record_of(line, self._find))
+        self._journal.append_many(records_of(line, self._find))
 
     def write(self, records: Sequence[Record]) -> None:
         """What no command asked for. Durable when it returns. Raises as `append`."""
@@ -50,6 +50,19 @@ def open_journal(folder: Path, on_alarm: Callable[[Alarm], None]) -> Journal:
         raise StateUnwritableError(f"no journal: {error.strerror}", str(folder)) from None
 
 
+def records_of(line: Line, find: Find) -> list[Record]:
+    """All that a line says: what it was, and the entries of a kind of their own, by the same actor (at their own Post).
+
+    A refusal that has such entries is told by them alone.
+    """
+    actor = _actor(line, find)
+    own = [
+        record.model_copy(update={"actor": actor.model_copy(update={"post": record.actor.post})})
+        for record in line.records
+    ]
+    return own if own and not line.rev else [record_of(line, find), *own]
+
+
 def record_of(line: Line, find: Find) -> Record:
     """The record of a line. A name that no object can have is left out: it stands in the text of its refusal."""
     actor = _actor(line, find)
@@ -58,8 +71,6 @@ def record_of(line: Line, find: Find) -> Record:
         return Refusal(
             actor=actor, op=line.op, code=line.code, camera=named, commune=_commune(line, find), reason=line.text
         )
-    if line.make is not None:
-        return line.make(actor, _commune(line, find))
     if line.still is not None:
         captured, bound_ns = line.still
         return Still(

@@ -43,6 +43,7 @@ from vigie.errors import (
     StateUnreadableError,
     StateUnwritableError,
 )
+from vigie.journal import Record
 from vigie.policy import ConfigurationError, Problem, Town
 from vigie.policy.changes import RefusedChange
 from vigie.policy.declared import Declared
@@ -52,6 +53,8 @@ from vigie.policy.yaml_marks import Document
 COMMANDS_KEPT = 20_000
 NAMES_KEPT = 200  # of one command
 REASONS_SHOWN = 10
+# What somebody did at an instant: no file that lacks it, and no state of before, takes it back.
+BY_OPERATIONS = frozenset({"Incident", "Approval"})
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,16 @@ class Command:
     op: str = "objects.apply"
     id: bytes | None = None
     digest: bytes = b""
+    records: Sequence[Record] = ()  # further entries of the journal, but for their actor
+
+
+class RefusedChangesError(ControlRefusedError):
+    """A change that rules refuse: what of it and why, and what it would have changed."""
+
+    def __init__(self, refused: Sequence[RefusedChange], found: Sequence[Change]) -> None:
+        super().__init__(_reasons(refused), "/".join(refused[0].key))
+        self.refused = refused
+        self.found = found
 
 
 class Store:
@@ -253,7 +266,7 @@ class Store:
             left: list[str] = []
             wanted: dict[Key, Body | None] = {}
             for key, (owner, body) in then.items():
-                if same_body(body, current.get(key)):
+                if same_body(body, current.get(key)) or key[0] in BY_OPERATIONS:
                     continue
                 if self._owner(command.party) not in (None, owner):
                     left.append(f"{key[0]}/{key[1]}")
@@ -372,7 +385,7 @@ class Store:
     def _pruned(self, party: Party, wanted: Mapping[Key, Any], left: list[str]) -> dict[Key, Body | None]:
         gone: dict[Key, Body | None] = {}
         for key, item in self._state.objects.items():
-            if key in wanted:
+            if key in wanted or item.kind in BY_OPERATIONS:
                 continue
             if self._owner(party) in (None, item.owner):
                 gone[key] = None
@@ -476,7 +489,7 @@ class Store:
         before = [item.object for item in _usable(self._state.objects.values())]
         refused = self._rights.refused(command.party, before, town.objects())
         if refused:
-            raise ControlRefusedError(_reasons(refused), "/".join(refused[0].key))
+            raise RefusedChangesError(refused, found)
 
     def _note_command(self, command: Command, applied: Applied) -> None:
         if command.id is None:
@@ -541,6 +554,7 @@ def _line(command: Command, applied: Applied, to_rev: int | None) -> Line:
         changes=applied.changes,
         document=command.digest.hex() or None,
         rolled_back_to=to_rev,
+        records=command.records,
     )
 
 

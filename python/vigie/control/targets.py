@@ -11,6 +11,10 @@ OF_STREAM = frozenset(
 )
 # Kinds whose object is `Kind/name`.
 OF_OBJECT = frozenset("object_created object_changed object_deleted".split())
+# Kinds whose object is `ALARM/what it is about`.
+OF_ALARM = frozenset("alarm_raised alarm_acknowledged alarm_cleared".split())
+# Kinds whose object is an Incident's name.
+OF_INCIDENT = frozenset(("incident_opened",))
 # Kinds that name nothing and nobody.
 OF_NOBODY = frozenset(("revision",))
 
@@ -24,6 +28,10 @@ def target_of(kind: str, name: str) -> ObjectRef | None:
     if kind in OF_OBJECT:
         object_kind, _, object_name = name.partition("/")
         return ObjectRef(object_kind, object_name)
+    if kind in OF_ALARM:
+        return ObjectRef("Alarm", name)
+    if kind in OF_INCIDENT:
+        return ObjectRef("bookmark", name)
     return ObjectRef("engine", name)
 
 

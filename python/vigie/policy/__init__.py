@@ -5,11 +5,14 @@ Pure functions and frozen models: no socket, no clock, neither `zmq` nor `_core`
 | a change of | goes to |
 |---|---|
 | a kind or a field of the YAML | `objects.py`, or its own: `mask_`, `people_`, `sharing_objects.py`; `docs/policy.md` |
+| a kind of the desk or of evidence; kinds of alarms | `desk_objects.py`, `evidence_objects.py`; `alarm_kinds.py` |
+| JSON Schema of the kinds | `json_schema.py`; the page of their fields: `tools/gen_objects.py` |
 | names by which objects call each other | `references.py` |
 | days, times and windows | `moments.py`, `windows.py` |
 | what rights hang on, indexed | `world.py` |
 | who may do what, and why | `persons.py`, `grants.py`, `rights.py`, `reasons.py`; the tests' `rights_model.py` too |
 | what the core is told of rights | `live_rights.py`, `compile.py` |
+| who may bookmark a camera, and for whom | `incidents.py` |
 | who may change which objects | `changes.py`, `fingerprint.py` |
 | what fields of several kinds share | `fields.py` |
 | which points make a polygon | `polygons.py` |

@@ -7,31 +7,50 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vigie.policy.desk_objects import IdentityProvider, Incident, Outlet
+from vigie.policy.evidence_objects import Hold, RecordingPolicy, Requisition, Volume
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.fingerprint import fingerprint
+from vigie.policy.incidents import sees_live
 from vigie.policy.mask_objects import MaskSet
-from vigie.policy.moments import begins_ns, state
+from vigie.policy.moments import DEFAULT_ZONE, begins_ns, state
 from vigie.policy.objects import Camera, Site
 from vigie.policy.people_objects import Agent, Post
 from vigie.policy.persons import person_of
+from vigie.policy.reasons import explain
 from vigie.policy.sharing_objects import Approval, Authorisation, Change, Convention, Opening, WatchOrder
 from vigie.policy.texts import one_of
 from vigie.policy.windows import SECOND
 from vigie.policy.world import Key, World
 
+ROLES_BESIDE: Mapping[type, set[str]] = {
+    Opening: {"supervisor"},
+    Incident: {"operator", "supervisor"},
+    Requisition: {"requisition"},
+    Hold: {"requisition"},
+}
+"""Who of an organisation may change its objects of a kind, besides its administrators."""
+
 APPROVAL_NS = 30 * 24 * 3600 * SECOND
 """How long an Approval waits for its change."""
 
 
+OF_ORGANISATION = (Outlet, IdentityProvider, RecordingPolicy, Volume, Requisition, Hold)
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedChange:
-    """A change that is not taken over. `needs`: what a second person would have to approve, with `fingerprint`."""
+    """A change that is not taken over. `needs`: what a second person would have to approve, with `fingerprint`.
+
+    `of`: whose person it takes; None: the installation's.
+    """
 
     key: Key
     code: str
     says: str
     needs: Change | None = None
     fingerprint: str | None = None
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +82,15 @@ def refused_changes(before: World, after: World, by: str, at: int) -> list[Refus
         if foreign:
             found.append(RefusedChange(key, "not-yours", f"{name}: {foreign[0]}"))
             continue
+        if isinstance(new, Incident) and (why := _not_his_incident(after, old, new, agent, at)) is not None:
+            found.append(RefusedChange(key, "not-yours", f"{name}: {why}"))
+            continue
         print_ = fingerprint(new)
         for need in _needs(before, after, old, new):
             if not _approved(before, key, need, print_, by, at):
                 whose = "the installation" if need.of is None else need.of
                 says = f"{name}: {need.why}; right would be an Approval ({need.change}) by a second person of {whose}"
-                found.append(RefusedChange(key, "needs-approval", says, need.change, print_))
+                found.append(RefusedChange(key, "needs-approval", says, need.change, print_, need.of))
     return found
 
 
@@ -85,7 +107,7 @@ def _lacks(world: World, agent: Agent, item: DeclaredObject | None) -> str | Non
     if isinstance(item, Approval):
         giver = item.spec.given_by
         return None if giver == agent.name else f"an Approval is given and taken back by {giver} alone"
-    roles = {"administrator", "supervisor"} if isinstance(item, Opening) else {"administrator"}
+    roles = ROLES_BESIDE.get(type(item), set()) | {"administrator"}
     if roles.isdisjoint(agent.spec.roles):
         return f"{agent.name} is no {one_of(sorted(roles))}"
     own = agent.spec.organisation
@@ -106,8 +128,11 @@ def owners_of(world: World, item: DeclaredObject) -> set[str | None]:
 
     Organisations themselves are the installation's: one that named its own communes would choose its own territory.
     """
-    if isinstance(item, (Agent, Post, WatchOrder)):
+    if isinstance(item, (Agent, Post, WatchOrder, *OF_ORGANISATION)):
         return {item.spec.organisation}
+    if isinstance(item, Incident):
+        opener = world.agents.get(item.spec.opened_by)
+        return {None if opener is None else opener.spec.organisation}
     if isinstance(item, (Camera, Site)):
         return {item.spec.owner}
     if isinstance(item, MaskSet):
@@ -122,6 +147,23 @@ def owners_of(world: World, item: DeclaredObject) -> set[str | None]:
         shares = [world.shares.get(name) for name in item.spec.conventions]
         return {None if share is None else share.convention.spec.from_ for share in shares}
     return {None}
+
+
+def _not_his_incident(after: World, old: Any, new: Incident, agent: Agent, at: int) -> str | None:
+    """A bookmark is of pictures that whoever makes it may see; later it is only closed."""
+    if old is not None:
+        same = old.spec.model_copy(update={"closed": None}) == new.spec.model_copy(update={"closed": None})
+        by = None if new.spec.closed is None else new.spec.closed.by
+        if not same or old.spec.closed is not None or by != agent.name:
+            return f"an Incident stays as it was opened; right would be closed, by {agent.name}"
+        return None
+    if new.spec.opened_by != agent.name or new.spec.closed is not None:
+        return f"an Incident is opened by whoever makes it; right would be opened_by: {agent.name}"
+    for camera in new.spec.cameras:
+        decision = sees_live(after, agent.name, camera, new.spec.purpose, at)
+        if not decision.allowed:
+            return explain(decision, DEFAULT_ZONE)
+    return None
 
 
 def _needs(before: World, after: World, old: Any, new: Any) -> Iterator[_Need]:

@@ -38,7 +38,7 @@ class Town:
     """All declared objects of a run, by kind, in the order of the files.
 
     `rules`: the kinds that only say who may do what (Organisation, Post, Authorisation, Convention, Opening,
-    WatchOrder, Approval).
+    WatchOrder, Approval). `others`: those of the desk and of evidence, which nobody's right hangs on.
     """
 
     servers: Sequence[Declared[Server]]
@@ -48,10 +48,11 @@ class Town:
     sites: Sequence[Declared[Site]] = ()
     mask_sets: Sequence[Declared[MaskSet]] = ()
     rules: Sequence[Declared[Any]] = ()
+    others: Sequence[Declared[Any]] = ()
 
     def objects(self) -> Iterator[DeclaredObject]:
         """Every object, without where it stands."""
-        for items in (self.servers, self.sites, self.cameras, self.mask_sets, self.agents, self.rules):
+        for items in (self.servers, self.sites, self.cameras, self.mask_sets, self.agents, self.rules, self.others):
             for item in items:
                 yield item.object
 

@@ -20,7 +20,7 @@ from vigie.policy.masks import mask_problems, sets_of, version_names
 from vigie.policy.objects import KINDS, Camera, Server, Site
 from vigie.policy.people_objects import Agent
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
-from vigie.policy.references import reference_problems
+from vigie.policy.references import RULES, reference_problems
 from vigie.policy.secret import fetch_secret
 from vigie.policy.yaml_marks import Document, read_documents
 
@@ -73,7 +73,8 @@ def assemble(declared: Sequence[Declared[Any]], problems: list[Problem]) -> Town
         warnings,
         [item for item in declared if isinstance(item.object, Site)],
         [item for item in declared if isinstance(item.object, MaskSet)],
-        [item for item in declared if not isinstance(item.object, (Server, Camera, Agent, Site, MaskSet))],
+        [item for item in declared if isinstance(item.object, RULES)],
+        [item for item in declared if not isinstance(item.object, (Server, Camera, Agent, Site, MaskSet, *RULES))],
     )
     _check_names_of_sites(town, problems)
     if not problems:  # with errors elsewhere a camera may be missing only because its own document is wrong

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from vigie.policy import texts
+from vigie.policy.desk_objects import IdentityProvider, Incident, Outlet
+from vigie.policy.evidence_objects import Hold, RecordingPolicy, Requisition, Volume
 from vigie.policy.fields import (
     SECRET_HELP,
     DeclaredObject,
@@ -110,6 +112,17 @@ class Limits(Spec):
     allow_masked_at_source: bool = Field(True, description="true or false")
 
 
+class AlarmLimits(Spec):
+    """From when on something is an alarm."""
+
+    silent_s: float = Field(30, ge=1, le=86400, description="seconds, 1 to 86400: without a picture")
+    settle_s: float = Field(60, ge=0, le=3600, description="seconds, 0 to 3600: an alarm is over when it was so long")
+    authorisation_days: int = Field(123, ge=1, le=1826, description="days, 1 to 1826: before an order ends (L-2)")
+    provisional_days: int = Field(183, ge=1, le=1826, description="days, 1 to 1826: before a provisional order ends")
+    disk_free_percent: float = Field(5, ge=0.1, le=90, description="percent, 0.1 to 90: free where the state is kept")
+    clock_step_s: float = Field(1, ge=0.1, le=3600, description="seconds, 0.1 to 3600: how far the clock may jump")
+
+
 class ServerSpec(Spec):
     """An engine machine."""
 
@@ -117,6 +130,9 @@ class ServerSpec(Spec):
         min_length=1, max_length=64, description='a list such as [{listen: "127.0.0.1:8554", access: open}]'
     )
     limits: Limits = Field(default_factory=lambda: Limits.model_validate({}), description="a mapping of limits")
+    alarms: AlarmLimits = Field(
+        default_factory=lambda: AlarmLimits.model_validate({}), description="a mapping such as {silent_s: 30}"
+    )
 
 
 class StreamOptions(Spec):
@@ -362,4 +378,11 @@ KINDS: dict[str, type[DeclaredObject]] = {
     "Opening": Opening,
     "WatchOrder": WatchOrder,
     "Approval": Approval,
+    "Incident": Incident,
+    "Outlet": Outlet,
+    "IdentityProvider": IdentityProvider,
+    "RecordingPolicy": RecordingPolicy,
+    "Volume": Volume,
+    "Requisition": Requisition,
+    "Hold": Hold,
 }

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from vigie.policy.declared import Declared, Town
+from vigie.policy.desk_objects import Incident
 from vigie.policy.masks import may_come
 from vigie.policy.people_objects import STATE, Agent, Organisation, Post
 from vigie.policy.problems import Path, Problem, suggestion
@@ -13,12 +14,14 @@ from vigie.policy.sharing_objects import Approval, Authorisation, Convention, Op
 
 def reference_problems(town: Town) -> Iterator[Problem]:
     """What is wrong between objects about organisations, people and rights."""
-    names = _Names(town)
+    names = Names(town)
     for item in town.rules:
         yield from _CHECKS[type(item.object)](names, item)
     yield from _shared_addresses([item for item in town.rules if isinstance(item.object, Post)])
     for agent in town.agents:
         yield from _of_agent(names, agent)
+    for item in town.others:
+        yield from _of_other(names, item)
     # A town that declares no organisation may call owners what it likes: nothing hangs on them.
     if names.of["Organisation"]:
         holders: list[Declared[Any]] = [*town.cameras, *town.sites]
@@ -27,7 +30,7 @@ def reference_problems(town: Town) -> Iterator[Problem]:
                 yield from names.check(holder, ("spec", field), "Organisation", getattr(holder.object.spec, field))
 
 
-class _Names:
+class Names:
     """All names by kind."""
 
     def __init__(self, town: Town) -> None:
@@ -36,14 +39,17 @@ class _Names:
             self.of.setdefault(item.object.kind, {})[item.object.name] = item
         self.of["Agent"] = {item.object.name: item for item in town.agents}
         self.of["Site"] = {item.object.name: item for item in town.sites}
+        self.of["Server"] = {item.object.name: item for item in town.servers}
+        for item in town.others:
+            self.of.setdefault(item.object.kind, {})[item.object.name] = item
         self.cameras = {item.object.name for item in town.cameras}
         self.sites = set(self.of["Site"])
         self.versions = {item.object.spec.version or "" for item in town.mask_sets} - {""}
 
     def check(self, item: Declared[Any], path: Path, kind: str, name: str | None) -> Iterator[Problem]:
         """One field that names an object of a kind, or nothing."""
-        if name is not None and name not in self.of[kind]:
-            yield item.problem(path, f'no {kind} "{name[:64]}"; {suggestion(name, self.of[kind])}')
+        if name is not None and name not in self.of.get(kind, {}):
+            yield item.problem(path, f'no {kind} "{name[:64]}"; {suggestion(name, self.of.get(kind, {}))}')
 
     def check_all(self, item: Declared[Any], path: Path, kind: str, names: Sequence[str]) -> Iterator[Problem]:
         """A list of such names."""
@@ -75,7 +81,7 @@ class _Names:
         return None if item is None else item.object.spec.type
 
 
-def _of_organisation(names: _Names, item: Declared[Organisation]) -> Iterator[Problem]:
+def _of_organisation(names: Names, item: Declared[Organisation]) -> Iterator[Problem]:
     spec = item.object.spec
     yield from names.check(item, ("spec", "parent"), "Organisation", spec.parent)
     yield from names.check(item, ("spec", "approvals_by"), "Organisation", spec.approvals_by)
@@ -90,7 +96,7 @@ def _of_organisation(names: _Names, item: Declared[Organisation]) -> Iterator[Pr
         above = names.of["Organisation"][above].object.spec.parent
 
 
-def _of_agent(names: _Names, item: Declared[Agent]) -> Iterator[Problem]:
+def _of_agent(names: Names, item: Declared[Agent]) -> Iterator[Problem]:
     spec = item.object.spec
     yield from names.check(item, ("spec", "organisation"), "Organisation", spec.organisation)
     yield from names.check_all(item, ("spec", "made_available_to"), "Organisation", spec.made_available_to)
@@ -100,7 +106,7 @@ def _of_agent(names: _Names, item: Declared[Agent]) -> Iterator[Problem]:
         yield item.problem(("spec", "habilitation", "departments"), what)
 
 
-def _of_post(names: _Names, item: Declared[Post]) -> Iterator[Problem]:
+def _of_post(names: Names, item: Declared[Post]) -> Iterator[Problem]:
     yield from names.check(item, ("spec", "organisation"), "Organisation", item.object.spec.organisation)
 
 
@@ -117,14 +123,14 @@ def _shared_addresses(posts: Sequence[Declared[Post]]) -> Iterator[Problem]:
             taken.append((network, item.object.name))
 
 
-def _of_authorisation(names: _Names, item: Declared[Authorisation]) -> Iterator[Problem]:
+def _of_authorisation(names: Names, item: Declared[Authorisation]) -> Iterator[Problem]:
     spec = item.object.spec
     yield from names.check(item, ("spec", "holder"), "Organisation", spec.holder)
     yield from names.check_all(item, ("spec", "recipients"), "Organisation", spec.recipients)
     yield from names.check_selector(item, ("spec", "cameras"), spec.cameras)
 
 
-def _of_convention(names: _Names, item: Declared[Convention]) -> Iterator[Problem]:
+def _of_convention(names: Names, item: Declared[Convention]) -> Iterator[Problem]:
     spec = item.object.spec
     yield from names.check(item, ("spec", "from"), "Organisation", spec.from_)
     yield from names.check(item, ("spec", "to"), "Organisation", spec.to)
@@ -138,7 +144,7 @@ def _of_convention(names: _Names, item: Declared[Convention]) -> Iterator[Proble
         yield item.problem(("spec", "extra_masks"), what)
 
 
-def _of_opening(names: _Names, item: Declared[Opening]) -> Iterator[Problem]:
+def _of_opening(names: Names, item: Declared[Opening]) -> Iterator[Problem]:
     path: Path = ("spec", "conventions")
     yield from names.check_all(item, path, "Convention", item.object.spec.conventions)
     for index, name in enumerate(item.object.spec.conventions):
@@ -148,17 +154,36 @@ def _of_opening(names: _Names, item: Declared[Opening]) -> Iterator[Problem]:
             yield item.problem((*path, index), what)
 
 
-def _of_watch_order(names: _Names, item: Declared[WatchOrder]) -> Iterator[Problem]:
+def _of_watch_order(names: Names, item: Declared[WatchOrder]) -> Iterator[Problem]:
     spec = item.object.spec
     yield from names.check(item, ("spec", "organisation"), "Organisation", spec.organisation)
     yield from names.check_all(item, ("spec", "persons"), "Agent", spec.persons)
     yield from names.check_cameras(item, ("spec", "cameras"), spec.cameras)
 
 
-def _of_approval(names: _Names, item: Declared[Approval]) -> Iterator[Problem]:
+def _of_approval(names: Names, item: Declared[Approval]) -> Iterator[Problem]:
     # What is approved may be that an object goes: its name is not looked for.
     for field in ("requested_by", "given_by"):
         yield from names.check(item, ("spec", field), "Agent", getattr(item.object.spec, field))
+
+
+# Fields of the other kinds that name objects, wherever they have them.
+_FIELDS = {"organisation": "Organisation", "post": "Post", "server": "Server", "requisition": "Requisition"}
+
+
+def _of_other(names: Names, item: Declared[Any]) -> Iterator[Problem]:
+    spec = item.object.spec
+    if isinstance(item.object, Incident):
+        return  # a bookmark outlives what it names
+    for field, kind in _FIELDS.items():
+        if isinstance(name := getattr(spec, field, None), str):
+            yield from names.check(item, ("spec", field), kind, name)
+    cameras = getattr(spec, "cameras", None)
+    if isinstance(cameras, Selector):
+        yield from names.check_selector(item, ("spec", "cameras"), cameras)
+    elif cameras is not None:
+        yield from names.check_cameras(item, ("spec", "cameras"), cameras)
+    yield from names.check_all(item, ("spec", "volumes"), "Volume", getattr(spec, "volumes", ()))
 
 
 _CHECKS: Mapping[type, Any] = {
@@ -170,3 +195,6 @@ _CHECKS: Mapping[type, Any] = {
     WatchOrder: _of_watch_order,
     Approval: _of_approval,
 }
+
+RULES = tuple(_CHECKS)
+"""The kinds that say who may do what."""

@@ -34,7 +34,8 @@ INSTANT = "a time with its zone such as 2026-12-31T12:00:00+01:00"
 _LISTED = "or a list of such"
 
 
-def _words(reason: str) -> str:
+def words(reason: str) -> str:
+    """A reason that says something. Raises ValueError."""
     if not reason.strip(" "):
         raise ValueError("blank; right would be the reason, in words")
     return reason
@@ -72,7 +73,7 @@ class BreakGlass(DatedSpec):
     from_: Instant = Field(alias="from", description=INSTANT)
     until: Instant = Field(description=INSTANT)
 
-    _reason = field_validator("reason")(_words)
+    _reason = field_validator("reason")(words)
 
     @model_validator(mode="after")
     def _term(self) -> "BreakGlass":
@@ -128,7 +129,7 @@ class Cut(Spec):
     since: Instant = Field(description=INSTANT)
     reason: Reason = Field(description="text: why")
 
-    _reason = field_validator("reason")(_words)
+    _reason = field_validator("reason")(words)
 
 
 class ConventionSpec(DatedSpec):
@@ -200,7 +201,7 @@ class OpeningSpec(DatedSpec):
     from_: Instant = Field(alias="from", description=INSTANT)
     until: Instant | None = Field(None, description=INSTANT)
 
-    _motive = field_validator("motive")(_words)
+    _motive = field_validator("motive")(words)
 
     @model_validator(mode="after")
     def _term(self) -> "OpeningSpec":
@@ -265,7 +266,7 @@ class ApprovalSpec(Spec):
     given_at: Instant = Field(description=INSTANT)
     reason: Reason = Field(description="text: why")
 
-    _reason = field_validator("reason")(_words)
+    _reason = field_validator("reason")(words)
 
     @model_validator(mode="after")
     def _two(self) -> "ApprovalSpec":

@@ -64,7 +64,7 @@ def test_schemas_are_schemas(name: str) -> None:
 
 
 def test_every_kind_has_a_schema() -> None:
-    assert {name.value for name in cli.SchemaName} == {"snapshot", *(kind.lower() for kind in KINDS)}
+    assert {name.value for name in cli.SchemaName} == {"snapshot", "objects", *(kind.lower() for kind in KINDS)}
 
 
 def test_the_default_schema_is_the_snapshots() -> None:

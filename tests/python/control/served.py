@@ -17,6 +17,8 @@ from vigie.control.service import Service, new_epoch
 from vigie.control.store import Store, assemble_quietly
 from vigie.errors import StateUnwritableError, TimedOutError
 from vigie.policy import Compiled, Town, compile_snapshot
+from vigie.policy.live_rights import LiveRights, live_rights
+from vigie.policy.world import World
 
 from .conftest import RecordingGate
 
@@ -99,6 +101,7 @@ class Served:
     folder: Path
     max_events: int = 1000
     tcp: bool = False
+    look_s: float = 3600  # a test that wants alarms has them looked for
     epoch: str = field(default_factory=new_epoch)
 
     def __post_init__(self) -> None:
@@ -110,7 +113,7 @@ class Served:
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.store = Store(self.folder, environ={"POST": "of-post"})
-        rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN)
+        self.rights = rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN, decided=self.decided)
         self.store.set_parties(self.gate, rights, self.journal)
         self.routes = Routes(self.store, "k" * 43, time.time_ns)
         self.renewed = 0
@@ -119,6 +122,7 @@ class Served:
 
         async def begin() -> Service:
             handlers = Handlers(self.store, self.engine, rights, self.epoch, version="test")
+            handlers.desk.alarms.look_s = self.look_s
             service = Service(handlers, rights, self.journal, self.epoch, max_events=self.max_events)
             route_ops = RouteOps(
                 handlers,
@@ -146,6 +150,10 @@ class Served:
 
     def renew(self) -> None:
         self.renewed += 1
+
+    def decided(self) -> LiveRights:
+        """As an engine would have been told."""
+        return live_rights(World.of(self.store.town().objects()), time.time_ns())
 
     def call(self, work: Callable[[], Any]) -> Any:
         async def run() -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gen_protocol
 from vigie.control import ops, wire
-from vigie.control.targets import OF_OBJECT, OF_STREAM
+from vigie.control.targets import OF_ALARM, OF_INCIDENT, OF_OBJECT, OF_STREAM
 from vigie.errors import BY_CODE
 
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_limits() -> None:
 
 
 def test_kinds_of_events() -> None:
-    for kind in OF_OBJECT | OF_STREAM:
+    for kind in OF_OBJECT | OF_STREAM | OF_ALARM | OF_INCIDENT:
         assert f"`{kind}`" in PAGE
 
 

@@ -13,7 +13,7 @@ from vigie.control.client import Client
 from vigie.control.keys import ClientKey, add_client, is_key, new_pair, revoke_client, write_private
 from vigie.control.ops import OPS
 from vigie.control.session import ClientKeys, State, load_keys
-from vigie.control.targets import OF_NOBODY, OF_OBJECT, OF_STREAM, target_of
+from vigie.control.targets import OF_ALARM, OF_INCIDENT, OF_NOBODY, OF_OBJECT, OF_STREAM, target_of
 from vigie.control.wire import Event
 from vigie.errors import (
     ControlRefusedError,
@@ -22,6 +22,7 @@ from vigie.errors import (
     NotFoundError,
     StateUnreadableError,
 )
+from vigie.policy.alarm_kinds import ALARM_KINDS
 
 from .conftest import SERVER, agent, camera, masks
 from .served import Served
@@ -33,6 +34,8 @@ TOWN = [
     masks("ma", "a", 0.5),
     masks("mb", "b", 0.5),
     masks("va", "a", 0.7, "version: police, "),
+    "kind: Incident\nname: ib\nspec: {cameras: [b], motive: x, at: '2026-01-01T00:00:00Z', opened_by: paul,"
+    " opened_at: '2026-01-01T00:00:00Z'}\n",
     agent("jeanne", cameras="[a]"),
     agent("paul", cameras='["a@police"]'),
     agent("gone", cameras="[a]", more=', until: "2026-01-01T00:00:00Z"'),
@@ -182,11 +185,24 @@ def engine_kinds() -> set[str]:
     return {kind.strip() for kind in text.replace("\n", " ").split(",")}
 
 
-KINDS = sorted(engine_kinds() | OF_OBJECT | OF_STREAM | OF_NOBODY | {"never heard of"})
+KINDS = sorted(engine_kinds() | OF_OBJECT | OF_STREAM | OF_NOBODY | OF_ALARM | OF_INCIDENT | {"never heard of"})
 
 
 def test_no_event_of_any_kind_about_what_is_not_his(served: Served) -> None:
-    names = ["b/main", "b", "Camera/b", "MaskSet/mb", "Agent/paul", "listener x", "viewer 3 a/main", "viewer 3 b/main"]
+    names = [
+        "b/main",
+        "b",
+        "Camera/b",
+        "MaskSet/mb",
+        "Agent/paul",
+        "ib",
+        "Incident/ib",
+        "listener x",
+        "viewer 3 a/main",
+        "viewer 3 b/main",
+    ]
+    about = ["b/main", "b", "paul", "jeanne", "machine", "a.1"]
+    names += [f"{kind}/{of}" for kind in ALARM_KINDS for of in about]
     with connect(served, keys_of(served, "jeanne")) as client:
         client.call("events.subscribe", {})
         for kind in KINDS:
@@ -198,6 +214,18 @@ def test_no_event_of_any_kind_about_what_is_not_his(served: Served) -> None:
             event = client._next_event(5)
         assert event is not None
         assert (event.kind, event.object, event.seq) == ("stream_state", "a/main", 1), "not even a hole in seq"
+
+
+def test_his_own_alarms_come(served: Served) -> None:
+    with connect(served, keys_of(served, "jeanne")) as client, connect(served, keys_of(served, "paul")) as version:
+        for one in (client, version):
+            one.call("events.subscribe", {})
+        for kind in sorted(OF_ALARM):
+            served.publish(kind, "camera_silent/a/main")
+            for one in (client, version):
+                event = one._next_event(5)
+                assert event is not None
+                assert (event.kind, event.object) == (kind, "camera_silent/a/main")
 
 
 def test_his_own_events_come(served: Served) -> None:

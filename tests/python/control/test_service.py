@@ -11,8 +11,9 @@ import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vigie.control import ops, wire
+from vigie.control import desk_ops, ops, wire
 from vigie.control.client import Client
+from vigie.control.desk_database import Waits
 from vigie.control.ops import OPS
 from vigie.control.session import State
 from vigie.control.wire import Event, Reply, Request
@@ -434,9 +435,41 @@ def test_endpoints_that_cannot_be(served: Served, endpoint: str, says: str) -> N
 # Journal.
 
 
+WRONG = {
+    "expect_rev": 99,
+    "to_rev": 99,
+    "stage": b"y" * 16,
+    "camera": "none",
+    "ids": ["none"],
+    "cameras": ["none"],
+    "name": "none",
+}
+
+
+def raised_alarm(served: Served) -> str:
+    """The id of an alarm that is there."""
+    alarms = served.service._handlers.desk.alarms
+    alarms.raise_("clock_stepped", "machine", "by an hour")
+    alarms.look()
+    return next(alarm.id for alarm in alarms.alarms() if alarm.kind == "clock_stepped")
+
+
+def approval_wanted(served: Served) -> dict[str, Any]:
+    """A yes to a change that waits for it."""
+    waits = Waits("0" * 64, "MaskSet", "m", "hide-less", "other", None, "a region goes", time.time_ns())
+    served.service._handlers.desk._database.keep_waiting([waits])
+    return {"kind": waits.kind, "name": waits.name, "fingerprint": waits.fingerprint, "reason": "agreed"}
+
+
+def opened_incident(client: Client) -> str:
+    """The name of an incident that is there."""
+    return client.open_incident(desk_ops.IncidentOpen(cameras=["a"], motive="a fight")).name
+
+
 def test_every_journaled_operation_leaves_one_line(served: Served, client: Client) -> None:
     """Walks the registry: who adds an operation that is journaled has to say here how it is called."""
-    client.apply(yaml=yaml(SERVER, camera("a")))
+    chief = agent("local", more=", roles: [administrator]")
+    client.apply(yaml=yaml(SERVER, camera("a"), chief, agent("other")))
     served.engine.states["a"] = "playing"
     packed = wire.pack({"yaml": [{"text": camera("c")}]})
     client.call("objects.stage", {"stage": ID, "part": 0, "data": packed})
@@ -448,6 +481,10 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         "camera.snapshot": {"camera": "a"},
         "route.open": {"camera": "a"},
         "route.close": {"route": client.call("route.open", {"camera": "a"}).body["route"]},
+        "alarm.ack": {"ids": [raised_alarm(served)]},
+        "incident.open": {"cameras": ["a"], "motive": "a fight"},
+        "approval.give": approval_wanted(served),
+        "incident.close": {"name": opened_incident(client), "outcome": "nothing"},
     }
     assert set(bodies) == {op.name for op in OPS.values() if op.journaled}
     for name, body in bodies.items():
@@ -456,7 +493,7 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         assert [(line.op, line.party, line.code) for line in served.journal.lines] == [(name, "local", 0)]
         served.journal.lines.clear()
         with pytest.raises((NotFoundError, ControlMalformedError, TimedOutError, StateConflictError)):
-            client.call(name, {**body, "expect_rev": 99, "to_rev": 99, "stage": b"y" * 16, "camera": "none"})
+            client.call(name, {**body, **WRONG})
         assert [(line.op, line.code > 0) for line in served.journal.lines] == [(name, True)]
 
 
