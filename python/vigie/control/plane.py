@@ -23,7 +23,7 @@ from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
 from vigie.control.parties import LOCAL, Line, TownRights
 from vigie.control.proposals import Source
-from vigie.control.rights_clock import RightsClock
+from vigie.control.rights_clock import CLOCK_S, RightsClock, clock_line
 from vigie.control.service import Service, new_epoch
 from vigie.control.state_journal import StateJournal, open_journal
 from vigie.control.store import Command, Store
@@ -38,7 +38,6 @@ FIGURES = "figures.sock"
 FIGURES_S = 1.0
 ENGINE_START_S = 10.0
 SHUT_DOWN_S = 10.0
-CLOCK_S = 1.0  # how often the clock is looked at
 _NO_TOWN = Town([], [], [])
 # Puts in force what partners have told; None where nothing came of it.
 TakeOver = Callable[[InForce, Any, Callable[[str], None]], Compiled | None]
@@ -328,14 +327,7 @@ class Plane:
         if (also is not None) == self._in_doubt:
             return False
         self._in_doubt = also is not None
-        if also is None:
-            self._out.say("the clock is believed again")
-        else:
-            by_s = (self._clock.now_ns() - also) / 1e9
-            self._out.say(
-                f"the clock has stepped by {by_s:+.0f} s: rights must hold at both times until it is back, "
-                "or vigie clock trust says that it is right"
-            )
+        self._out.say(clock_line(self._clock.now_ns(), also))
         state = {"state": "believed" if also is None else "in_doubt"}
         self._on_loop(lambda: self._service.publish("clock_state", "clock", state))
         return True
