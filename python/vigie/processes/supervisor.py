@@ -341,6 +341,7 @@ class Supervisor:
             child.signal(signal.SIGKILL)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+        os._exit(128 + number)  # the first process of a container is not ended by its own signal
 
     async def _end(self) -> None:
         """Control first, which ends the viewers and writes down that they were ended; then the engine."""
