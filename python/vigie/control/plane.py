@@ -104,6 +104,7 @@ class Plane:
             now_ns=self._clock.now_ns,
             also_ns=self._clock.also_ns,
             on_put=lambda: self._on_loop(self._put.set),
+            on_new_engine=self._engine_began,
         )
         self._policy = self._gate.policy
         self._stop = asyncio.Event()
@@ -268,6 +269,12 @@ class Plane:
         if attached is not None:
             self._spawn(self._handlers.in_writer(self._sync))
 
+    def _engine_began(self) -> None:
+        try:
+            self._journal.engine_began(installed_version())
+        except Error as error:  # pictures go on without the line: of a full disk they are not the cause
+            self._complain(error)
+
     def _sync(self) -> None:
         with suppress(ConnectionLostError):  # then the next attachment does it
             self._gate.sync()
@@ -411,9 +418,14 @@ def sums(stats: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def version() -> str:
-    """Of the package."""
+def installed_version() -> str | None:
+    """Of the package; None where it is not installed."""
     try:
-        return metadata.version("vigie")
+        return metadata.version("vigie").partition("+")[0]
     except metadata.PackageNotFoundError:
-        return "from source"
+        return None
+
+
+def version() -> str:
+    """For people."""
+    return installed_version() or "from source"

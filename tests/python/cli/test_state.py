@@ -101,7 +101,7 @@ def test_the_journal_of_a_session_holds(vigie_command: Start, vigie: Any, town: 
     assert show.wait_end() == 0, show.text()
     text = show.text()
     kinds = [kind for kind in re.findall(r'"kind": ?"([a-z.]+)"', text) if not kind.startswith("journal.")]
-    assert kinds == ["apply", "refusal", "apply"], text
+    assert kinds == ["process", "apply", "refusal", "process", "apply"], text
 
 
 def test_the_engine_refuses_and_nothing_is_kept(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
