@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from vigie.cli import clock, desk, keys, objects, routes
+from vigie.cli.backup import backup
 
 # Locals in a traceback would show passwords.
 app = typer.Typer(
@@ -236,6 +237,7 @@ def _pass_on(name: str, module: str, help_text: str) -> None:
 objects.register(app)
 desk.register(app)
 routes.register(app)
+app.command()(backup)
 app.add_typer(keys.app, name="keys")
 app.add_typer(clock.app, name="clock")
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")

@@ -17,6 +17,7 @@ from vigie.cli import configuration, large_pages
 from vigie.cli.output import Output
 from vigie.cli.sites import Sites, take_over_sites
 from vigie.control.in_force import InForce, refusal_lines
+from vigie.control.rights_clock import CLOCK_S, RightsClock, clock_line
 from vigie.errors import Error, PolicyFieldError
 from vigie.policy import Compiled, ConfigurationError, Problem, load_town
 
@@ -47,6 +48,8 @@ class Service:
         self._out = Output(as_json=options.as_json, live=options.live, stats_interval_s=options.stats_interval_s)
         self._sites = Sites(self._out.tell)
         self._noted: frozenset[Problem] = frozenset()
+        self._clock = RightsClock()
+        self._in_doubt = False
 
     def run(self) -> int:
         """Serves until told to stop; the exit code."""
@@ -65,7 +68,7 @@ class Service:
             wake = stack.enter_context(_Signals(self._on_signal))
             stack.enter_context(self._sites)
             engine = stack.enter_context(Engine(shards=self._options.shards, cpus=self._options.cpus))
-            policy = InForce(engine, self._options.server)
+            policy = InForce(engine, self._options.server, also_ns=self._clock.also_ns)
             code = self._apply(policy)
             if code != 0:
                 return code
@@ -114,6 +117,15 @@ class Service:
         except Error as error:
             configuration.print_lines(refusal_lines(error))
 
+    def _clock_stepped(self) -> bool:
+        """Whether the clock was set, or is back; says so."""
+        also = self._clock.also_ns()
+        if (also is not None) == self._in_doubt:
+            return False
+        self._in_doubt = also is not None
+        self._out.say(clock_line(self._clock.now_ns(), also))
+        return True
+
     def _serve(self, engine: "Engine", policy: InForce, wake: int) -> None:
         events, interval_s = engine.event_fileno(), self._out.interval_s
         next_stats = time.monotonic() + (interval_s or 0)
@@ -123,10 +135,9 @@ class Service:
                 self._out.say("reading the files again")
                 if self._apply(policy) != 0:
                     self._out.say(f"not taken over; revision {policy.revision} stays in force")
-            wait = policy.until_next_change_s()
-            if wait == 0:
+            if self._clock_stepped() or policy.until_next_change_s() == 0:
                 self._renew_rights(policy)
-                wait = policy.until_next_change_s()
+            wait = min(CLOCK_S, policy.until_next_change_s())
             if interval_s is not None:
                 wait = min(wait, max(0.0, next_stats - time.monotonic()))
             ready, _, _ = select.select([events, wake, self._sites.fileno()], [], [], wait)

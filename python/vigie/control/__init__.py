@@ -10,7 +10,12 @@
 | sockets, queues, events, heartbeats | `service.py`, `router.py`, `peers.py`; keys of clients: `keys.py` |
 | who may do what | `parties.py`: the protocols, and the rights that stand behind them |
 | what is journaled of a command | `state_journal.py` |
-| what reaches the engine | `in_force.py`, `agent.py` |
+| what reaches the engine | `in_force.py`, `engine_gate.py` |
+| the socket between control and engine | `engine_link.py`, `engine_wire.py`, `agent.py` |
+| the control process as a whole | `plane.py`; the engine's: `agent.py`, `event_buffer.py` |
+| who starts these two | `vigie.processes` |
+| the clock that rights go by | `rights_clock.py` |
+| a back-up | `backup.py` |
 | alarms, outlets | rules: `vigie.alarms`; the rest: `alarm_desk.py`, `desk_database.py`, `outlet_threads.py` |
 | operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py` |
 | clients | `session.py` (no I/O), `client.py`, `aclient.py` |

@@ -73,7 +73,9 @@ class EngineGate:
         also_ns: Callable[[], int | None] = lambda: None,
         on_put: Callable[[], None] = lambda: None,
         routes: Routes | None = None,
+        on_new_engine: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_new_engine`: told in the writer of an engine that has shown nothing yet, before it gets anything."""
         before = stored.engine_numbers()
         self.policy = InForce(self, server, before, now_ns=now_ns, also_ns=also_ns, on_put=on_put, routes=routes)
         self._link = link
@@ -81,6 +83,7 @@ class EngineGate:
         self._stored = stored
         self._say = say
         self._now_ns = now_ns
+        self._on_new_engine = on_new_engine
         self._session = ""
 
     @property
@@ -125,6 +128,8 @@ class EngineGate:
         self._link.use(attached.session)
         snapshot = json.loads(attached.snapshot) if attached.snapshot else None
         self.policy.attach(attached.revision, snapshot, self._stored.engine_numbers())
+        if snapshot is None:
+            self._on_new_engine()
         rev = self._stored.rev
         try:
             town = self._stored.town() if rev else None

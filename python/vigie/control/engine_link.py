@@ -97,6 +97,7 @@ class EngineLink:
         self._on_events = on_events
         self._changed = threading.Condition()
         self._attached: Attached | None = None
+        self._instance = ""
         self._used = ""  # the session under which snapshots are sent
         self._ended = threading.Event()  # the engine was shut down, and its last event is here
         self._outbox: deque[_Pending] = deque()
@@ -139,6 +140,11 @@ class EngineLink:
             if self._attached is None:
                 raise away()
             return self._attached
+
+    @property
+    def instance(self) -> str:
+        """Of the engine that was attached last: numbers of events count within it."""
+        return self._instance
 
     def use(self, session: str) -> None:
         """Snapshots are meant for the engine of this session from now on, and for no other."""
@@ -313,6 +319,7 @@ class EngineLink:
         )
         self._acknowledged = self._handled = attached.acknowledged
         self._ended.clear()
+        self._instance = attached.instance
         with self._changed:
             self._attached = attached
             self._changed.notify_all()

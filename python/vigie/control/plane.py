@@ -24,7 +24,7 @@ from vigie.control.keys import Keys, server_pair
 from vigie.control.parties import LOCAL, Line, TownRights
 from vigie.control.presence import Presence, TwoPlaces
 from vigie.control.proposals import Source
-from vigie.control.rights_clock import RightsClock
+from vigie.control.rights_clock import CLOCK_S, RightsClock, clock_line
 from vigie.control.route_ops import RouteOps
 from vigie.control.routes import Route, Routes
 from vigie.control.service import Service, new_epoch
@@ -48,7 +48,6 @@ SWEEP_S = 5.0
 PROGRESS_ROUNDS = 12  # of SWEEP_S
 ENGINE_START_S = 10.0
 SHUT_DOWN_S = 10.0
-CLOCK_S = 1.0  # how often the clock is looked at
 _NO_TOWN = Town([], [], [])
 # Puts in force what partners have told; None where nothing came of it.
 TakeOver = Callable[[InForce, Any, Callable[[str], None]], Compiled | None]
@@ -118,6 +117,7 @@ class Plane:
             also_ns=self._clock.also_ns,
             on_put=lambda: self._on_loop(self._after_put),
             routes=self._routes,
+            on_new_engine=self._engine_began,
         )
         self._policy = self._gate.policy
         self._stop = asyncio.Event()
@@ -157,7 +157,6 @@ class Plane:
             Presence(self._place, self._is_person),
             self._routes,
             lines,
-            store,
             say=out.say,
             on_two_places=self._on_two_places,
         )
@@ -313,7 +312,13 @@ class Plane:
 
     async def _hear_of_viewers(self) -> None:
         with suppress(ConnectionLostError):
-            await self._watching.begin((await asyncio.to_thread(self._link.stats)).get("viewers", ()))
+            self._watching.viewers((await asyncio.to_thread(self._link.stats)).get("viewers", ()))
+
+    def _engine_began(self) -> None:
+        try:
+            self._journal.engine_began(installed_version())
+        except Error as error:  # pictures go on without the line: of a full disk they are not the cause
+            self._complain(error)
 
     def _sync(self) -> None:
         with suppress(ConnectionLostError):  # then the next attachment does it
@@ -420,14 +425,7 @@ class Plane:
         if (also is not None) == self._in_doubt:
             return False
         self._in_doubt = also is not None
-        if also is None:
-            self._out.say("the clock is believed again")
-        else:
-            by_s = (self._clock.now_ns() - also) / 1e9
-            self._out.say(
-                f"the clock has stepped by {by_s:+.0f} s: rights must hold at both times until it is back, "
-                "or vigie clock trust says that it is right"
-            )
+        self._out.say(clock_line(self._clock.now_ns(), also))
         state = {"state": "believed" if also is None else "in_doubt"}
         self._on_loop(lambda: self._service.publish("clock_state", "clock", state))
         return True
@@ -524,9 +522,14 @@ def sums(stats: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def version() -> str:
-    """Of the package."""
+def installed_version() -> str | None:
+    """Of the package; None where it is not installed."""
     try:
-        return metadata.version("vigie")
+        return metadata.version("vigie").partition("+")[0]
     except metadata.PackageNotFoundError:
-        return "from source"
+        return None
+
+
+def version() -> str:
+    """For people."""
+    return installed_version() or "from source"

@@ -20,6 +20,7 @@ FILE = "clock.json"
 TOLERANCE_NS = 2_000_000_000
 # How often what is believed is written down.
 KEEP_NS = 60_000_000_000
+CLOCK_S = 1.0  # how often to look at the clock
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,16 @@ class RightsClock:
             write_believed(self._path, believed)
             status = self._path.stat()
             self._seen, self._kept = (status.st_ino, status.st_mtime_ns), believed
+
+
+def clock_line(now_ns: int, also_ns: int | None) -> str:
+    """What is said when the clock was set, or is back."""
+    if also_ns is None:
+        return "the clock is believed again"
+    return (
+        f"the clock has stepped by {(now_ns - also_ns) / 1e9:+.0f} s: rights must hold at both times until it is back, "
+        "or vigie clock trust says that it is right"
+    )
 
 
 def write_believed(path: Path, believed: Believed) -> None:

@@ -7,13 +7,15 @@ from vigie.control.diff import Body, Change
 from vigie.control.parties import Line
 from vigie.errors import Error, StateUnwritableError
 from vigie.journal import Actor, Alarm, Journal, Record, load_private, make_key
-from vigie.journal.records import Apply, Operation, Refusal, Still
+from vigie.journal.records import SYSTEM, Apply, Operation, Process, Refusal, Still
 from vigie.policy import texts
 
 FOLDER = "journal"
 KEY = "journal.key"
 # Of objects named in each list of a line: three such lists of the longest names stay below the longest line.
 NAMED = 8000
+# A state folder has one engine: its views and its beginnings are those of this name.
+ENGINE_NAME = "engine"
 
 Find = Callable[[str, str], Body | None]
 
@@ -33,6 +35,10 @@ class StateJournal:
         """What no command asked for. Durable when it returns. Raises as `append`."""
         if records:
             self._journal.append_many(records)
+
+    def engine_began(self, version: str | None) -> None:
+        """A new engine is there: the views of the one before have ended. Raises: as `append`."""
+        self._journal.append(Process(actor=SYSTEM, process="engine", name=ENGINE_NAME, step="began", version=version))
 
 
 def open_journal(folder: Path, on_alarm: Callable[[Alarm], None]) -> Journal:

@@ -320,17 +320,6 @@ class Store:
             with self._lock, transaction(self._db):
                 self._db.executemany("DELETE FROM routes WHERE id = ?", gone)
 
-    def noted(self, key: str) -> str:
-        """What was noted last, or ""."""
-        with self._lock:
-            row = self._db.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
-        return "" if row is None else str(row[0])
-
-    def note(self, key: str, value: str) -> None:
-        """Remembers something small over restarts. Raises: StateUnwritableError."""
-        with self._lock, transaction(self._db):
-            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
-
     def close(self) -> None:
         """Lets the folder go. Idempotent."""
         with self._lock:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from vigie.control.routes import Route
+from vigie.control.state_journal import ENGINE_NAME
 from vigie.events import Event
 from vigie.journal import Actor, Record
-from vigie.journal.records import Process, ViewBegin, ViewEnd, ViewProgress
+from vigie.journal.records import ViewBegin, ViewEnd, ViewProgress
 from vigie.policy.routing import Verdict
 
 MAX_OPEN = 65_536
-ENGINE = "engine"  # how the journal calls the one of a state folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,11 @@ class Views:
         self._instance = ""
         self._begun: dict[str, ViewBegin] = {}
 
-    def attached(self, instance: str, before: str) -> list[Record]:
-        """The engine of this run is there. `before`: the one that the journal knew last, or "".
-
-        An engine that began has ended every view of the one before: whoever reads the journal takes it so.
-        """
-        self._instance = instance
-        if instance == before:
-            return []
-        self._begun.clear()
-        return [Process(actor=Actor(agent="vigie"), process="engine", name=ENGINE, step="began")]
+    def attached(self, instance: str) -> None:
+        """The engine of this run is there. Views of another have ended, which the line of its beginning says."""
+        if instance != self._instance:
+            self._instance = instance
+            self._begun.clear()
 
     def records(self, events: Iterable[Event]) -> list[Record]:
         """The lines that these make."""
@@ -111,7 +106,7 @@ class Views:
             visibility="targeted" if sight.targeted else "normal",
             view=self._name(facts["viewer"]),
             stream=facts["stream"],
-            engine=ENGINE,
+            engine=ENGINE_NAME,
             route=facts["route"] or None,
             convention=sight.convention,
             first_unit=facts.get("first_unit_ns"),

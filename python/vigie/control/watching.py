@@ -16,21 +16,12 @@ from vigie.events import Event
 from vigie.journal import Record
 
 RETRY_S = 1.0
-INSTANCE = "engine_instance"
 
 
 class Journal(Protocol):
     """What of `StateJournal` is used."""
 
     def write(self, records: Sequence[Record]) -> None: ...
-
-
-class Notes(Protocol):
-    """What of the store is used."""
-
-    def noted(self, key: str) -> str: ...
-
-    def note(self, key: str, value: str) -> None: ...
 
 
 class Watching:
@@ -42,7 +33,6 @@ class Watching:
         presence: Presence,
         routes: Routes,
         journal: Journal,
-        notes: Notes,
         *,
         say: Callable[[str], None],
         on_two_places: Callable[[TwoPlaces], None],
@@ -51,25 +41,21 @@ class Watching:
         self._presence = presence
         self._routes = routes
         self._journal = journal
-        self._notes = notes
         self._say = say
         self._on_two_places = on_two_places
-        self._instance = notes.noted(INSTANCE)
         self._owed: list[Record] = []
         self._writer = ThreadPoolExecutor(1, "vigie-views")
 
     def attached(self, instance: str) -> None:
         """An engine is there; before anything of what it says."""
-        self._owed += self._views.attached(instance, self._instance)
-        self._instance = instance
+        self._views.attached(instance)
         self._presence.clear()
         self._routes.forget_sessions()
 
-    async def begin(self, viewers: Iterable[Mapping[str, Any]]) -> None:
-        """`viewers`: those that are there, of which nothing will be said but that they left."""
+    def viewers(self, viewers: Iterable[Mapping[str, Any]]) -> None:
+        """Those that are there, of which nothing will be said but that they left."""
         for viewer in viewers:
             self._began(viewer)
-        await self._write()
 
     async def deal_with(self, events: Sequence[Event]) -> None:
         """Returns when what these say is on the disk."""
@@ -105,15 +91,10 @@ class Watching:
         said = False
         while owed:
             try:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._written, owed)
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._journal.write, owed)
                 return
             except Error as error:
                 if not said:
                     self._say(f"views are not in the journal yet: {error}")
                 said = True
                 await asyncio.sleep(RETRY_S)
-
-    def _written(self, records: Sequence[Record]) -> None:
-        self._journal.write(records)
-        if self._notes.noted(INSTANCE) != self._instance:
-            self._notes.note(INSTANCE, self._instance)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-KEPT = 5000
+KEPT = 20_000
 RETRY_S = 0.1
 SEND_S = 5.0
 FLUSH_S = 2.0

@@ -163,8 +163,15 @@ class Supervisor:
             if role == CONTROL and not same:
                 self._out.say("control was started with other options: it is started anew")
                 child.signal(signal.SIGTERM)
-            elif role == ENGINE and not same:
+            elif role == CONTROL:
+                self._give_files()
+            elif not same:
                 self._out.say("engine goes on with the shards and CPUs it has; to change them, end vigie serve first")
+
+    def _give_files(self) -> None:
+        """A control that was found applies the files of this start: once it is known, and is connected."""
+        if self._children[CONTROL].adopted and self._options.files and self._apply_files:
+            self._apply_files = not self._tell({"do": "reload"})
 
     def _start(self, child: Child) -> None:
         options = self._options.of(child.role)
@@ -237,9 +244,7 @@ class Supervisor:
             task.add_done_callback(self._feeds.discard)
         if self._out.interval_s is not None:
             self._tell({"do": "interval", "interval_s": self._out.interval_s})
-        if self._children[CONTROL].adopted and self._options.files and self._apply_files:
-            self._apply_files = False
-            self._tell({"do": "reload"})
+        self._give_files()
         with suppress(OSError, ValueError, asyncio.CancelledError):
             while line := await reader.readline():
                 self._on_record(json.loads(line))
@@ -336,6 +341,7 @@ class Supervisor:
             child.signal(signal.SIGKILL)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+        os._exit(128 + number)  # the first process of a container is not ended by its own signal
 
     async def _end(self) -> None:
         """Control first, which ends the viewers and writes down that they were ended; then the engine."""

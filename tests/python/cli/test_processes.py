@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import time
@@ -15,11 +16,14 @@ from typing import Any
 import pytest
 
 from python.processes.ending import kill_process, pids_of
-from vigie.control import ops
+from vigie.bench.kill import viewer as kill_viewer
+from vigie.bench.servers import free_port
+from vigie.control import ops, rights_clock
 from vigie.control.client import Client
-from vigie.errors import ConnectionLostError
+from vigie.errors import ConnectionLostError, JournalWriteFailedError, StateUnwritableError
 from vigie.processes import run_folder
 from vigie.processes.run_folder import CONTROL, ENGINE
+from vigie.sim.process import SimProcess
 
 pytestmark = pytest.mark.usefixtures("core")
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
@@ -330,3 +334,56 @@ def test_what_lies_in_the_folder_is_its_users_alone(serve: Start, state: Path) -
     for path in [state, *state.rglob("*")]:
         if path.suffix != ".pub" and path.exists():
             assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_full_disk_refuses_changes_and_streams_go_on(
+    serve: Start, client: Client, state: Path, tmp_path: Path
+) -> None:
+    free = free_port()
+    server = f'kind: Server\nname: here\nspec: {{rtsp: [{{listen: "127.0.0.1:{free}"}}]}}\n'
+    with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
+        running = serve()
+        shown = f'privacy: clear, privacy_reason: test, streams: {{main: {{url: "{sim.url(0)}"}}}}'
+        watched = f"kind: Camera\nname: w\nspec: {{{shown}}}\n"
+        apply(client, server, watched, "kind: Agent\nname: eye\nspec: {password: x, cameras: [w]}\n")
+        viewer = kill_viewer.Viewer(free, "eye", "x", "w")
+        assert viewer.wait_pictures(0, 20)
+        # As a full disk: no file of control's may grow.
+        control = pids_of(state)[CONTROL]
+        full = (state / "state.db-wal").stat().st_size
+        _, hard = resource.prlimit(control, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
+        try:
+            with pytest.raises((StateUnwritableError, JournalWriteFailedError)):
+                apply(client, *(camera(f"c{number}", f"title: {'x' * 200}, ") for number in range(50)))
+            assert client.call("ping", {}).rev == 1
+            assert [item.name for item in client.get(ops.ObjectsGet(kind="Camera"))] == ["w"]
+            assert viewer.wait_pictures(time.time_ns(), 20)
+            assert list(client.call("stats.get", {}).body["cameras"]) == ["w"]
+        finally:
+            resource.prlimit(control, resource.RLIMIT_FSIZE, (hard, hard))
+        assert apply(client, camera("c")) == 2
+        assert len(viewer.seen) == 1, "the viewer was cut"
+        viewer.stop()
+        running.process.terminate()
+        assert running.wait_end() == 0, running.text()
+
+
+def test_the_clock_is_shown_and_trusted(vigie_command: Start, serve: Start, state: Path) -> None:
+    running = serve()
+    shown = vigie_command("clock", "show", "--state", state, "--json")
+    assert shown.wait_end() == 0, shown.text()
+    until = time.monotonic() + 20
+    while not (state / "clock.json").exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    believed = json.loads((state / "clock.json").read_text())
+    rights_clock.write_believed(
+        state / "clock.json", rights_clock.Believed(**{**believed, "wall_ns": believed["wall_ns"] + 3600 * 10**9})
+    )
+    running.wait_line("the clock has stepped by -3600 s")
+    shown = vigie_command("clock", "show", "--state", state)
+    assert (shown.wait_end(), "stepped by -3600 s" in shown.text()) == (1, True)
+    trusted = vigie_command("clock", "trust", "--state", state)
+    assert trusted.wait_end() == 0, trusted.text()
+    running.wait_line("the clock is believed again")
+    assert vigie_command("clock", "show", "--state", state / "nowhere").wait_end() == 1

@@ -118,8 +118,13 @@ class Control:
         self.now_ns = NOON_NS
         self.also_ns: int | None = None
         clocks: Any = {"now_ns": lambda: self.now_ns, "also_ns": lambda: self.also_ns}
+        self.new_engines = 0
+        clocks["on_new_engine"] = self._on_new_engine
         self.gate = EngineGate(link, self.sites, self.store, None, self.said.append, **clocks)
         self.store._gate = self.gate
+
+    def _on_new_engine(self) -> None:
+        self.new_engines += 1
 
     def apply(self, *documents: str) -> int:
         return self.store.apply(Command(LOCAL), yaml(*documents)).rev
@@ -150,7 +155,7 @@ def test_an_engine_that_is_new_gets_what_is_on_the_disk(control: Any) -> None:
     assert (again["cameras"], again["revision"]) == (first["cameras"], first["revision"] + 1)
     assert one.store.engine_numbers().revision == again["revision"]
     one.gate.sync()
-    assert len(link.process.snapshots) == 1
+    assert (len(link.process.snapshots), one.new_engines) == (1, 2)
 
 
 def test_whoever_comes_after_a_dead_control_touches_nothing(control: Any) -> None:
@@ -162,7 +167,7 @@ def test_whoever_comes_after_a_dead_control_touches_nothing(control: Any) -> Non
     next_one = control(link)
     next_one.gate.sync()
     assert len(link.process.snapshots) == 1
-    assert (next_one.gate.in_force, next_one.said) == (True, [])
+    assert (next_one.gate.in_force, next_one.said, next_one.new_engines) == (True, [], 0)
     # Numbers go on, and what hides less is compared with what is in force.
     with pytest.raises(ConfigurationError, match="would be shown"):
         next_one.apply(masks("m", "a", 0.4))
