@@ -23,6 +23,7 @@ from vigie.control.engine_wire import (
     EVENTS_AT_ONCE,
     EVENTS_WAIT_S,
     MAX_FRAME_BYTES,
+    VERSION,
     Answer,
     Ask,
     decode_ask,
@@ -164,6 +165,7 @@ class EngineAgent:
             raise ClosedError("it was shut down, and is about to end", "engine")
         self._session = ask.session
         body = {
+            "version": VERSION,
             "instance": self.instance,
             "revision": self._revision,
             "note": self._note,
