@@ -23,6 +23,7 @@ from vigie.control.engine_wire import (
     EVENTS_AT_ONCE,
     EVENTS_WAIT_S,
     MAX_FRAME_BYTES,
+    VERSION,
     Answer,
     Ask,
     decode_ask,
@@ -33,12 +34,14 @@ from vigie.control.event_buffer import EventBuffer
 from vigie.control.local_socket import bind_local
 from vigie.control.router import Router
 from vigie.engine import Engine
-from vigie.errors import ConnectionLostError, ControlUnknownOpError, Error, InternalError
+from vigie.errors import ClosedError, ConnectionLostError, ControlUnknownOpError, Error, InternalError
 from vigie.events import Event
 
 # Of the core's own queue: this process takes events out at once, unless it gets no processor for a while.
 EVENT_CAPACITY = 32_768
 WORKERS = 6
+# How long an engine that was shut down waits for its last events to be taken.
+LAST_EVENTS_S = 5.0
 
 
 class EngineLike(Protocol):
@@ -101,6 +104,7 @@ class EngineAgent:
         self._revision = 0
         self._snapshot = b""
         self._note = b""
+        self._shut_down = False
         # Of the loop: whoever waits for events.
         self._waiting: tuple[Ask, Send, asyncio.TimerHandle] | None = None
 
@@ -157,8 +161,11 @@ class EngineAgent:
     # In the writer.
 
     def _attach(self, ask: Ask) -> Answer:
+        if self._shut_down:
+            raise ClosedError("it was shut down, and is about to end", "engine")
         self._session = ask.session
         body = {
+            "version": VERSION,
             "instance": self.instance,
             "revision": self._revision,
             "note": self._note,
@@ -175,6 +182,7 @@ class EngineAgent:
     def _shutdown(self, ask: Ask) -> Answer:
         """Ends viewers and sources. Their last events can still be asked for."""
         self._check_session(ask)
+        self._shut_down = True
         self._engine.close()
         return Answer(ask.id)
 
@@ -204,8 +212,10 @@ class EngineAgent:
             try:
                 event = self._engine.next_event(0)
             except Error:  # closed, and all taken
-                asyncio.get_running_loop().remove_reader(self._engine.event_fileno())
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(self._engine.event_fileno())
                 self._ended = True
+                loop.call_later(LAST_EVENTS_S, self.stop)  # whoever shut it down may be gone
                 break
             if event is None:
                 break

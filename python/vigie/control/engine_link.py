@@ -21,7 +21,7 @@ from typing import Any
 import zmq
 import zmq.utils.monitor
 
-from vigie.control.engine_wire import MAX_FRAME_BYTES, Answer, Ask, decode_answer, encode_ask
+from vigie.control.engine_wire import MAX_FRAME_BYTES, VERSION, Answer, Ask, decode_answer, encode_ask
 from vigie.control.wire import Body
 from vigie.errors import ConnectionLostError, Error
 from vigie.events import Event
@@ -90,11 +90,16 @@ class EngineLink:
         *,
         on_change: Callable[[Attached | None], None] = lambda attached: None,
         on_events: Callable[[Sequence[Event], int], None] | None = None,
+        on_broken: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_events`: events, and how many were lost before them; None: nobody asks for any."""
+        """`on_events`: events, and how many were lost before them; None: nobody asks for any.
+
+        `on_broken`: told in an `except` that a fault of ours has ended the link.
+        """
         self._endpoint = endpoint
         self._on_change = on_change
         self._on_events = on_events
+        self._on_broken = on_broken
         self._changed = threading.Condition()
         self._attached: Attached | None = None
         self._instance = ""
@@ -208,6 +213,13 @@ class EngineLink:
     # In the thread.
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception:
+            self._on_broken()
+            raise
+
+    def _serve(self) -> None:
         context = zmq.Context()
         try:
             dealer = context.socket(zmq.DEALER)
@@ -306,9 +318,9 @@ class EngineLink:
 
     def _on_attached(self, pending: _Pending, answer: Answer) -> None:
         self._attaching = None
-        if answer.code:
-            return  # asked again at the next tick
         body = answer.body
+        if answer.code or body.get("version") != VERSION:
+            return  # asked again at the next tick
         attached = Attached(
             pending.ask.session,
             body["instance"],

@@ -13,6 +13,8 @@ from vigie.errors import ControlMalformedError, Error, make_error
 from vigie.events import Event
 
 MAGIC = b"VIGIE-ENGINE1"
+# Of what is asked and answered: processes of different ones do not speak with each other.
+VERSION = 1
 MAX_FRAME_BYTES = 128 << 20
 EVENTS_AT_ONCE = 500
 # An empty answer to a request for events comes after so long: it says that the engine is there.

@@ -6,16 +6,18 @@ runs, one after another: applies, and what partners of sites have told.
 """
 
 import asyncio
+import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
+from vigie._version import installed_version, version
 from vigie.control.engine_gate import ENGINE_WAIT_S, EngineGate, Sites
 from vigie.control.engine_link import Attached, EngineLink
 from vigie.control.handlers import Handlers
@@ -101,7 +103,9 @@ class Plane:
         self._sites = sites
         self._store = store
         self._take_over = take_over
-        self._link = link or EngineLink(options.engine, on_change=self._on_engine, on_events=self._on_events)
+        self._link = link or EngineLink(
+            options.engine, on_change=self._on_engine, on_events=self._on_events, on_broken=_end_broken
+        )
         self._put = asyncio.Event()
         key = ticket_key(options.folder)
         self._clock = clock or RightsClock(options.folder)
@@ -478,6 +482,12 @@ class Plane:
         return task
 
 
+def _end_broken() -> None:
+    """Without a link this process is of no use: the next one has one."""
+    traceback.print_exc()
+    os._exit(70)
+
+
 def serve_plane(
     options: Options, out: Output, sites: Any, take_over: TakeOver, on_made: Callable[[Plane], None]
 ) -> int:
@@ -520,16 +530,3 @@ def sums(stats: Mapping[str, Any]) -> dict[str, Any]:
         "lost_packets": sum(stream["lost_packets"] for stream in streams),
         "events_lost": stats["events_lost"],
     }
-
-
-def installed_version() -> str | None:
-    """Of the package; None where it is not installed."""
-    try:
-        return metadata.version("vigie").partition("+")[0]
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def version() -> str:
-    """For people."""
-    return installed_version() or "from source"

@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -120,7 +121,10 @@ class Feed:
             *lines, rest = received.split(b"\n")
             received = bytearray(rest)
             for line in lines:
-                self.on_record(json.loads(line))
+                try:
+                    self.on_record(json.loads(line))
+                except Exception:  # noqa: BLE001  one question's fault of ours must not end the lines
+                    traceback.print_exc()
 
     def _send(self, to: socket.socket) -> None:
         while True:

@@ -11,11 +11,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from vigie._version import version
 from vigie.errors import BindFailedError, StateUnreadableError
 from vigie.events import Event
 from vigie.processes import feed, run_folder
@@ -61,8 +62,9 @@ class Options:
     def of(self, role: str) -> dict[str, Any]:
         """What a process is started with."""
         if role == ENGINE:
-            return {"shards": self.shards, "cpus": list(self.cpus)}
+            return {"version": version(), "shards": self.shards, "cpus": list(self.cpus)}
         return {
+            "version": version(),
             "endpoints": list(self.endpoints),
             "figures": self.figures,
             "server": self.server,
@@ -161,12 +163,12 @@ class Supervisor:
             same = dict(running.options) == self._options.of(role)
             self._out.say(f"{role} is running already (process {running.pid}), and goes on")
             if role == CONTROL and not same:
-                self._out.say("control was started with other options: it is started anew")
+                self._out.say("control was started otherwise: it is started anew")
                 child.signal(signal.SIGTERM)
             elif role == CONTROL:
                 self._give_files()
             elif not same:
-                self._out.say("engine goes on with the shards and CPUs it has; to change them, end vigie serve first")
+                self._out.say("engine goes on as it was started; to change that, end vigie serve first")
 
     def _give_files(self) -> None:
         """A control that was found applies the files of this start: once it is known, and is connected."""
@@ -245,12 +247,15 @@ class Supervisor:
         if self._out.interval_s is not None:
             self._tell({"do": "interval", "interval_s": self._out.interval_s})
         self._give_files()
-        with suppress(OSError, ValueError, asyncio.CancelledError):
+        try:
             while line := await reader.readline():
                 self._on_record(json.loads(line))
-        if self._to_control is writer:
-            self._to_control = None
-        writer.close()
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            print(f"error: from control: {error!r}", file=sys.stderr, flush=True)
+        finally:
+            if self._to_control is writer:
+                self._to_control = None
+            writer.close()
 
     def _is_ours(self, writer: asyncio.StreamWriter) -> bool:
         peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)

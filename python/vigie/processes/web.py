@@ -85,6 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             health = self.server.health()
+        except (TimeoutError, RuntimeError):  # it is closing, or has had no processor for seconds
+            self._answer(503, "text/plain; charset=utf-8", b"the supervisor does not answer\n")
+            return
         finally:
             self.server.free.release()
         if path == "/metrics":

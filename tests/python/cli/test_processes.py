@@ -190,7 +190,7 @@ def test_files_and_options_of_a_new_supervisor_count(serve: Start, client: Clien
     again.process.kill()
     again.process.wait()
     third = serve("-f", file, "--control", f"ipc://{state}/other.sock", "--control", f"ipc://{state}/control.sock")
-    third.wait_line("control was started with other options")
+    third.wait_line("control was started otherwise")
     with Client(f"ipc://{state}/other.sock", timeout_s=30) as other:
         assert other.call("ping", {}).rev == 2
     assert pids_of(state)[ENGINE] == pids[ENGINE]

@@ -346,6 +346,21 @@ def test_the_last_events_of_an_engine_that_is_shut_down_are_dealt_with(run: Any,
     one.link.shut_down(10)
     assert running.engine.closed
     assert one.events == [1000]
+    # Nobody takes it for one that shows something.
+    late = linked()
+    with pytest.raises(ConnectionLostError):
+        late.link.attached(0.3)
+
+
+def test_an_engine_that_was_shut_down_ends_by_itself(run: Any, linked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "LAST_EVENTS_S", 0.1)
+    running = run()
+    one = linked(deals=False)  # it dies before it has dealt with the last events
+    one.use()
+    one.link._call("shutdown")
+    one.link.close()
+    running._thread.join(10)
+    assert not running._thread.is_alive()
 
 
 def test_what_nobody_of_ours_sends_is_dropped(run: Any, linked: Any, endpoint: str) -> None:
