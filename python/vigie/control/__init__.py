@@ -12,7 +12,8 @@
 | what is journaled of a command | `state_journal.py` |
 | what reaches the engine | `in_force.py`, `agent.py` |
 | alarms, outlets | rules: `vigie.alarms`; the rest: `alarm_desk.py`, `desk_database.py`, `outlet_threads.py` |
-| operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py` |
+| operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py`, `sessions.py` |
+| ways to sign in | `signin/` |
 | clients | `session.py` (no I/O), `client.py`, `aclient.py` |
 
 `zmq` is imported only here; only `agent.py` may import both it and the core. Nothing here sees a picture, except the
