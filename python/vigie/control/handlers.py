@@ -403,7 +403,8 @@ class Handlers:
             sorted(cameras), call.request.after, call.request.limit, lambda name: (name, cameras[name])
         )
         engine = {name: value for name, value in figures.items() if name not in whole}
-        return ops.Stats(engine=engine, cameras=dict(found), service=dict(self.counters), next=following)
+        service = {**self.counters, **self.desk.alarms.counters}
+        return ops.Stats(engine=engine, cameras=dict(found), service=service, next=following)
 
 
 def _page(keys: Sequence[str], after: str, limit: int, make: Callable[[str], T | None]) -> tuple[list[T], str]:

@@ -39,8 +39,10 @@ class Peer:
     send: Send
     user: str = ""
     address: str = ""  # where it is, where that is known
+    asks_only: bool = False  # a REQ socket: it takes answers and nothing else
     session: Session | None = None
     challenge: Challenge | None = None
+    at_work: int = 0  # its commands that are being carried out
     kinds: frozenset[str] = frozenset()
     subscribed: bool = False
     seq: int = 0
@@ -62,6 +64,11 @@ class Peer:
         if self.session is None:
             return self.party
         return replace(self.party, on_behalf_of=self.session.agent)
+
+    def held(self, now_ns: int) -> bool:
+        """Whether there is anything to remember of it."""
+        challenged = self.challenge is not None and self.challenge.until_ns > now_ns
+        return bool(self.subscribed or self.waiting or self.at_work or self.session is not None or challenged)
 
     def lapsed(self, now_ns: int) -> bool:
         """Whether somebody had signed in, and his session is over."""
@@ -103,7 +110,7 @@ class Peer:
 
     def probe(self, epoch: str, ts_ns: int) -> None:
         """A heartbeat without a subscription: whether a client that has signed in is still there."""
-        if not self.subscribed and not self.waiting:
+        if not self.subscribed and not self.waiting and not self.asks_only:
             self._put(encode_event(Event(self.seq, epoch, ts_ns, "heartbeat", "", {})))
 
     def flush(self) -> None:

@@ -54,6 +54,7 @@ AT_WORK = 2048
 REPLIES_KEPT = 4096
 REPLY_BYTES_KEPT = 32 << 20
 MANY = 500
+KEPT_OPS = frozenset(("events.subscribe", "session.challenge", "session.sign_in"))  # what a client is remembered for
 CLOCK_AHEAD_NS = 60_000_000_000
 DOMAIN = "vigie"
 
@@ -255,8 +256,7 @@ class Service:
                 peer.heartbeat(self.epoch, now)
                 if peer.session is not None and beats % PROBE_BEATS == 0:
                     peer.probe(self.epoch, now)
-                challenged = peer.challenge is not None and peer.challenge.until_ns > now
-                if peer.gone or not (peer.subscribed or peer.waiting or peer.session is not None or challenged):
+                if peer.gone or not peer.held(now):
                     self._forget(key)
 
     async def _flushes(self) -> None:
@@ -309,7 +309,8 @@ class Service:
             self._forget(key)
         if party is None:
             return None
-        peer = Peer(party, router.sender(identity, envelope), user, address, max_events=self._max_events)
+        send = router.sender(identity, envelope)
+        peer = Peer(party, send, user, address, bool(envelope), max_events=self._max_events)
         if len(self._peers) < PEERS:
             self._peers[key] = peer
         return peer
@@ -352,7 +353,7 @@ class Service:
             raise _malformed(errors) from None
         if len(self._tasks) >= AT_WORK:
             raise LimitExceededError(f"{AT_WORK} commands are at work; right would be to ask again later")
-        if op.name == "events.subscribe" and len(self._peers) >= PEERS:
+        if op.name in KEPT_OPS and len(self._peers) >= PEERS:
             raise LimitExceededError(f"{PEERS} clients are connected")
         if op.changes:
             self._done[_key(party, request.id)] = _Done(digest, peer)
@@ -373,6 +374,13 @@ class Service:
         return True
 
     async def _carry_out(self, call: Call) -> None:
+        call.peer.at_work += 1  # a client that is being answered is not forgotten
+        try:
+            await self._carry_out_held(call)
+        finally:
+            call.peer.at_work -= 1
+
+    async def _carry_out_held(self, call: Call) -> None:
         try:
             body = await self._handlers.by_op[call.op.name](call)
             if call.op.journaled and not call.op.changes:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import trustme
 import urllib3
+import zmq
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
@@ -34,6 +36,7 @@ from .conftest import SERVER, agent, camera
 from .served import Served
 from .test_incidents import person
 from .test_rights_on_the_wire import connect, keys_of
+from .test_service import Raw, request
 
 # The Agents' own passwords, and sessions.
 
@@ -224,6 +227,35 @@ def test_local_compares_whatever_there_is() -> None:
     for user, password in (("jeanne", "Right"), ("empty", ""), ("nobody", "right"), ("jeanne", "right ")):
         with pytest.raises(RefusedError):
             backend.check(Attempt(user, password))
+
+
+def test_a_provider_that_takes_long_keeps_the_session_and_nobody_else(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = LocalBackend.check
+
+    def slow(self: LocalBackend, attempt: Attempt) -> Any:
+        time.sleep(2.5)  # longer than a client of which there is nothing to remember is kept
+        return check(self, attempt)
+
+    monkeypatch.setattr(LocalBackend, "check", slow)
+    with connect(served, keys_of(served, "desk")) as desk, Client(served.endpoint, timeout_s=10) as local:
+        signing = threading.Thread(target=lambda: desk.sign_in(own("jeanne", "right")))
+        signing.start()
+        assert local.ping(timeout_s=1).agent == "local"
+        signing.join(20)
+        assert cameras(desk) == {"a"}
+
+
+def test_a_req_socket_may_sign_in_too(served: Served) -> None:
+    raw = Raw(served.endpoint, zmq.REQ)
+    assert raw.ask(request("session.sign_in", {"user": "jeanne", "password": "right"})).ok
+    (peer,) = served.call(lambda: [peer for peer in served.service._peers.values() if peer.session is not None])
+    served.call(lambda: peer.probe("epoch", 1))
+    assert raw.ask(request("ping", id=b"z" * 16)).id == b"z" * 16, "no heartbeat is taken for the answer"
+    answer = raw.ask(request("state.get", {"kinds": ["Camera"]}, id=b"y" * 16))
+    assert [item["name"] for item in answer.body["items"]] == ["a"]
+    raw.close()
 
 
 def test_two_places_are_an_alarm_and_a_post_is_where_the_client_stands(served: Served) -> None:
