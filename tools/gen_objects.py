@@ -16,7 +16,7 @@ HEAD = """# Objects: every kind and its fields
 
 Written by `tools/gen_objects.py` from the models; a test compares. What the kinds are for, and examples:
 [policy.md](policy.md), [rights.md](rights.md), [masks.md](masks.md),
-[alarms.md](alarms.md).
+[alarms.md](alarms.md), [signing-in.md](signing-in.md).
 
 Every document has `kind`, `name` (letters, digits, `.`, `_` and `-`), `spec`, and optionally `labels`, a mapping of
 texts. Unknown fields are mistakes. Times have a zone; days count as a whole. A secret is `env:NAME`, `file:PATH` or the

@@ -17,7 +17,8 @@
 | the clock that rights go by | `rights_clock.py` |
 | a back-up | `backup.py` |
 | alarms, outlets | rules: `vigie.alarms`; the rest: `alarm_desk.py`, `desk_database.py`, `outlet_threads.py` |
-| operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py` |
+| operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py`, `sessions.py` |
+| ways to sign in | `signin/` |
 | clients | `session.py` (no I/O), `client.py`, `aclient.py` |
 
 `zmq` is imported only here; only `agent.py` may import both it and the core. Nothing here sees a picture, except the

@@ -192,6 +192,18 @@ class AsyncClient:
         """The second person's yes."""
         return await self._do("approval.give", wanted, desk_ops.ApprovalGiven)
 
+    async def challenge(self) -> desk_ops.Challenge:
+        """How to sign in: the providers, and the nonce for an ID token."""
+        return await self._do("session.challenge", ops.Nothing(), desk_ops.Challenge)
+
+    async def sign_in(self, wanted: desk_ops.SignIn) -> desk_ops.SignedIn:
+        """From now on this connection is a person's. Signed in again after a reconnection: it is another then."""
+        return await self._do("session.sign_in", wanted, desk_ops.SignedIn)
+
+    async def sign_out(self) -> None:
+        """It is no longer; it has the rights of its key again."""
+        await self._do("session.sign_out", ops.Nothing(), ops.Nothing)
+
     async def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""
         return await self._do("stats.get", wanted or ops.StatsGet(), ops.Stats)

@@ -179,6 +179,18 @@ class Client:
         """The second person's yes."""
         return self._do("approval.give", wanted, desk_ops.ApprovalGiven)
 
+    def challenge(self) -> desk_ops.Challenge:
+        """How to sign in: the providers, and the nonce for an ID token."""
+        return self._do("session.challenge", ops.Nothing(), desk_ops.Challenge)
+
+    def sign_in(self, wanted: desk_ops.SignIn) -> desk_ops.SignedIn:
+        """From now on this connection is a person's. Signed in again after a reconnection: it is another then."""
+        return self._do("session.sign_in", wanted, desk_ops.SignedIn)
+
+    def sign_out(self) -> None:
+        """It is no longer; it has the rights of its key again."""
+        self._do("session.sign_out", ops.Nothing(), ops.Nothing)
+
     def stats(self, wanted: ops.StatsGet | None = None) -> ops.Stats:
         """Figures, one page of cameras."""
         return self._do("stats.get", wanted or ops.StatsGet(), ops.Stats)
@@ -253,7 +265,7 @@ class Client:
 
     def _keep(self, event: Event) -> None:
         # Dropping one leaves a hole in seq, which `watch` notices.
-        if len(self._events) < MAX_WAITING:
+        if len(self._events) < MAX_WAITING and event.kind != "heartbeat":
             self._events.append(event)
 
     def _next_event(self, wait_s: float) -> Event | None:

@@ -12,6 +12,7 @@ from vigie.control.desk_database import DeskDatabase
 from vigie.control.incidents import Clients, Incidents
 from vigie.control.op import Message
 from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
+from vigie.control.sessions import Sessions
 from vigie.control.store import Applied, Store
 from vigie.control.world_now import WorldNow
 from vigie.errors import ControlRefusedError, NotFoundError
@@ -48,15 +49,17 @@ class Desk:
         }
         self.incidents = Incidents(store, rights, self.world, tools, now_ns)
         self.approvals = Approvals(store, self._database, self.world, tools, now_ns)
-        self.by_op |= self.incidents.by_op | self.approvals.by_op
+        self.sessions = Sessions(store, self.world, self.alarms, tools.in_worker, now_ns)
+        self.by_op |= self.incidents.by_op | self.approvals.by_op | self.sessions.by_op
 
     def start(self, publish: Callable[[Step], None], journal: JournalSink, clients: Clients) -> None:
         """Looks for alarms from now on. `clients`: those who are told of incidents."""
-        self.incidents.clients = clients
+        self.incidents.clients = self.sessions.clients = clients
         self.alarms.start(publish, journal)
 
     def close(self) -> None:
         """Idempotent."""
+        self.sessions.close()
         self.alarms.close()
         self._database.close()
 

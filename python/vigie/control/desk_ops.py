@@ -1,14 +1,15 @@
-"""Operations of people at a desk: alarms, incidents, approvals."""
+"""Operations of people at a desk: alarms, incidents, approvals, and who sits there."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from vigie.control.op import Message, Op, Page, Text
+from vigie.control.op import Message, Nothing, Op, Page, Text
 
 MAX_SPAN_S = 24 * 3600
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 Span = Annotated[int, Field(ge=0, le=MAX_SPAN_S)]
+SignInText = Annotated[str, Field(max_length=256)]
 
 
 class AlarmList(Message):
@@ -179,6 +180,44 @@ class ApprovalGiven(Message):
     again: bool
 
 
+class Provider(Message):
+    """`way`: oidc, ldap or local. `issuer`, `client_id`: of oidc, for the client's own dialogue with it."""
+
+    name: str
+    way: str
+    issuer: str
+    client_id: str
+
+
+class Challenge(Message):
+    """`nonce`: to be asked for in the next ID token of this connection; it counts once, until `until_ns`."""
+
+    nonce: str
+    until_ns: int
+    providers: list[Provider]
+
+
+class SignIn(Message):
+    """With an ID token (oidc), or with user and password (ldap, local). `provider` "": the only one.
+
+    `post`: the Post where the client stands, checked against its address where that is known.
+    """
+
+    provider: Text = ""
+    user: SignInText = Field("", repr=False)
+    password: SignInText = Field("", repr=False)
+    token: Annotated[str, Field(max_length=16_384)] = Field("", repr=False)
+    post: Text = ""
+
+
+class SignedIn(Message):
+    """Until then this connection, and no other, has the rights of `agent`; sign in again to go on."""
+
+    agent: str
+    until_ns: int
+    post: str
+
+
 TABLE = (
     Op("alarm.list", "agents", False, False, AlarmList, AlarmPage, "alarms"),
     Op("alarm.ack", "agents", True, True, AlarmAck, AlarmsAcknowledged, "somebody has seen them"),
@@ -187,4 +226,7 @@ TABLE = (
     Op("incident.close", "agents", True, True, IncidentClose, IncidentClosed, "it is dealt with"),
     Op("approval.list", "agents", False, False, ApprovalList, WaitingPage, "changes that wait for a second person"),
     Op("approval.give", "agents", True, True, ApprovalGive, ApprovalGiven, "a second person's yes"),
+    Op("session.challenge", "everybody", False, False, Nothing, Challenge, "how to sign in"),
+    Op("session.sign_in", "everybody", True, False, SignIn, SignedIn, "this connection is a person's"),
+    Op("session.sign_out", "everybody", True, False, Nothing, Nothing, "no longer"),
 )

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +27,7 @@ from vigie.errors import (
     NotFoundError,
     TimedOutError,
 )
+from vigie.journal import Record
 from vigie.policy.load import has_field
 from vigie.policy.objects import KINDS
 from vigie.policy.problems import Problem, suggestion
@@ -47,6 +48,14 @@ class EnginePort(Protocol):
     def snapshot(self, camera: str, stream: str, *, timeout: float) -> Any: ...
 
 
+@dataclass
+class Notes:
+    """What a handler has for the journal's line: for whom the client turned out to speak, entries of their own kind."""
+
+    speaker: str = ""
+    records: Sequence[Record] = ()
+
+
 @dataclass(frozen=True)
 class Call:
     """One command. `deadline_ns`: Unix time."""
@@ -58,6 +67,7 @@ class Call:
     id: bytes
     digest: bytes
     deadline_ns: int
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def command(self) -> Command:
@@ -401,7 +411,8 @@ class Handlers:
             sorted(cameras), call.request.after, call.request.limit, lambda name: (name, cameras[name])
         )
         engine = {name: value for name, value in figures.items() if name not in whole}
-        return ops.Stats(engine=engine, cameras=dict(found), service=dict(self.counters), next=following)
+        service = {**self.counters, **self.desk.alarms.counters}
+        return ops.Stats(engine=engine, cameras=dict(found), service=service, next=following)
 
 
 def page(keys: Sequence[str], after: str, limit: int, make: Callable[[str], T | None]) -> tuple[list[T], str]:

@@ -39,6 +39,8 @@ class Clients(Protocol):
 
     epoch: str
 
+    def connected(self) -> list[Peer]: ...
+
     def listening(self) -> list[Peer]: ...
 
 
@@ -185,7 +187,7 @@ class Incidents:
 
     @staticmethod
     def _shown(world: World, peer: Peer, wanted: Any, now: int) -> list[str]:
-        agent, purpose = _speaker(peer.party), wanted.purpose or None
+        agent, purpose = _speaker(peer.acting), wanted.purpose or None
         return [
             camera
             for camera in dict.fromkeys(wanted.cameras)
@@ -272,7 +274,9 @@ class Incidents:
 
 
 def peer_post(world: World, peer: Peer) -> str | None:
-    """The Post where a client stands, by its address."""
+    """The Post where a client stands: as whoever signed in there has said, or by its address."""
+    if peer.session is not None and peer.session.post:
+        return peer.session.post
     try:
         return post_at(world, peer.address) if peer.address else None
     except ValueError:

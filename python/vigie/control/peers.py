@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vigie.control.parties import Party
 from vigie.control.wire import Body, Event, encode_event
@@ -14,6 +14,23 @@ MAX_EVENTS = 1000
 MAX_REPLIES = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who signed in on a connection, and until when. `post`: where he sits, where that is known."""
+
+    agent: str
+    until_ns: int
+    post: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a token has to hold that somebody signs in with."""
+
+    nonce: str = field(repr=False)
+    until_ns: int
+
+
 @dataclass
 class Peer:
     """`user`: his key, where he has one. `seq`: of the last event made for this subscription, sent or lost."""
@@ -22,6 +39,10 @@ class Peer:
     send: Send
     user: str = ""
     address: str = ""  # where it is, where that is known
+    asks_only: bool = False  # a REQ socket: it takes answers and nothing else
+    session: Session | None = None
+    challenge: Challenge | None = None
+    at_work: int = 0  # its commands that are being carried out
     kinds: frozenset[str] = frozenset()
     subscribed: bool = False
     seq: int = 0
@@ -36,6 +57,22 @@ class Peer:
     def waiting(self) -> bool:
         """Whether something has not been sent yet."""
         return bool(self._replies or self._events)
+
+    @property
+    def acting(self) -> Party:
+        """Whose rights it has: those of whoever has signed in, else those of its key."""
+        if self.session is None:
+            return self.party
+        return replace(self.party, on_behalf_of=self.session.agent)
+
+    def held(self, now_ns: int) -> bool:
+        """Whether there is anything to remember of it."""
+        challenged = self.challenge is not None and self.challenge.until_ns > now_ns
+        return bool(self.subscribed or self.waiting or self.at_work or self.session is not None or challenged)
+
+    def lapsed(self, now_ns: int) -> bool:
+        """Whether somebody had signed in, and his session is over."""
+        return self.session is not None and self.session.until_ns <= now_ns
 
     def subscribe(self, kinds: frozenset[str]) -> None:
         """Events from now on; `seq` counts on, so that what is on its way of a subscription before is known as such."""
@@ -69,6 +106,11 @@ class Peer:
     def heartbeat(self, epoch: str, ts_ns: int) -> None:
         """Says that it is there, and the last `seq`, so that a lost last event is seen too."""
         if self.subscribed and not self.waiting:
+            self._put(encode_event(Event(self.seq, epoch, ts_ns, "heartbeat", "", {})))
+
+    def probe(self, epoch: str, ts_ns: int) -> None:
+        """A heartbeat without a subscription: whether a client that has signed in is still there."""
+        if not self.subscribed and not self.waiting and not self.asks_only:
             self._put(encode_event(Event(self.seq, epoch, ts_ns, "heartbeat", "", {})))
 
     def flush(self) -> None:

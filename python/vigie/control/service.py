@@ -46,12 +46,14 @@ from vigie.errors import (
 from vigie.policy import ConfigurationError
 
 HEARTBEAT_S = 1.0
+PROBE_BEATS = 60  # to a client that has signed in and follows no events
 FLUSH_S = 0.02
 PEERS = 4096
 AT_WORK = 2048
 REPLIES_KEPT = 4096
 REPLY_BYTES_KEPT = 32 << 20
 MANY = 500
+KEPT_OPS = frozenset(("events.subscribe", "session.challenge", "session.sign_in"))  # what a client is remembered for
 CLOCK_AHEAD_NS = 60_000_000_000
 DOMAIN = "vigie"
 
@@ -164,9 +166,13 @@ class Service:
             if self._routers[key[0]].party(peer.user) != peer.party:
                 self._forget(key)
                 continue
-            if peer.party not in decided:
-                decided[peer.party] = target is None or self._rights.may_know(peer.party, target)
-            if decided[peer.party]:
+            if peer.lapsed(self._now_ns()):
+                peer.unsubscribe()
+                continue
+            acting = peer.acting
+            if acting not in decided:
+                decided[acting] = target is None or self._rights.may_know(acting, target)
+            if decided[acting]:
                 peer.event(self.epoch, when, kind, name, body)
         self._handlers.wake(kind, name)
 
@@ -175,7 +181,12 @@ class Service:
         for router in self._routers:
             router.refresh()
         peers = self._peers.items()
-        return [peer for key, peer in peers if peer.subscribed and self._routers[key[0]].party(peer.user) == peer.party]
+        same = [peer for key, peer in peers if self._routers[key[0]].party(peer.user) == peer.party]
+        return [peer for peer in same if peer.subscribed and not peer.lapsed(self._now_ns())]
+
+    def connected(self) -> list[Peer]:
+        """All clients that are known now."""
+        return list(self._peers.values())
 
     def publish_figures(self, figures: Mapping[str, Any]) -> None:
         """Sums for whoever listens on the PUB socket. Must hold no name of a camera or a person."""
@@ -233,12 +244,16 @@ class Service:
         task.add_done_callback(self._tasks.discard)
 
     async def _heartbeats(self) -> None:
+        beats = 0
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             now = self._now_ns()
+            beats += 1
             for key, peer in list(self._peers.items()):
                 peer.heartbeat(self.epoch, now)
-                if peer.gone or not (peer.subscribed or peer.waiting):
+                if peer.session is not None and beats % PROBE_BEATS == 0:
+                    peer.probe(self.epoch, now)
+                if peer.gone or not peer.held(now):
                     self._forget(key)
 
     async def _flushes(self) -> None:
@@ -291,7 +306,8 @@ class Service:
             self._forget(key)
         if party is None:
             return None
-        peer = Peer(party, router.sender(identity, envelope), user, address, max_events=self._max_events)
+        send = router.sender(identity, envelope)
+        peer = Peer(party, send, user, address, bool(envelope), max_events=self._max_events)
         if len(self._peers) < PEERS:
             self._peers[key] = peer
         return peer
@@ -310,7 +326,13 @@ class Service:
         if now > deadline_ns or request.ts_ns > now + CLOCK_AHEAD_NS:
             ahead = (request.ts_ns - now) / 1e9
             raise ControlLateError(f"given {-ahead:.1f} s ago by its own clock, for {request.deadline_ms} ms", op.name)
-        party = peer.party
+        party = peer.acting
+        if peer.lapsed(now) and not (op.name.startswith("session.") or op.name == "ping"):
+            raise ControlRefusedError("the session is over; right would be session.sign_in, or sign_out", op.name)
+        if request.on_behalf_of and peer.session is not None:
+            raise ControlRefusedError(
+                f"{peer.session.agent} has signed in here, and speaks for himself", "on_behalf_of"
+            )
         if request.on_behalf_of:
             if not party.trusted_host:
                 raise ControlRefusedError("this client is not trusted to speak for others", "on_behalf_of")
@@ -328,12 +350,12 @@ class Service:
             raise _malformed(errors) from None
         if len(self._tasks) >= AT_WORK:
             raise LimitExceededError(f"{AT_WORK} commands are at work; right would be to ask again later")
-        if op.name == "events.subscribe" and len(self._peers) >= PEERS:
+        if op.name in KEPT_OPS and len(self._peers) >= PEERS:
             raise LimitExceededError(f"{PEERS} clients are connected")
         if op.changes:
             self._done[_key(party, request.id)] = _Done(digest, peer)
-        if op.name.startswith("events.") and peer.party != party:
-            raise ControlRefusedError("events are for the client itself", "on_behalf_of")
+        if op.name.startswith(("events.", "session.")) and peer.acting != party:
+            raise ControlRefusedError("events and sessions are for the client itself", "on_behalf_of")
         return Call(party, peer, op, wanted, request.id, digest, deadline_ns)
 
     def _answered_before(self, request: Request, party: Party, peer: Peer, digest: bytes) -> bool:
@@ -349,6 +371,13 @@ class Service:
         return True
 
     async def _carry_out(self, call: Call) -> None:
+        call.peer.at_work += 1  # a client that is being answered is not forgotten
+        try:
+            await self._carry_out_held(call)
+        finally:
+            call.peer.at_work -= 1
+
+    async def _carry_out_held(self, call: Call) -> None:
         try:
             body = await self._handlers.by_op[call.op.name](call)
             if call.op.journaled and not call.op.changes:
@@ -376,7 +405,8 @@ class Service:
     def _line(call: Call, code: int, text: str, body: Message | None = None) -> Line:
         still = (body.capture_time_ns, body.error_bound_ns) if isinstance(body, Still) else None
         camera = getattr(call.request, "camera", "")
-        return Line(call.op.name, call.party.name, call.party.on_behalf_of, code, text, camera, still=still)
+        speaker = call.notes.speaker or call.party.on_behalf_of
+        return Line(call.op.name, call.party.name, speaker, code, text, camera, still=still, records=call.notes.records)
 
     async def _refuse_call(self, call: Call, error: Error) -> None:
         self.counters[error.name] += 1

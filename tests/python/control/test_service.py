@@ -21,6 +21,7 @@ from vigie.errors import (
     BindFailedError,
     ControlLateError,
     ControlMalformedError,
+    ControlRefusedError,
     ControlReplayedError,
     ControlTooLargeError,
     ControlUnavailableError,
@@ -443,7 +444,9 @@ WRONG = {
     "ids": ["none"],
     "cameras": ["none"],
     "name": "none",
+    "provider": "none",
 }
+OWN = "kind: IdentityProvider\nname: own\nspec: {local: {}}\n"
 
 
 def raised_alarm(served: Served) -> str:
@@ -469,7 +472,7 @@ def opened_incident(client: Client) -> str:
 def test_every_journaled_operation_leaves_one_line(served: Served, client: Client) -> None:
     """Walks the registry: who adds an operation that is journaled has to say here how it is called."""
     chief = agent("local", more=", roles: [administrator]")
-    client.apply(yaml=yaml(SERVER, camera("a"), chief, agent("other")))
+    client.apply(yaml=yaml(SERVER, camera("a"), chief, agent("other"), OWN))
     served.engine.states["a"] = "playing"
     packed = wire.pack({"yaml": [{"text": camera("c")}]})
     client.call("objects.stage", {"stage": ID, "part": 0, "data": packed})
@@ -484,6 +487,8 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         "alarm.ack": {"ids": [raised_alarm(served)]},
         "incident.open": {"cameras": ["a"], "motive": "a fight"},
         "approval.give": approval_wanted(served),
+        "session.sign_in": {"provider": "own", "user": "other", "password": "of-post"},
+        "session.sign_out": {},
         "incident.close": {"name": opened_incident(client), "outcome": "nothing"},
     }
     assert set(bodies) == {op.name for op in OPS.values() if op.journaled}
@@ -492,7 +497,9 @@ def test_every_journaled_operation_leaves_one_line(served: Served, client: Clien
         client.call(name, body)
         assert [(line.op, line.party, line.code) for line in served.journal.lines] == [(name, "local", 0)]
         served.journal.lines.clear()
-        with pytest.raises((NotFoundError, ControlMalformedError, TimedOutError, StateConflictError)):
+        with pytest.raises(
+            (NotFoundError, ControlMalformedError, ControlRefusedError, TimedOutError, StateConflictError)
+        ):
             client.call(name, {**body, **WRONG})
         assert [(line.op, line.code > 0) for line in served.journal.lines] == [(name, True)]
 
