@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from vigie.bench.control.cli import control
 from vigie.bench.kill.cli import kill
 from vigie.bench.leak.cli import leak
 from vigie.bench.live import Case, Load, as_json, run_cases
@@ -23,9 +24,9 @@ from vigie.load import Transport
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 app.command()(masks)
-
 app.command()(leak)
 app.command()(kill)
+app.command()(control)
 
 _FULL = ["100x1", "100x2", "100x5", "500x1"]
 _QUICK = ["20x1", "20x5"]
