@@ -109,6 +109,11 @@ class Client {
     return (await this.call("objects.apply", { yaml: [{ text, ...options.source }], ...options.fields })).body;
   }
 
+  /** A route to a camera: `body.url` is for a player, within `body.open_by_ns`. Throws Refused, with why and whom to ask. */
+  openRoute(camera, wanted = {}) {
+    return this.call("route.open", { camera, ...wanted });
+  }
+
   /** All that this client may know of: `{items, rev, epoch, seq}`, `seq` being that of the first page. */
   async state() {
     const found = { items: [] };

@@ -5,6 +5,7 @@ Needs node, and the packages of examples/javascript/package.json (`npm install` 
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -131,6 +132,12 @@ def test_applies_follows_and_survives_a_restart(
     refused = client.wait_json(refused="policy_field")
     assert refused["code"] == 202
     assert (refused["problems"][0]["file"], refused["problems"][0]["line"]) == (str(file), 3)
+    client.tell("watch gare")
+    opened = client.wait_json(opened=...)["opened"]
+    assert re.fullmatch(r"rtsp://127\.0\.0\.1:\d+/gare/main\?ticket=[\w.-]+", opened["url"])
+    assert client.wait_json(event="route_opened")["body"]["camera"] == "gare"
+    client.tell("watch nowhere")
+    assert client.wait_json(refused="not_found")["code"] == 102
     before = len(client.lines)
     service.end()
     kill_processes(tmp_path / "state")
