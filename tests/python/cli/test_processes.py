@@ -387,3 +387,35 @@ def test_the_clock_is_shown_and_trusted(vigie_command: Start, serve: Start, stat
     assert trusted.wait_end() == 0, trusted.text()
     running.wait_line("the clock is believed again")
     assert vigie_command("clock", "show", "--state", state / "nowhere").wait_end() == 1
+
+
+def test_viewers_of_a_partners_cameras_are_not_cut_by_the_death_of_control(
+    serve: Start, vigie_command: Start, client: Client, state: Path, tmp_path: Path
+) -> None:
+    """The next control does not know yet what the partner offers; the engine's process has it beside the snapshot."""
+    there, here = free_port(), free_port()
+    shown = "privacy: clear, privacy_reason: test"
+    with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
+        file = tmp_path / "there.yaml"
+        open_server = f'kind: Server\nname: x\nspec: {{rtsp: [{{listen: "127.0.0.1:{there}", access: open}}]}}\n'
+        offered = f'kind: Camera\nname: w\nspec: {{{shown}, streams: {{main: {{url: "{sim.url(0)}"}}}}}}\n'
+        file.write_text(open_server + "---\n" + offered)
+        partner = vigie_command("serve", "-f", file)
+        partner.wait_line("w/main: waiting -> playing")
+        running = serve()
+        server = f'kind: Server\nname: here\nspec: {{rtsp: [{{listen: "127.0.0.1:{here}"}}]}}\n'
+        site = f'kind: Site\nname: s\nspec: {{url: "rtsp://127.0.0.1:{there}", {shown}}}\n'
+        apply(client, server, site, "kind: Agent\nname: eye\nspec: {password: x, cameras: ['s.*']}\n")
+        running.wait_line("1 cameras offered by")
+        viewer = kill_viewer.Viewer(here, "eye", "x", "s.w")
+        assert viewer.wait_pictures(0, 20)
+        os.kill(partner.process.pid, signal.SIGSTOP)  # it tells nobody anything
+        try:
+            kill_process(state, CONTROL)
+            assert client.call("ping", {}).rev == 1
+            assert list(client.call("stats.get", {}).body["cameras"]) == ["s.w"]
+        finally:
+            os.kill(partner.process.pid, signal.SIGCONT)
+        assert viewer.wait_pictures(time.time_ns(), 20)
+        assert len(viewer.seen) == 1, viewer.seen
+        viewer.stop()
