@@ -40,6 +40,7 @@ FIGURES = "figures.sock"
 FIGURES_S = 1.0
 ENGINE_START_S = 10.0
 SHUT_DOWN_S = 10.0
+FACTS_S = 3.0
 _NO_TOWN = Town([], [], [])
 # Puts in force what partners have told; None where nothing came of it.
 TakeOver = Callable[[InForce, Any, Callable[[str], None]], Compiled | None]
@@ -190,14 +191,14 @@ class Plane:
         state = self._store.state
         lines.append(f"state at revision {state.rev}, {len(state.objects)} objects")
         with suppress(Error):
-            listeners = self._link.stats().get("listeners", {})
+            listeners = self._link.stats(wait_s=FACTS_S).get("listeners", {})
             lines += [f"listener {name}: listening on {address}" for name, address in listeners.items()]
         return lines
 
     def facts(self) -> dict[str, Any]:
-        """Figures for `/metrics` and `/health`. Raises: ConnectionLostError is not among them: `stats` is None then."""
+        """Figures for `/metrics` and `/health`. `stats`: None where the engine does not answer at once."""
         try:
-            stats = self._link.stats()
+            stats = self._link.stats(wait_s=FACTS_S)
         except Error:
             stats = None
         return {

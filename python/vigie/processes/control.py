@@ -1,5 +1,6 @@
 """The control process of a state folder: the plane, with its output and its questions on the feed."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -79,4 +80,9 @@ def _wanted(made: Any, to: feed.Feed, record: feed.Record) -> None:
         case "interval":
             made.set_interval(record["interval_s"])
         case "facts":
-            to.put({"type": "facts", "number": record["number"], "facts": made.facts()})
+            # The engine may take its time: lines are not to wait for it. The supervisor asks for few at once.
+            threading.Thread(target=_give_facts, args=(made, to, record["number"]), daemon=True).start()
+
+
+def _give_facts(made: Any, to: feed.Feed, number: int) -> None:
+    to.put({"type": "facts", "number": number, "facts": made.facts()})

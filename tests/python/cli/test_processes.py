@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,19 @@ def test_health_says_which_process_does_not_answer(serve: Start, client: Client,
     assert (status, json.loads(body)["reasons"]) == (503, ["control does not answer"])
 
 
+def test_health_says_that_the_engine_does_not_answer(serve: Start, client: Client, state: Path) -> None:
+    running = serve("--http", "127.0.0.1:0")
+    apply(client, SERVER, camera("a"))
+    engine = pids_of(state)[ENGINE]
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        status, body = fetch(running, "/health")
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    assert (status, json.loads(body)["reasons"]) == (503, ["the engine does not answer"])
+    assert apply(client, camera("b")) == 2
+
+
 @pytest.mark.parametrize("listen", ["nowhere", "127.0.0.1", "127.0.0.1:x", "name:80", "127.0.0.1:99999"])
 def test_a_wrong_address_for_http(vigie_command: Start, state: Path, listen: str) -> None:
     running = vigie_command("serve", "--state", state, "--http", listen)
@@ -418,4 +432,30 @@ def test_viewers_of_a_partners_cameras_are_not_cut_by_the_death_of_control(
             os.kill(partner.process.pid, signal.SIGCONT)
         assert viewer.wait_pictures(time.time_ns(), 20)
         assert len(viewer.seen) == 1, viewer.seen
+        viewer.stop()
+
+
+def test_a_right_ends_while_control_is_dead(serve: Start, client: Client, state: Path) -> None:
+    free = free_port()
+    server = f'kind: Server\nname: here\nspec: {{rtsp: [{{listen: "127.0.0.1:{free}"}}]}}\n'
+    with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
+        running = serve()
+        shown = f'privacy: clear, privacy_reason: test, streams: {{main: {{url: "{sim.url(0)}"}}}}'
+        ends_s = time.time() + 4
+        until = datetime.fromtimestamp(ends_s, UTC).isoformat()
+        eye = f'kind: Agent\nname: eye\nspec: {{password: x, cameras: [w], until: "{until}"}}\n'
+        apply(client, server, f"kind: Camera\nname: w\nspec: {{{shown}}}\n", eye)
+        viewer = kill_viewer.Viewer(free, "eye", "x", "w")
+        assert viewer.wait_pictures(0, 20)
+        os.kill(running.process.pid, signal.SIGSTOP)  # nobody starts another one
+        try:
+            kill_process(state, CONTROL)
+            assert viewer.wait_pictures(time.time_ns(), 3), "it was cut by the death of control"
+            time.sleep(max(0.0, ends_s + 1.5 - time.time()))
+            assert viewer.seen[-1].ended, "it still watches"
+            assert viewer.last_ns / 1e9 < ends_s + 1
+        finally:
+            os.kill(running.process.pid, signal.SIGCONT)
+        assert client.call("ping", {}).rev == 1
+        assert not viewer.wait_pictures(int((ends_s + 1) * 1e9), 1)
         viewer.stop()
