@@ -75,7 +75,7 @@ class Options:
 
 
 class Plane:
-    """The control process. `run` once; `ask` and the rest from any thread."""
+    """The control process, made on the event loop that runs it. `run` once; `ask` and the rest from any thread."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Plane:
         self._with_engine = False
         self._interval_s: float | None = None
         self._lines: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         rights = TownRights(
             lambda: self._policy.town or _NO_TOWN,
@@ -132,7 +132,7 @@ class Plane:
 
     async def run(self) -> int:
         """Until SIGTERM, SIGINT or `stop`; the exit code."""
-        self._loop = loop = asyncio.get_running_loop()
+        loop = self._loop
         try:
             self._bind()
             loop.add_signal_handler(signal.SIGHUP, self.reload)
@@ -374,9 +374,8 @@ class Plane:
                 self._out.figures(stats, sites)
 
     def _on_loop(self, work: Callable[[], Any]) -> None:
-        if self._loop is not None:
-            with suppress(RuntimeError):  # closing
-                self._loop.call_soon_threadsafe(work)
+        with suppress(RuntimeError):  # closing
+            self._loop.call_soon_threadsafe(work)
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)

@@ -33,7 +33,7 @@ def run(state: Path, options: Mapping[str, Any]) -> int:
 
         def on_made(made: plane.Plane) -> None:
             to_supervisor.greeting = lambda: _greeting(made, out)
-            to_supervisor.on_record = lambda record: _wanted(made, to_supervisor, record)
+            to_supervisor.hear(lambda record: _wanted(made, to_supervisor, record))
 
         return plane.serve_plane(wanted, out, Sites(out.tell), take_over_sites, on_made)
 

@@ -87,6 +87,28 @@ def test_a_clean_end_ends_all(serve: Start, client: Client, state: Path) -> None
     assert all(gone(pid) for pid in pids.values())
 
 
+def test_figures_come_from_the_start(serve: Start, client: Client) -> None:
+    running = serve("--stats-interval", "0.1")
+    apply(client, SERVER, camera("a"))
+    running.wait_line("0/1 streams playing")
+
+
+@pytest.mark.parametrize("part", ["", "control at"])
+def test_an_end_at_the_start_does_not_take_long(vigie_command: Start, state: Path, part: str) -> None:
+    running = vigie_command("serve", "--state", state)
+    if part:
+        running.wait_line(part)
+    else:
+        until = time.monotonic() + 20
+        while not (state / "run" / "supervisor.sock").exists():  # it handles signals from now on
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        time.sleep(0.1)
+    running.process.terminate()
+    assert running.wait_end(15) in (0, -signal.SIGTERM), running.text()
+    assert pids_of(state) == {}
+
+
 def test_a_second_signal_ends_all_at_once(serve: Start, state: Path) -> None:
     running = serve()
     pids = pids_of(state)
