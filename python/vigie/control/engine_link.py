@@ -167,9 +167,9 @@ class EngineLink:
         text = json.dumps(snapshot, separators=(",", ":")).encode()
         return int(self._call("apply", {"note": note}, text, wait_s=APPLY_S).body["revision"])
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self, *, wait_s: float = ASK_S) -> dict[str, Any]:
         """All figures."""
-        figures: dict[str, Any] = json.loads(self._call("stats").blob)
+        figures: dict[str, Any] = json.loads(self._call("stats", wait_s=wait_s).blob)
         return figures
 
     def snapshot(self, camera: str, stream: str = "", *, timeout: float = 5.0) -> Still:

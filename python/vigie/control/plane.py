@@ -50,6 +50,7 @@ SWEEP_S = 5.0
 PROGRESS_ROUNDS = 12  # of SWEEP_S
 ENGINE_START_S = 10.0
 SHUT_DOWN_S = 10.0
+FACTS_S = 3.0
 _NO_TOWN = Town([], [], [])
 # Puts in force what partners have told; None where nothing came of it.
 TakeOver = Callable[[InForce, Any, Callable[[str], None]], Compiled | None]
@@ -84,7 +85,7 @@ class Options:
 
 
 class Plane:
-    """The control process. `run` once; `ask` and the rest from any thread."""
+    """The control process, made on the event loop that runs it. `run` once; `ask` and the rest from any thread."""
 
     def __init__(
         self,
@@ -128,7 +129,7 @@ class Plane:
         self._with_engine = False
         self._interval_s: float | None = None
         self._lines: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         rights = TownRights(
             lambda: self._policy.town or _NO_TOWN,
@@ -168,7 +169,7 @@ class Plane:
 
     async def run(self) -> int:
         """Until SIGTERM, SIGINT or `stop`; the exit code."""
-        self._loop = loop = asyncio.get_running_loop()
+        loop = self._loop
         try:
             self._bind()
             loop.add_signal_handler(signal.SIGHUP, self.reload)
@@ -229,14 +230,14 @@ class Plane:
         state = self._store.state
         lines.append(f"state at revision {state.rev}, {len(state.objects)} objects")
         with suppress(Error):
-            listeners = self._link.stats().get("listeners", {})
+            listeners = self._link.stats(wait_s=FACTS_S).get("listeners", {})
             lines += [f"listener {name}: listening on {address}" for name, address in listeners.items()]
         return lines
 
     def facts(self) -> dict[str, Any]:
-        """Figures for `/metrics` and `/health`. Raises: ConnectionLostError is not among them: `stats` is None then."""
+        """Figures for `/metrics` and `/health`. `stats`: None where the engine does not answer at once."""
         try:
-            stats = self._link.stats()
+            stats = self._link.stats(wait_s=FACTS_S)
         except Error:
             stats = None
         return {
@@ -471,9 +472,8 @@ class Plane:
                 self._out.figures(stats, sites)
 
     def _on_loop(self, work: Callable[[], Any]) -> None:
-        if self._loop is not None:
-            with suppress(RuntimeError):  # closing
-                self._loop.call_soon_threadsafe(work)
+        with suppress(RuntimeError):  # closing
+            self._loop.call_soon_threadsafe(work)
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)

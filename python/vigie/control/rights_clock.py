@@ -32,13 +32,21 @@ class Believed:
     boot: str
 
 
+def _boot_id() -> str:
+    """Of this run of the machine; empty where it cannot be told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 @dataclass(frozen=True)
 class Machine:
     """The machine's clocks."""
 
     wall_ns: Callable[[], int] = time.time_ns
     boot_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    boot: Callable[[], str] = lambda: Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    boot: Callable[[], str] = _boot_id
 
 
 class RightsClock:
@@ -100,7 +108,7 @@ class RightsClock:
             return  # it was never half written by us
         self._kept = kept
         self._trusted = not first
-        if kept.boot == self._boot:
+        if kept.boot == self._boot != "":
             self._believed, self._at_least = kept, False
         else:
             self._believed, self._at_least = Believed(kept.wall_ns, self._machine.boot_ns(), self._boot), True

@@ -1,5 +1,6 @@
 """The control process of a state folder: the plane, with its output and its questions on the feed."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +33,7 @@ def run(state: Path, options: Mapping[str, Any]) -> int:
 
         def on_made(made: plane.Plane) -> None:
             to_supervisor.greeting = lambda: _greeting(made, out)
-            to_supervisor.on_record = lambda record: _wanted(made, to_supervisor, record)
+            to_supervisor.hear(lambda record: _wanted(made, to_supervisor, record))
 
         return plane.serve_plane(wanted, out, Sites(out.tell), take_over_sites, on_made)
 
@@ -79,4 +80,9 @@ def _wanted(made: Any, to: feed.Feed, record: feed.Record) -> None:
         case "interval":
             made.set_interval(record["interval_s"])
         case "facts":
-            to.put({"type": "facts", "number": record["number"], "facts": made.facts()})
+            # The engine may take its time: lines are not to wait for it. The supervisor asks for few at once.
+            threading.Thread(target=_give_facts, args=(made, to, record["number"]), daemon=True).start()
+
+
+def _give_facts(made: Any, to: feed.Feed, number: int) -> None:
+    to.put({"type": "facts", "number": number, "facts": made.facts()})

@@ -42,15 +42,17 @@ class Feed:
     def __init__(
         self,
         path: Path,
-        on_record: Callable[[Record], None] = lambda record: None,
+        on_record: Callable[[Record], None] | None = None,
         greeting: Callable[[], list[Record]] = list,
     ) -> None:
-        self.on_record = on_record
+        self._on_record = on_record
+        self._early: list[Record] = []
         self.greeting = greeting
         self._path = path
         self._waiting: deque[bytes] = deque()
         self._left_out = 0
         self._lock = threading.Lock()
+        self._hearing = threading.Lock()
         self._closing = False
         self._greet = False
         self._wake_read, self._wake_write = socket.socketpair()
@@ -58,6 +60,14 @@ class Feed:
         self._wake_write.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="vigie-feed", daemon=True)
         self._thread.start()
+
+    def hear(self, on_record: Callable[[Record], None]) -> None:
+        """What the supervisor wants goes there, what it wanted until now included."""
+        with self._hearing:
+            self._on_record = on_record
+            early, self._early = self._early, []
+            for record in early:
+                on_record(record)
 
     def put(self, record: Record) -> None:
         """Says something. Where too much waits, the oldest is left out."""
@@ -122,9 +132,16 @@ class Feed:
             received = bytearray(rest)
             for line in lines:
                 try:
-                    self.on_record(json.loads(line))
+                    self._take(json.loads(line))
                 except Exception:  # noqa: BLE001  one question's fault of ours must not end the lines
                     traceback.print_exc()
+
+    def _take(self, record: Record) -> None:
+        with self._hearing:
+            if self._on_record is None:
+                self._early.append(record)
+            else:
+                self._on_record(record)
 
     def _send(self, to: socket.socket) -> None:
         while True:

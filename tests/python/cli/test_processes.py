@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,28 @@ def test_a_clean_end_ends_all(serve: Start, client: Client, state: Path) -> None
     assert running.wait_end() == 0, running.text()
     assert (running.lines[-2].split()[-1], running.lines[-1]) == ("stopped", "vigie: closed")
     assert all(gone(pid) for pid in pids.values())
+
+
+def test_figures_come_from_the_start(serve: Start, client: Client) -> None:
+    running = serve("--stats-interval", "0.1")
+    apply(client, SERVER, camera("a"))
+    running.wait_line("0/1 streams playing")
+
+
+@pytest.mark.parametrize("part", ["", "control at"])
+def test_an_end_at_the_start_does_not_take_long(vigie_command: Start, state: Path, part: str) -> None:
+    running = vigie_command("serve", "--state", state)
+    if part:
+        running.wait_line(part)
+    else:
+        until = time.monotonic() + 20
+        while not (state / "run" / "supervisor.sock").exists():  # it handles signals from now on
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        time.sleep(0.1)
+    running.process.terminate()
+    assert running.wait_end(15) in (0, -signal.SIGTERM), running.text()
+    assert pids_of(state) == {}
 
 
 def test_a_second_signal_ends_all_at_once(serve: Start, state: Path) -> None:
@@ -283,6 +306,19 @@ def test_health_says_which_process_does_not_answer(serve: Start, client: Client,
     assert (status, json.loads(body)["reasons"]) == (503, ["control does not answer"])
 
 
+def test_health_says_that_the_engine_does_not_answer(serve: Start, client: Client, state: Path) -> None:
+    running = serve("--http", "127.0.0.1:0")
+    apply(client, SERVER, camera("a"))
+    engine = pids_of(state)[ENGINE]
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        status, body = fetch(running, "/health")
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    assert (status, json.loads(body)["reasons"]) == (503, ["the engine does not answer"])
+    assert apply(client, camera("b")) == 2
+
+
 @pytest.mark.parametrize("listen", ["nowhere", "127.0.0.1", "127.0.0.1:x", "name:80", "127.0.0.1:99999"])
 def test_a_wrong_address_for_http(vigie_command: Start, state: Path, listen: str) -> None:
     running = vigie_command("serve", "--state", state, "--http", listen)
@@ -387,3 +423,61 @@ def test_the_clock_is_shown_and_trusted(vigie_command: Start, serve: Start, stat
     assert trusted.wait_end() == 0, trusted.text()
     running.wait_line("the clock is believed again")
     assert vigie_command("clock", "show", "--state", state / "nowhere").wait_end() == 1
+
+
+def test_viewers_of_a_partners_cameras_are_not_cut_by_the_death_of_control(
+    serve: Start, vigie_command: Start, client: Client, state: Path, tmp_path: Path
+) -> None:
+    """The next control does not know yet what the partner offers; the engine's process has it beside the snapshot."""
+    there, here = free_port(), free_port()
+    shown = "privacy: clear, privacy_reason: test"
+    with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
+        file = tmp_path / "there.yaml"
+        open_server = f'kind: Server\nname: x\nspec: {{rtsp: [{{listen: "127.0.0.1:{there}", access: open}}]}}\n'
+        offered = f'kind: Camera\nname: w\nspec: {{{shown}, streams: {{main: {{url: "{sim.url(0)}"}}}}}}\n'
+        file.write_text(open_server + "---\n" + offered)
+        partner = vigie_command("serve", "-f", file)
+        partner.wait_line("w/main: waiting -> playing")
+        running = serve()
+        server = f'kind: Server\nname: here\nspec: {{rtsp: [{{listen: "127.0.0.1:{here}"}}]}}\n'
+        site = f'kind: Site\nname: s\nspec: {{url: "rtsp://127.0.0.1:{there}", {shown}}}\n'
+        apply(client, server, site, "kind: Agent\nname: eye\nspec: {password: x, cameras: ['s.*']}\n")
+        running.wait_line("1 cameras offered by")
+        viewer = kill_viewer.Viewer(here, "eye", "x", "s.w")
+        assert viewer.wait_pictures(0, 20)
+        os.kill(partner.process.pid, signal.SIGSTOP)  # it tells nobody anything
+        try:
+            kill_process(state, CONTROL)
+            assert client.call("ping", {}).rev == 1
+            assert list(client.call("stats.get", {}).body["cameras"]) == ["s.w"]
+        finally:
+            os.kill(partner.process.pid, signal.SIGCONT)
+        assert viewer.wait_pictures(time.time_ns(), 20)
+        assert len(viewer.seen) == 1, viewer.seen
+        viewer.stop()
+
+
+def test_a_right_ends_while_control_is_dead(serve: Start, client: Client, state: Path) -> None:
+    free = free_port()
+    server = f'kind: Server\nname: here\nspec: {{rtsp: [{{listen: "127.0.0.1:{free}"}}]}}\n'
+    with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
+        running = serve()
+        shown = f'privacy: clear, privacy_reason: test, streams: {{main: {{url: "{sim.url(0)}"}}}}'
+        ends_s = time.time() + 4
+        until = datetime.fromtimestamp(ends_s, UTC).isoformat()
+        eye = f'kind: Agent\nname: eye\nspec: {{password: x, cameras: [w], until: "{until}"}}\n'
+        apply(client, server, f"kind: Camera\nname: w\nspec: {{{shown}}}\n", eye)
+        viewer = kill_viewer.Viewer(free, "eye", "x", "w")
+        assert viewer.wait_pictures(0, 20)
+        os.kill(running.process.pid, signal.SIGSTOP)  # nobody starts another one
+        try:
+            kill_process(state, CONTROL)
+            assert viewer.wait_pictures(time.time_ns(), 3), "it was cut by the death of control"
+            time.sleep(max(0.0, ends_s + 1.5 - time.time()))
+            assert viewer.seen[-1].ended, "it still watches"
+            assert viewer.last_ns / 1e9 < ends_s + 1
+        finally:
+            os.kill(running.process.pid, signal.SIGCONT)
+        assert client.call("ping", {}).rev == 1
+        assert not viewer.wait_pictures(int((ends_s + 1) * 1e9), 1)
+        viewer.stop()

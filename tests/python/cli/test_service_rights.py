@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from python.control.test_rights_clock import HOUR, Fake, S
 from vigie.cli import service
 from vigie.control.in_force import InForce
+from vigie.control.rights_clock import RightsClock
 from vigie.policy.windows import ns_of
 
 CITY = [
@@ -63,3 +65,23 @@ def test_rights_begin_and_end_by_the_clock(town: Callable[..., Path]) -> None:
         # A clock that was set far ahead: everything is over at once.
         assert cameras_at("2031-01-01T12:00:00+01:00") == []
     assert [snapshot["revision"] for snapshot in engine.snapshots] == [1, 2, 3, 4]
+
+
+def test_a_clock_that_steps_lets_no_right_grow(town: Callable[..., Path]) -> None:
+    fake = Fake()
+    fake.wall = ns_of(datetime.fromisoformat("2026-06-01T18:30:00+02:00"))
+    running = service.Service(service.Options([town(*CITY)], None, 1, [], None, False, False))
+    running._clock = RightsClock(machine=fake.machine)
+    engine: Any = Remembering()
+    policy = InForce(engine, None, now_ns=running._clock.now_ns, also_ns=running._clock.also_ns)
+    with running._sites:
+        assert running._apply(policy) == 0
+        assert not running._clock_stepped()
+        fake.wall -= HOUR
+        fake.after(31 * 60 * S)  # 19:01 by what has passed, 18:01 by what it shows
+        assert running._clock_stepped()
+        running._renew_rights(policy)
+        assert engine.snapshots[-1]["agents"][0]["cameras"] == []
+        assert not running._clock_stepped()
+        fake.wall += HOUR
+        assert running._clock_stepped()

@@ -65,7 +65,6 @@ def test_a_right_that_ends_is_taken_from_the_engine(tmp_path: Path) -> None:
 
     async def session(store: Store, journal: Any) -> None:
         served = plane.Plane(options, Quiet(), NoSites(), store, journal, lambda *_: None, link)
-        served._loop = asyncio.get_running_loop()
         now = ns_of(datetime.fromisoformat("2026-06-01T18:59:59+02:00"))
         served._policy._now_ns = lambda: now
         served._policy._also_ns = lambda: None
@@ -93,7 +92,6 @@ def test_a_step_of_the_clock_is_said_and_trust_is_journaled(tmp_path: Path) -> N
 
     async def session(store: Store, journal: Any) -> None:
         served = plane.Plane(plane.Options(folder, ""), out, NoSites(), store, journal, lambda *_: None, link, clock)
-        served._loop = asyncio.get_running_loop()
         await served._handlers.in_writer(lambda: store.apply(Command(LOCAL), yaml(*CITY)))
         assert link.engine.cameras["lea"] == ["hall"]
 

@@ -86,6 +86,13 @@ def test_after_a_boot_it_may_be_later_but_not_earlier(fake: Fake, tmp_path: Path
     assert clock.also_ns() == fake.wall + HOUR
 
 
+def test_where_the_run_of_the_machine_has_no_name_it_may_not_be_earlier(fake: Fake, tmp_path: Path) -> None:
+    fake.boot = ""
+    assert RightsClock(tmp_path, fake.machine).also_ns() is None
+    fake.wall -= HOUR
+    assert RightsClock(tmp_path, fake.machine).also_ns() == fake.wall + HOUR
+
+
 def test_somebody_says_that_it_is_right(fake: Fake, tmp_path: Path) -> None:
     clock = RightsClock(tmp_path, fake.machine)
     assert (clock.also_ns(), clock.take_trust()) == (None, False)

@@ -26,6 +26,7 @@ from vigie.bench.kill.viewer import Viewer
 from vigie.bench.servers import free_port
 from vigie.control import ops
 from vigie.control.client import Client
+from vigie.control.store import Store
 from vigie.errors import Error, NotFoundError
 from vigie.journal import load_public, verify
 from vigie.processes.run_folder import ENGINE
@@ -153,7 +154,7 @@ class KillBench:
         """Runs so many rounds. `kills`: who dies in each; beyond these it is drawn."""
         with ExitStack() as stack:
             sim = stack.enter_context(SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]))
-            stack.callback(self._service.clear)
+            stack.callback(self._service.stop)
             stack.callback(self._stop_viewers)
             self._service.start()
             self._service_is_there()
@@ -176,6 +177,7 @@ class KillBench:
             self.run.exit_code = self._service.stop()
         if self.run.exit_code != 0:
             self.run.problems.append(f"vigie serve ended with exit code {self.run.exit_code}")
+        self._judge_disk(applier)
         self._judge_journal()
         return self.run
 
@@ -265,6 +267,15 @@ class KillBench:
                 (self.run.over_ms if "end of" in what else self.run.revoked_ms).append(after_ms)
             if after_ms > READ_LATE_S * 1e3:
                 self.run.problems.append(f"{what}: pictures {after_ms:.0f} ms later")
+
+    def _judge_disk(self, applier: Applier) -> None:
+        """What is there when nobody is left who could remember it."""
+        with Store(self._folder / "state", environ={}) as store:
+            rev, body = store.rev, store.body("Camera", "counted")
+        number = 0 if body is None else body["spec"].get("number", 0)
+        if rev < applier.rev or not applier.acknowledged <= number <= applier.tried:
+            acknowledged = f"revision {applier.rev} with {applier.acknowledged}"
+            self.run.problems.append(f"{acknowledged} was acknowledged, the disk has {rev} with {number}")
 
     def _judge_journal(self) -> None:
         state = self._folder / "state"

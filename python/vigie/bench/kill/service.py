@@ -64,19 +64,14 @@ class ServiceUnderTest:
                 time.sleep(0.02)
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code; whatever is left then is killed."""
-        code = -1
-        if self._process is not None:
-            code = _native.stop(self._process, 40)
-        self.clear()
-        return code
-
-    def clear(self) -> None:
-        """Kills whatever is left of engine and control."""
+        """SIGTERM, and the exit code (0 where it was stopped before); whatever is left then is killed."""
+        process, self._process = self._process, None
+        code = 0 if process is None else _native.stop(process, 40)
         for role in (CONTROL, ENGINE):
             if pid := self._pid(role):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        return code
 
     def _pid(self, role: str) -> int:
         if role == SUPERVISOR:
