@@ -29,6 +29,7 @@ class Streams:
     def __init__(self) -> None:
         self._by_name: dict[str, Stream] = {}
         self.known = False  # whether the engine's figures were seen
+        self._newer: set[str] = set()  # streams with an event since the figures were asked for
 
     def __iter__(self) -> Iterator[tuple[str, Stream]]:
         return iter(self._by_name.items())
@@ -47,8 +48,13 @@ class Streams:
             new = replace(stream, clock=text or "it is off")
         else:
             return False
+        self._newer.add(name)
         self._by_name[name] = new
         return new != stream
+
+    def asking(self) -> None:
+        """Figures are asked for now. They take time: what an event says meanwhile is newer."""
+        self._newer.clear()
 
     def on_figures(self, cameras: Mapping[str, Any], at_ns: int) -> None:
         """All streams as the engine's figures have them; those that are not there are gone."""
@@ -56,6 +62,9 @@ class Streams:
         for camera, figures in cameras.items():
             for stream, of in figures.get("streams", {}).items():
                 name = f"{camera}/{stream}"
+                if name in self._newer and name in before:
+                    self._by_name[name] = before[name]
+                    continue
                 self._by_name[name] = _of_figures(before.get(name, Stream()), of, at_ns)
         self.known = True
 

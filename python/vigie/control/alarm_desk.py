@@ -238,12 +238,14 @@ class AlarmDesk:
         began = time.monotonic()
         if began < self._figures_due:
             return None
+        with self._streams_lock:
+            self._streams.asking()
         try:
             return self._engine.stats()
         except Error:
             return None  # it is away; the next one
         finally:
-            self._figures_due = began + max(min(FIGURES_S, 5 * self.look_s), 20 * (time.monotonic() - began))
+            self._figures_due = began + max(min(FIGURES_S, 30 * self.look_s), 20 * (time.monotonic() - began))
 
     def _machine(self) -> Machine:
         percent = 100.0

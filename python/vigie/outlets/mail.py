@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
-from vigie.outlets.notice import TIMEOUT_S, Notice, OutletError
+from vigie.outlets.notice import TIMEOUT_S, Notice, OutletError, plain
 from vigie.outlets.tls import client_context
 from vigie.policy.desk_objects import Mail, server_of
 from vigie.policy.windows import datetime_of
@@ -56,7 +56,8 @@ class MailSender:
         message = EmailMessage()
         message["From"] = spec.from_
         message["To"] = ", ".join(spec.to)
-        message["Subject"] = f"[vigie {first.source}] {first.step}: {first.alarm.kind} {first.alarm.object}{more}"
+        about = f"{first.alarm.kind} {first.alarm.object}"
+        message["Subject"] = plain(f"[vigie {first.source}] {first.step}: {about}{more}")
         message["Date"] = format_datetime(datetime_of(first.at_ns))
         message["Message-ID"] = make_msgid(domain=spec.from_.rpartition("@")[2])
         message["Auto-Submitted"] = "auto-generated"

@@ -8,7 +8,7 @@ from vigie.alarms import Alarm
 from vigie.policy.alarm_kinds import ALARM_KINDS
 from vigie.policy.declared import Declared
 from vigie.policy.desk_objects import Outlet
-from vigie.policy.texts import zulu
+from vigie.policy.texts import CONTROL, zulu
 from vigie.policy.windows import datetime_of
 
 TIMEOUT_S = 10.0
@@ -45,7 +45,7 @@ class Notice:
         says = ALARM_KINDS[alarm.kind].says if alarm.kind in ALARM_KINDS else alarm.kind
         times = f" ({alarm.count} times)" if alarm.count > 1 else ""
         by = f" by {alarm.acknowledged_by}" if self.step == "acknowledged" else ""
-        return f"{alarm.severity} {self.step}{by}: {alarm.kind} {alarm.object}: {says}: {alarm.text}{times}"
+        return plain(f"{alarm.severity} {self.step}{by}: {alarm.kind} {alarm.object}: {says}: {alarm.text}{times}")
 
     def value(self) -> dict[str, Any]:
         """For programs. Times as RFC 3339 in UTC."""
@@ -72,6 +72,11 @@ class Sender(Protocol):
 
     def send(self, notices: Sequence[Notice]) -> None:
         """Raises: OutletError; then all of them are sent again later."""
+
+
+def plain(text: str) -> str:
+    """One line, whatever somebody called a thing: no log is forged, no header is added."""
+    return CONTROL.sub(" ", text)
 
 
 def instant(ns: int) -> str:

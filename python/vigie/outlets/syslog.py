@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 
-from vigie.outlets.notice import TIMEOUT_S, Notice, OutletError, instant
+from vigie.outlets.notice import TIMEOUT_S, Notice, OutletError, instant, plain
 from vigie.outlets.tls import client_context
 from vigie.policy.desk_objects import Syslog, server_of
 
@@ -31,9 +31,14 @@ def line(notice: Notice, facility: int, host: str, pid: int) -> bytes:
         "severity": alarm.severity,
         "count": str(alarm.count),
     }
-    data = "".join(f' {name}="{_ESCAPED.sub(chr(92) + chr(92) + "1", value)}"' for name, value in fields.items())
+    data = "".join(f' {name}="{_escaped(value)}"' for name, value in fields.items())
     place = f"{_name(host, 255)} vigie {pid} {_name(alarm.kind, 32)}"
     return f"<{facility * 8 + severity}>1 {instant(notice.at_ns)} {place} [{SD_ID}{data}] \ufeff{notice.line}".encode()
+
+
+def _escaped(value: str) -> str:
+    """As RFC 5424, 6.3.3 wants it."""
+    return _ESCAPED.sub(r"\\\1", plain(value))
 
 
 def _name(text: str, longest: int) -> str:

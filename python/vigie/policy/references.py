@@ -184,6 +184,8 @@ def _of_other(names: Names, item: Declared[Any]) -> Iterator[Problem]:
     elif cameras is not None:
         yield from names.check_cameras(item, ("spec", "cameras"), cameras)
     yield from names.check_all(item, ("spec", "volumes"), "Volume", getattr(spec, "volumes", ()))
+    for said, agent in getattr(spec, "agents", {}).items():
+        yield from names.check(item, ("spec", "agents", said), "Agent", agent)
 
 
 _CHECKS: Mapping[type, Any] = {

@@ -59,6 +59,20 @@ def test_over_a_restart_a_silent_camera_stays_an_alarm_until_a_picture_comes() -
     assert kinds(streams, 8, frozenset({"a/main"})) == set()
 
 
+def test_an_event_is_newer_than_figures_that_were_asked_for_before() -> None:
+    streams = Streams()
+    figures = {"a": {"streams": {"main": {"state": "backing_off"}}}}
+    streams.asking()
+    streams.on_figures(figures, 1)
+    streams.asking()
+    streams.on_event("stream_state", "a/main", {"state": "playing"}, 2)
+    streams.on_figures(figures, 3)
+    assert kinds(streams, 10**15) == set(), "the figures were made before"
+    streams.asking()
+    streams.on_figures(figures, 4)
+    assert kinds(streams, 10**15) == {("camera_silent", "a/main")}
+
+
 EVENTS = [
     ("scene_alarm", {"state": "moved"}, {"state": "in_place"}, "scene_moved", None),
     ("scene_alarm", {"state": "cannot_tell"}, {"state": "in_place"}, "scene_moved", "warning"),
@@ -84,6 +98,7 @@ def test_a_cameras_clock_is_an_alarm_until_the_figures_trust_it() -> None:
     streams = Streams()
     assert not streams.on_event("stream_fault", "a/main", {"code": 301, "text": "no such host"}, 1)
     streams.on_event("stream_fault", "a/main", {"code": 605, "text": "it differs by +3600.0 s"}, 1)
+    streams.asking()
     figures = {"state": "playing", "clock_quality": "suspect", "camera_clock_error_ms": 3_600_000}
     streams.on_figures({"a": {"streams": {"main": figures}}}, 2)
     assert [one.text for one in of_streams(streams, 1, frozenset(), 3)] == ["it differs by +3600.0 s"]

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from vigie.control import desk_ops
+from vigie.control.client import Client
+
 from .conftest import SERVER, camera
 
 pytestmark = pytest.mark.usefixtures("core")
@@ -95,7 +98,8 @@ CITY = [
     SERVER,
     "kind: Organisation\nname: ville\nspec: {type: municipality, communes: ['57463']}\n",
     "kind: Agent\nname: local\nspec: {organisation: ville, roles: [administrator], password: x}\n",
-    "kind: Agent\nname: sup\nspec: {organisation: ville, roles: [supervisor], password: x}\n",
+    "kind: Agent\nname: sup\nspec: {organisation: ville, roles: [supervisor], password: hush-hush}\n",
+    "kind: IdentityProvider\nname: own\nspec: {local: {}}\n",
     camera("hall", "owner: ville, regime: building, privacy: masked, "),
 ]
 
@@ -105,9 +109,8 @@ def masks(size: float, more: str = "") -> str:
     return f"kind: MaskSet\nname: m\nspec: {{camera: hall, reason: flats, {more}regions: [{region}]}}\n"
 
 
-def test_approvals(vigie_command: Start, vigie: Any, town: Any, state: Path, tmp_path: Path) -> None:
-    started(vigie_command, state, "-f", town(*CITY, masks(0.5)), "--control", f"ipc://{state}/control.sock",
-            "--control", "tcp://127.0.0.1:*")  # fmt: skip
+def test_approvals(vigie_command: Start, vigie: Any, town: Any, state: Path) -> None:
+    running = started(vigie_command, state, "-f", town(*CITY, masks(0.5)))
     assert vigie("approve")[1] == "nothing waits"
     code, text = vigie("apply", "-f", town(masks(0.4, "removal_reason: agreed, ")))
     assert code == 1, text
@@ -123,3 +126,22 @@ def test_approvals(vigie_command: Start, vigie: Any, town: Any, state: Path, tmp
     assert "local has asked for it himself" in text
     assert vigie("approve", "MaskSet/m", "00000000", "--reason", "x")[0] == 2
     assert vigie("approve", "MaskSet/m", print_[:12])[0] == 2
+    with Client(f"ipc://{state}/control.sock", timeout_s=20) as second:
+        assert second.sign_in(desk_ops.SignIn(user="sup", password="hush-hush")).agent == "sup"
+        (mine,) = second.waiting()
+        wanted = desk_ops.ApprovalGive(fingerprint=print_, kind="MaskSet", name="m", reason="the flats are gone")
+        assert mine.mine
+        assert second.approve(wanted).rev == 2
+        second.sign_out()
+    assert (
+        vigie("apply", "-f", town(masks(0.4, "removal_reason: agreed, ")))[1].splitlines()[-1] == "revision 3: 1 change"
+    )
+    running.process.terminate()
+    assert running.wait_end() == 0, running.text()
+    verify = vigie_command("journal", "verify", state / "journal", "--key", state / "journal.key.pub")
+    assert verify.wait_end() == 0, verify.text()
+    show = vigie_command("journal", "show", state / "journal", "--json", "--auditor")
+    assert show.wait_end() == 0, show.text()
+    kinds = [kind for kind in re.findall(r'"kind": ?"([a-z.]+)"', show.text()) if not kind.startswith("journal.")]
+    assert kinds == ["apply", "refusal", "refusal", "login", "apply", "approval", "logout", "apply"], show.text()
+    assert "hush" not in show.text()

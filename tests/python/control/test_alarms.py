@@ -188,6 +188,27 @@ def test_the_journal_has_a_line_for_each_step(served: Served, client: Client) ->
     assert {line.party for line in served.journal.lines if line.op == "alarm"} == {"vigie"}
 
 
+def test_an_alarm_stands_though_the_disk_is_full_and_is_kept_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served(tmp_path / "s")
+    alarms, keep = desk(served), DeskDatabase.keep
+
+    def full(self: DeskDatabase, steps: Any) -> None:
+        raise StateUnwritableError("no space")
+
+    monkeypatch.setattr(DeskDatabase, "keep", full)
+    alarms.raise_("clock_stepped", "machine", "by an hour")
+    alarms.look()
+    assert [one.kind for one in alarms.alarms()] == ["clock_stepped"]
+    kept = served.service._handlers.desk._database
+    assert kept.alarms() == []
+    monkeypatch.setattr(DeskDatabase, "keep", keep)
+    alarms.look()
+    assert [one.kind for one in kept.alarms()] == ["clock_stepped"]
+    served.close()
+
+
 def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     database = DeskDatabase(tmp_path)
     database._db.execute("PRAGMA user_version=99")

@@ -13,9 +13,9 @@ from vigie.control.parties import Line
 from vigie.control.state_journal import FOLDER, KEY, NAMED, StateJournal, open_journal, record_of
 from vigie.control.store import Command, Store
 from vigie.errors import Error, InvalidArgumentError, JournalWriteFailedError, StateUnwritableError
-from vigie.journal import Journal, load_public, make_key, read_entries, verify
+from vigie.journal import Journal, load_public, make_key, read_entries, records, verify
 from vigie.journal.line import MAX_LINE_BYTES
-from vigie.journal.records import Apply, Record, Refusal, Still, record_bytes
+from vigie.journal.records import SYSTEM, Apply, Record, Refusal, Still, record_bytes
 
 from .conftest import LOCAL, SERVER, OwnTownRights, RecordingGate, camera, yaml
 
@@ -111,6 +111,35 @@ def test_a_revision_and_its_line_come_together(journal: Journal, tmp_path: Path,
         (2, (), ("camera/a", "server/here"), 0),
     ]
     assert [item.document for item in applies] == ["01" * 32, None]
+
+
+def test_entries_of_a_kind_of_their_own(journal: Journal, tmp_path: Path) -> None:
+    lines = StateJournal(journal, lambda kind, name: {"spec": {"organisation": "ville"}} if name == "lea" else None)
+    login = records.Login(actor=SYSTEM, way="oidc", source="10.0.0.1")
+    refused = records.LoginRefused(actor=SYSTEM, way="ldap", code=907)
+    alarm = records.Alarm(actor=SYSTEM, alarm="0" * 16, step="raised", reason="disk_full machine: 3 %")
+    incident = records.Incident(actor=SYSTEM, incident="i", camera="a", since=5)
+    approval = records.Approval(actor=SYSTEM, waits="maskset/m", given=True, reason="agreed")
+    lines.append(Line("session.sign_in", "desk", "lea", records=(login,)))
+    lines.append(Line("session.sign_in", "desk", "", 907, "not taken", records=(refused,)))
+    lines.append(Line("alarm", "vigie", "", records=(alarm,)))
+    lines.append(Line("incident.open", "lea", "", rev=3, records=(incident, incident)))
+    lines.append(Line("approval.give", "lea", "", rev=4, records=(approval,)))
+    lines.append(Line("session.sign_in", "desk", "", 102, "no such provider"))
+    journal.close()
+    found = [entry.record for entry in read_entries(tmp_path / "state" / FOLDER)]
+    kinds = [(one.kind, one.actor.agent, one.actor.organisation) for one in found if one and one.category != "journal"]
+    assert kinds == [
+        ("login", "desk", "ville"),
+        ("login.refused", "desk", None),
+        ("alarm", "vigie", None),
+        ("apply", "lea", "ville"),
+        ("incident", "lea", "ville"),
+        ("incident", "lea", "ville"),
+        ("apply", "lea", "ville"),
+        ("approval", "lea", "ville"),
+        ("refusal", "desk", None),
+    ]
 
 
 def test_a_full_disk_refuses_the_revision(tmp_path: Path, gate: RecordingGate) -> None:

@@ -26,7 +26,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from vigie.alarms import Alarm
 from vigie.outlets import Notice, OutletError
 from vigie.outlets.mail import MailSender
-from vigie.outlets.syslog import SyslogSender
+from vigie.outlets.syslog import SyslogSender, line
 from vigie.outlets.webhook import SIGNATURE, WebhookSender, signature
 from vigie.policy.desk_objects import Mail, Syslog, Webhook
 
@@ -93,6 +93,21 @@ def check_lines(lines: list[bytes]) -> None:
         == 'warning raised: camera_silent place/main: no picture comes: no picture "]\\ since noon (3 times)'
     )
     assert "acknowledged by léa" in second["text"]
+
+
+HOSTILE = Alarm("9", "foreign_login", 'a"]\\b\r\n<0>1 - forged', "critical", "x\nBcc: all@csu.example", AT, AT)
+
+
+def test_what_somebody_called_a_thing_forges_no_line_and_no_header() -> None:
+    text = line(Notice(HOSTILE, "csu-1"), 16, "a host\n", 7)
+    assert b"\n" not in text
+    found = parsed(text)
+    assert found["host"] == "ahost"
+    assert r'object="a\"\]\\b  <0>1 - forged"' in found["sd"]
+    message = MailSender(mail(25), "", "/").message([Notice(HOSTILE, "csu-1")])
+    assert message["Bcc"] is None
+    assert message["Subject"] == '[vigie csu-1] raised: foreign_login a"]\\b  <0>1 - forged'
+    assert len(message.get_content().splitlines()) == 1
 
 
 @pytest.mark.parametrize("kind", ["udp", "local"])

@@ -89,6 +89,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("Outlet", {"webhook": None, "mail": MAIL | {"to": ["x"]}}, "spec.mail.to", "no e-mail address"),
     ("Outlet", {"webhook": None, "mail": MAIL | {"from": "a@b\r\nBcc: c@d"}}, "spec.mail.from", "control character"),
     ("IdentityProvider", {"local": {}}, "spec", "exactly one of the three"),
+    ("IdentityProvider", {"agents": {"lea@a.example": "lae"}}, "spec.agents", 'no Agent "lae"'),
     ("IdentityProvider", {"ldap": None, "oidc": OIDC | {"issuer": "http://a"}}, "spec.oidc.issuer", "cleartext"),
     ("IdentityProvider", {"ldap": None, "oidc": OIDC | {"algorithms": ["HS256"]}}, "spec.oidc.algorithms", "RS256"),
     ("IdentityProvider", {"ldap": {"server": "a:636", "base": "o", "bind_dn": "x"}}, "spec.ldap.password", "both"),
