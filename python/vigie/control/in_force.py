@@ -112,12 +112,8 @@ class InForce:
         Raises: ConfigurationError, Error; the last one stays in force then.
         """
         compiled = self.compile(town, inventories)
-        for camera in compiled.snapshot["cameras"]:
-            sets = [camera.get("masks"), *(version["masks"] for version in camera.get("versions", ()))]
-            for masks in sets:
-                if masks is not None and not masks["removal_reason"].strip():
-                    masks["removal_reason"] = _TAKEN_BACK
-        self.revision = self._engine.apply(compiled.snapshot)
+        snapshot = {**compiled.snapshot, "cameras": [_shrinking(camera) for camera in compiled.snapshot["cameras"]]}
+        self.revision = self._engine.apply(snapshot)
         self._keep(town, compiled)
 
     def _keep(self, town: Town, compiled: Compiled) -> None:
@@ -133,6 +129,20 @@ def refusal_lines(error: Error) -> list[str]:
     return [f"error: {error}"]
 
 
+def _shrinking(camera: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A camera whose masks may hide less: entries are shared by snapshots, so it is another one."""
+
+    def reasoned(masks: Mapping[str, Any]) -> Mapping[str, Any]:
+        return masks if masks["removal_reason"].strip() else {**masks, "removal_reason": _TAKEN_BACK}
+
+    changed: dict[str, Any] = {}
+    if "masks" in camera:
+        changed["masks"] = reasoned(camera["masks"])
+    if "versions" in camera:
+        changed["versions"] = [{**version, "masks": reasoned(version["masks"])} for version in camera["versions"]]
+    return {**camera, **changed} if changed else camera
+
+
 def _remembered(before: InForceNumbers) -> Compiled | None:
     cameras: dict[str, dict[str, Any]] = {}
     for (name, version), (revision, regions) in before.mask_sets.items():
@@ -142,7 +152,7 @@ def _remembered(before: InForceNumbers) -> Compiled | None:
             camera.setdefault("versions", []).append({"name": version, "masks": masks})
         else:
             camera["masks"] = masks
-    return Compiled({"cameras": list(cameras.values())}, {}) if cameras else None
+    return Compiled({"cameras": list(cameras.values())}, None) if cameras else None
 
 
 def _shrunk(before: InForceNumbers, compiled: Compiled) -> Sequence[Problem]:

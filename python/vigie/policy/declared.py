@@ -1,8 +1,9 @@
 """Declared objects and where they stand."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from vigie.policy.fields import DeclaredObject
@@ -38,7 +39,7 @@ class Town:
     """All declared objects of a run, by kind, in the order of the files.
 
     `rules`: the kinds that only say who may do what (Organisation, Post, Authorisation, Convention, Opening,
-    WatchOrder, Approval).
+    WatchOrder, Approval). `warnings`: about what was checked when the town was assembled.
     """
 
     servers: Sequence[Declared[Server]]
@@ -49,11 +50,46 @@ class Town:
     mask_sets: Sequence[Declared[MaskSet]] = ()
     rules: Sequence[Declared[Any]] = ()
 
+    @property
+    def items(self) -> Iterator[Declared[Any]]:
+        """Every object, and where it stands."""
+        for items in (self.servers, self.sites, self.cameras, self.mask_sets, self.agents, self.rules):
+            yield from items
+
     def objects(self) -> Iterator[DeclaredObject]:
         """Every object, without where it stands."""
-        for items in (self.servers, self.sites, self.cameras, self.mask_sets, self.agents, self.rules):
-            for item in items:
-                yield item.object
+        return (item.object for item in self.items)
+
+    @cached_property
+    def by_key(self) -> Mapping[tuple[str, str], Declared[Any]]:
+        """Every object by kind and name."""
+        return {(item.object.kind, item.object.name): item for item in self.items}
+
+    @cached_property
+    def cameras_by_name(self) -> Mapping[str, Declared[Camera]]:
+        """The cameras; of several of one name, which is a mistake, the last."""
+        return {item.object.name: item for item in self.cameras}
+
+    @cached_property
+    def sets(self) -> "Mapping[str, Mapping[str | None, Declared[MaskSet]]]":
+        """By camera: its own mask set under None, and those of its versions by their names, in their order."""
+        found: dict[str, dict[str | None, Declared[MaskSet]]] = {}
+        for item in self.mask_sets:
+            found.setdefault(item.object.spec.camera, {}).setdefault(item.object.spec.version, item)
+        return found
+
+
+def town_of(items: Iterable[Declared[Any]], warnings: Sequence[Problem] = ()) -> Town:
+    """The town of these objects, by kind. Nothing is checked."""
+    found: dict[type[Any] | None, list[Declared[Any]]] = {kind: [] for kind in (*_OWN_LISTS, None)}
+    for item in items:
+        kind = type(item.object)
+        found[kind if kind in found else None].append(item)
+    servers, cameras, agents, sites, mask_sets, rules = found.values()
+    return Town(servers, cameras, agents, warnings, sites, mask_sets, rules)
+
+
+_OWN_LISTS: tuple[type[Any], ...] = (Server, Camera, Agent, Site, MaskSet)
 
 
 def problem_at(document: Document, path: Path, what: str) -> Problem:
