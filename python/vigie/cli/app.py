@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vigie.cli import keys, objects
+from vigie.cli import cameras, keys, objects
 
 # Locals in a traceback would show passwords.
 app = typer.Typer(
@@ -219,6 +219,7 @@ def _pass_on(name: str, module: str, help_text: str) -> None:
 
 objects.register(app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(cameras.app, name="cameras")
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")
 _pass_on("load", "vigie.load", "Simulated viewers that check continuity and measure latency.")
 _pass_on("site", "vigie.site.cli", "Shows what the partners of the declared sites offer.")
