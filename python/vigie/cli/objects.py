@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vigie.cli import completion
 from vigie.errors import Error, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ Key = Annotated[
 ]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
-Names = Annotated[list[str], typer.Argument(help="KIND/NAME, such as Camera/place-armes-01.", show_default=False)]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        help="KIND/NAME, such as Camera/place-armes-01.", show_default=False, autocompletion=completion.objects
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
 ExpectRev = Annotated[
     int | None, typer.Option("--expect-rev", help="Refuse if the state is at another one.", show_default=False)
@@ -71,7 +77,9 @@ def apply(
 
 
 def get(
-    what: Annotated[str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.", autocompletion=completion.objects)
+    ] = "",
     labels: Annotated[list[str] | None, typer.Option("-l", "--label", help="NAME=VALUE; may be repeated.")] = None,
     fields: Annotated[
         list[str] | None, typer.Option("--field", help="PATH=VALUE, such as spec.commune=57463; may be repeated.")
@@ -95,7 +103,7 @@ def get(
 
 
 def describe(
-    what: Annotated[str, typer.Argument(help="KIND/NAME.", show_default=False)],
+    what: Annotated[str, typer.Argument(help="KIND/NAME.", show_default=False, autocompletion=completion.objects)],
     control: Control = "",
     state: StateFolder = None,
     key: Key = None,
@@ -145,7 +153,9 @@ def delete(
 
 
 def export(
-    what: Annotated[str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.", autocompletion=completion.objects)
+    ] = "",
     labels: Annotated[list[str] | None, typer.Option("-l", "--label", help="NAME=VALUE; may be repeated.")] = None,
     fields: Annotated[list[str] | None, typer.Option("--field", help="PATH=VALUE; may be repeated.")] = None,
     control: Control = "",
@@ -166,7 +176,9 @@ def export(
 
 
 def history(
-    what: Annotated[str, typer.Argument(help="KIND or KIND/NAME; nothing: all.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="KIND or KIND/NAME; nothing: all.", autocompletion=completion.objects)
+    ] = "",
     limit: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many revisions.")] = 20,
     before: Annotated[int | None, typer.Option(help="Only older ones.", show_default=False)] = None,
     control: Control = "",
@@ -215,7 +227,7 @@ def rollback(
 
 
 def wait(
-    camera: Annotated[str, typer.Argument(help="CAMERA or CAMERA/STREAM.")] = "",
+    camera: Annotated[str, typer.Argument(help="CAMERA or CAMERA/STREAM.", autocompletion=completion.cameras)] = "",
     rev: Annotated[
         int | None, typer.Option("--rev", help="Until the state has reached it.", show_default=False)
     ] = None,
