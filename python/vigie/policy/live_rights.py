@@ -152,6 +152,9 @@ class LiveRights:
 def live_rights(world: World, at: int, before: LiveRights | None = None) -> LiveRights:
     """The rights at an instant. Pure: `before` only saves work.
 
+    What is taken from it may end earlier than it would anew, where its end is only as far ahead as grants are joined
+    (`rights.CHAIN_NS`): that counts from the instant at which it was judged, which is again at its next bound.
+
     Source: as `rights.decide` for `live`, no purpose named and no Post; a test compares the two.
     """
     groups: _Groups | None = None

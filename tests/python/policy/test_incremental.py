@@ -4,6 +4,7 @@ Random edits of random cities, right and wrong ones, in any order; the clock goe
 """
 
 import os
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -17,7 +18,8 @@ from vigie.policy.declared import Declared
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.objects import KINDS
 from vigie.policy.people_objects import Agent
-from vigie.policy.windows import SECOND
+from vigie.policy.rights import CHAIN_NS
+from vigie.policy.windows import FOREVER, SECOND, ns_of
 from vigie.policy.yaml_marks import Document
 
 EXAMPLES = int(os.environ.get("VIGIE_MODEL_EXAMPLES", "150"))
@@ -102,9 +104,22 @@ def checked(objects: Objects, before: Town | None) -> tuple[Town | None, set[str
 
 
 def in_order(snapshot: dict[str, Any]) -> dict[str, Any]:
-    """An agent's cameras have no order."""
-    agents = [{**agent, "cameras": sorted(agent["cameras"])} for agent in snapshot["agents"]]
+    """An agent's cameras have no order; their ends are compared by themselves."""
+    agents = [{**agent, "until": None, "cameras": sorted(agent["cameras"])} for agent in snapshot["agents"]]
     return {**snapshot, "agents": agents}
+
+
+def compare_ends(found: dict[str, Any], anew: dict[str, Any], at: int, goes_on: bool) -> None:
+    """The ends of agents: those of grants that were joined at an earlier instant may be earlier."""
+    for one, other in zip(found["agents"], anew["agents"], strict=True):
+        ends = [
+            None if (until := agent.get("until")) is None else ns_of(datetime.fromisoformat(until))
+            for agent in (one, other)
+        ]
+        if ends[0] != ends[1]:
+            assert goes_on  # where the clock stands still they are the same
+            assert ends[0] is not None
+            assert at < ends[0] < min(ends[1] or FOREVER, at + CHAIN_NS), (one, other)
 
 
 def mended(objects: Objects) -> Objects:
@@ -125,7 +140,7 @@ def test_edits_are_checked_and_compiled_as_from_nothing(seed: int) -> None:
     objects: Objects = {}
     town: Town | None = None
     compiled: Compiled | None = None
-    at = START
+    at, goes_on = START + r.randrange(200 * 86400) * SECOND, r.random() < 0.5
     for revision in range(1, 9):
         wanted = {(i.kind, i.name): declared(i) for i in some_of(seed)} if not objects else edited(r, objects)
         wanted = mended(wanted) if not objects or r.random() < 0.8 else wanted
@@ -137,7 +152,7 @@ def test_edits_are_checked_and_compiled_as_from_nothing(seed: int) -> None:
             if not objects:
                 return
             continue
-        at += r.choice([0, 0, 60, 3600, 86400 * 3]) * SECOND
+        at += r.choice([0, 0, 60, 3600, 86400 * 3]) * SECOND if goes_on else 0
         plain = None if compiled is None else Compiled(compiled.snapshot, None)
         assert list(after.by_key) == list(anew.by_key)
         try:
@@ -146,6 +161,7 @@ def test_edits_are_checked_and_compiled_as_from_nothing(seed: int) -> None:
             assert not anew.servers
             continue
         compiled = compile_snapshot(after, revision, None, {}, compiled, at)
+        compare_ends(compiled.snapshot, expected.snapshot, at, goes_on)
         assert in_order(compiled.snapshot) == in_order(expected.snapshot)
         assert compiled.next_change_ns == expected.next_change_ns
         for index, camera in enumerate(compiled.snapshot["cameras"]):
