@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--listen", default=Choice.listen, help="where viewers are served (%(default)s)")
     common.add_argument("--masked", type=float, default=Choice.masked, help="share of cameras with masks (%(default)s)")
     common.add_argument("--year", type=int, default=Choice.year, help="in which the orders begin (%(default)s)")
+    common.add_argument(
+        "--no-administrators", action="store_true", help="whoever runs the service may change everything"
+    )
     one = cities.add_parser("metropolis", parents=[common], help="27 communes, a shared centre, many owners")
     one.add_argument("--communes", type=int, default=27)
     one.add_argument("--street", type=int, default=430, help="cameras in streets (%(default)s)")
@@ -47,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
 
 def made(given: argparse.Namespace) -> City:
     """The city of these options. Raises: ValueError, KeyError (a pattern with an unknown field)."""
-    choice = Choice(given.seed, given.address, given.sub_address, given.listen, given.masked, given.year)
+    fields = (given.seed, given.address, given.sub_address, given.listen, given.masked, given.year)
+    choice = Choice(*fields, administrators=not given.no_administrators)
     city = City(choice)
     if given.city == "metropolis":
         return metropolis.build(city, given.communes, given.street, given.buildings)

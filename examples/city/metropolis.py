@@ -208,6 +208,8 @@ def _conventions(city: City, communes: list[Commune]) -> None:
         "cut-by-the-owner", town_of(last), GENDARMERIE, {"owner": town_of(last), "regime": "street"}, ["playback"],
         cut={"since": since, "reason": "decided by the council on 3 July"},
     )  # fmt: skip
+    if not city.choice.administrators:
+        return
     city.add(
         "events", "Approval", "yes-to-the-cut",
         kind_="Convention", name_="cut-by-the-owner", change="cut",

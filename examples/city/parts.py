@@ -22,7 +22,10 @@ _FACADES = [
 
 @dataclass(frozen=True)
 class Choice:
-    """What can be chosen of any city. `address`, `sub_address`: patterns of the cameras' URLs."""
+    """What can be chosen of any city. `address`, `sub_address`: patterns of the cameras' URLs.
+
+    `administrators`: without any, whoever runs the service may change everything.
+    """
 
     seed: int = 1
     address: str = "rtsp://{ip}/main"
@@ -30,6 +33,7 @@ class Choice:
     listen: str = "127.0.0.1:8554"
     masked: float = 0.3
     year: int = 2026
+    administrators: bool = True
 
 
 @dataclass
@@ -156,7 +160,7 @@ class City:
             name,
             password=self._password(name) if signs_in else None,
             organisation=organisation,
-            roles=list(roles),
+            roles=[role for role in roles if role != "administrator" or self.choice.administrators],
             habilitation=spec.pop("habilitation", held),
             default_purpose=default_purpose,
             **spec,
@@ -179,6 +183,8 @@ class City:
 
     def administrators(self, organisations: Sequence[str]) -> None:
         """The user of the machine, who sets up what belongs to nobody, and one administrator each."""
+        if not self.choice.administrators:
+            return
         self._agents.add("local")
         self.add(
             "agents", "Agent", "local", password=self._password("local"), cameras=[], roles=["administrator"]

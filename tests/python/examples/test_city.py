@@ -161,6 +161,13 @@ def test_when_the_police_of_the_small_city_may_look(tmp_path: Path) -> None:
     assert codes == [0, 1]
 
 
+@pytest.mark.parametrize("city", ["small", "metropolis"])
+def test_without_administrators_nobody_is_one(tmp_path: Path, city: str) -> None:
+    done = generated(tmp_path, city, "--no-administrators")
+    assert done.returncode == 0, done.stderr
+    assert not any("administrator" in item.object.spec.roles for item in load_town([tmp_path]).agents)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -8,6 +8,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from vigie.policy.windows import FOREVER, SECOND, ns_of
 from vigie.policy.yaml_marks import Document
 
 EXAMPLES = int(os.environ.get("VIGIE_MODEL_EXAMPLES", "150"))
+pytestmark = pytest.mark.timeout(max(300, EXAMPLES // 4))
 SERVER = {"kind": "Server", "name": "here", "spec": {"rtsp": [{"listen": "127.0.0.1:8554"}]}}
 START = 1_774_000_000 * SECOND  # March 2026
 Objects = dict[tuple[str, str], Declared[Any]]

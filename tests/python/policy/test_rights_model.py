@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from vigie.policy.world import World
 
 EXAMPLES = int(os.environ.get("VIGIE_MODEL_EXAMPLES", "200"))
 SLOW = settings(max_examples=EXAMPLES, deadline=None)
+pytestmark = pytest.mark.timeout(max(300, EXAMPLES // 4))
 SEEDS = st.integers(0, 2**32 - 1)
 # Mostly one of an organisation for which the agent may act.
 POSTS: dict[str, list[str | None]] = {
