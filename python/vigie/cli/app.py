@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vigie.cli import clock, desk, keys, objects, routes
+from vigie.cli import answers, cameras, clock, completion, desk, keys, objects, routes
 from vigie.cli.backup import backup
 
 # Locals in a traceback would show passwords.
@@ -99,11 +99,15 @@ def serve(
 
 
 @app.command()
-def check(files: Files, server: ServerName = None) -> None:
+def check(
+    files: Files,
+    server: ServerName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all mistakes.")] = False,
+) -> None:
     """Checks the files and says every mistake: file, line, field, what is wrong and what would be right."""
     from vigie.cli import configuration
 
-    raise typer.Exit(configuration.check(files, server))
+    raise typer.Exit(configuration.check(files, server, as_json))
 
 
 class SchemaName(StrEnum):
@@ -159,8 +163,8 @@ class ActionName(StrEnum):
 
 @app.command()
 def can(
-    agent: Annotated[str, typer.Argument(help="The agent's name.")],
-    camera: Annotated[str, typer.Argument(help="The camera's name.")],
+    agent: Annotated[str, typer.Argument(help="The agent's name.", autocompletion=completion.agents)],
+    camera: Annotated[str, typer.Argument(help="The camera's name.", autocompletion=completion.cameras)],
     action: Annotated[ActionName, typer.Argument(help="What it wants to do.")],
     files: Files,
     purpose: Annotated[
@@ -182,8 +186,57 @@ def can(
     raise typer.Exit(ask(files, agent, camera, action.value, purpose, at, post, zone, as_json))
 
 
+class SortName(StrEnum):
+    """What `vigie top` sorts by."""
+
+    camera = "camera"
+    number = "number"
+    state = "state"
+    fps = "fps"
+    bitrate = "bitrate"
+    viewers = "viewers"
+    lost = "lost"
+    dropped = "dropped"
+    lag = "lag"
+    cpu = "cpu"
+
+
 @app.command()
-def version() -> None:
+def top(
+    sort: Annotated[SortName, typer.Option(help="What the rows are sorted by.")] = SortName.camera,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(help="Only cameras of this pattern; may be repeated.", autocompletion=completion.cameras),
+    ] = None,
+    stream_state: Annotated[
+        list[str] | None, typer.Option(help="Only streams in this state, such as silent; may be repeated.")
+    ] = None,
+    privacy: Annotated[
+        list[str] | None, typer.Option(help="Only streams that are clear, masked, covered…; may be repeated.")
+    ] = None,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="Only streams that do not play, or have lost or dropped something.")
+    ] = False,
+    interval: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")] = 1,
+    once: Annotated[bool, typer.Option("--once", help="One table, after one interval.")] = False,
+    control: answers.Control = "",
+    state: answers.StateFolder = None,
+    key: answers.Key = None,
+    timeout: answers.Timeout = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a look.")] = False,
+) -> None:
+    """All streams, kept current until Ctrl-C: state, masks, fps, bit rate, viewers, what was lost or dropped, cores."""
+    from vigie.cli.top import View
+    from vigie.cli.top import top as show
+
+    view = View(sort.value, reverse, camera or (), stream_state or (), privacy or (), problems)
+    with answers.answers(as_json), answers.client_of(control, state, key, timeout) as client:
+        show(client, view, interval, once=once, as_json=as_json)
+
+
+@app.command()
+def version(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Prints the versions of the package and of its native core."""
     from importlib import metadata
 
@@ -195,7 +248,7 @@ def version() -> None:
         core = importlib.import_module("vigie._core").version()
     except ImportError as error:
         core = f"not built ({error})"
-    print(f"vigie {package}, core {core}")
+    print(json.dumps({"vigie": package, "core": core}) if as_json else f"vigie {package}, core {core}")
 
 
 @app.command()
@@ -240,6 +293,7 @@ routes.register(app)
 app.command()(backup)
 app.add_typer(keys.app, name="keys")
 app.add_typer(clock.app, name="clock")
+app.add_typer(cameras.app, name="cameras")
 _pass_on("sim", "vigie.sim.cli", "Simulated RTSP cameras, with faults on demand.")
 _pass_on("load", "vigie.load", "Simulated viewers that check continuity and measure latency.")
 _pass_on("site", "vigie.site.cli", "Shows what the partners of the declared sites offer.")

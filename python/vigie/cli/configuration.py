@@ -1,5 +1,6 @@
 """Loading YAML for the command line: what is wrong goes to stderr, one line a problem."""
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -39,8 +40,8 @@ def _s(items: Sequence[object]) -> str:
     return "" if len(items) == 1 else "s"
 
 
-def check(files: Sequence[Path], server: str | None) -> int:
-    """Checks files, prints the outcome; the exit code."""
+def check(files: Sequence[Path], server: str | None, as_json: bool = False) -> int:
+    """Checks files, prints the outcome; the exit code. With `as_json`, an object on stdout besides."""
     try:
         town = load_town(files)
         if len(town.servers) > 1 and server is None:
@@ -53,7 +54,13 @@ def check(files: Sequence[Path], server: str | None) -> int:
         print_problems(error.problems)
         count = len(error.problems)
         print(f"{count} mistake{'' if count == 1 else 's'}", file=sys.stderr)
+        if as_json:
+            print(json.dumps({"ok": False, "problems": [vars(one) for one in error.problems], "warnings": []}))
         return 2
     print_problems(town.warnings, "warning")
-    print(f"ok: {summary(town)}")
+    if as_json:
+        warnings = [vars(one) for one in town.warnings]
+        print(json.dumps({"ok": True, "problems": [], "warnings": warnings, "summary": summary(town)}))
+    else:
+        print(f"ok: {summary(town)}")
     return 0

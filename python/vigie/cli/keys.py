@@ -59,9 +59,11 @@ def list_(state: StateFolder, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def revoke(agent: Annotated[str, typer.Argument(show_default=False)], state: StateFolder) -> None:
+def revoke(
+    agent: Annotated[str, typer.Argument(show_default=False)], state: StateFolder, as_json: AsJson = False
+) -> None:
     """Lets a client in no more; what it still has open ends at once."""
     from vigie.control import keys
 
     keys.revoke_client(state, agent)
-    print(f"{agent} is let in no more")
+    print(json.dumps({"agent": agent, "revoked": True}) if as_json else f"{agent} is let in no more")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vigie.cli import completion
 from vigie.cli.answers import AsJson, Control, Key, StateFolder, Timeout
 from vigie.cli.answers import answers as _answers
 from vigie.cli.answers import client_of as _client
@@ -20,7 +21,12 @@ from vigie.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from vigie.control import ops
 
-Names = Annotated[list[str], typer.Argument(help="KIND/NAME, such as Camera/place-armes-01.", show_default=False)]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        help="KIND/NAME, such as Camera/place-armes-01.", show_default=False, autocompletion=completion.objects
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
 ExpectRev = Annotated[
     int | None, typer.Option("--expect-rev", help="Refuse if the state is at another one.", show_default=False)
@@ -60,7 +66,9 @@ def apply(
 
 
 def get(
-    what: Annotated[str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.", autocompletion=completion.objects)
+    ] = "",
     labels: Annotated[list[str] | None, typer.Option("-l", "--label", help="NAME=VALUE; may be repeated.")] = None,
     fields: Annotated[
         list[str] | None, typer.Option("--field", help="PATH=VALUE, such as spec.commune=57463; may be repeated.")
@@ -84,7 +92,7 @@ def get(
 
 
 def describe(
-    what: Annotated[str, typer.Argument(help="KIND/NAME.", show_default=False)],
+    what: Annotated[str, typer.Argument(help="KIND/NAME.", show_default=False, autocompletion=completion.objects)],
     control: Control = "",
     state: StateFolder = None,
     key: Key = None,
@@ -134,7 +142,9 @@ def delete(
 
 
 def export(
-    what: Annotated[str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="KIND, KIND/NAME or KIND/PATTERN; nothing: all.", autocompletion=completion.objects)
+    ] = "",
     labels: Annotated[list[str] | None, typer.Option("-l", "--label", help="NAME=VALUE; may be repeated.")] = None,
     fields: Annotated[list[str] | None, typer.Option("--field", help="PATH=VALUE; may be repeated.")] = None,
     control: Control = "",
@@ -155,7 +165,9 @@ def export(
 
 
 def history(
-    what: Annotated[str, typer.Argument(help="KIND or KIND/NAME; nothing: all.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="KIND or KIND/NAME; nothing: all.", autocompletion=completion.objects)
+    ] = "",
     limit: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many revisions.")] = 20,
     before: Annotated[int | None, typer.Option(help="Only older ones.", show_default=False)] = None,
     control: Control = "",
@@ -204,7 +216,7 @@ def rollback(
 
 
 def wait(
-    camera: Annotated[str, typer.Argument(help="CAMERA or CAMERA/STREAM.")] = "",
+    camera: Annotated[str, typer.Argument(help="CAMERA or CAMERA/STREAM.", autocompletion=completion.cameras)] = "",
     rev: Annotated[
         int | None, typer.Option("--rev", help="Until the state has reached it.", show_default=False)
     ] = None,

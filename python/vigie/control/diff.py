@@ -10,6 +10,9 @@ from vigie.policy.problems import Path, dotted
 Body = Mapping[str, Any]
 Key = tuple[str, str]
 MISSING = object()
+# `json.dumps` makes one of its own each time.
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_PLAIN = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def same_body(one: Body | None, other: Body | None) -> bool:
 
 def canonical(value: Any) -> str:
     """JSON with its keys in order. Raises: TypeError, ValueError (what JSON cannot hold)."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def _fields(before: Body | None, after: Body | None) -> Iterator[FieldChange]:
@@ -94,4 +97,4 @@ def _shown(value: Any) -> str | None:
         return None
     if isinstance(value, str) and value.startswith("state:"):
         return f"(secret {value[6:10]}…)"
-    return json.dumps(value, ensure_ascii=False)
+    return _PLAIN.encode(value)

@@ -405,7 +405,7 @@ class Handlers:
 
     async def _stats(self, call: Call) -> ops.Message:
         figures = await self.in_worker(self.engine.stats)
-        cameras = figures.get("cameras", {})
+        cameras = with_drops(figures)
         whole = ("cameras", "viewers", "subscriptions")
         found, following = page(
             sorted(cameras), call.request.after, call.request.limit, lambda name: (name, cameras[name])
@@ -413,6 +413,25 @@ class Handlers:
         engine = {name: value for name, value in figures.items() if name not in whole}
         service = {**self.counters, **self.desk.alarms.counters}
         return ops.Stats(engine=engine, cameras=dict(found), service=service, next=following)
+
+
+def with_drops(figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The cameras' figures with what their viewers together missed: viewers themselves are persons, and not shown."""
+    cameras: Mapping[str, Any] = figures.get("cameras", {})
+    sums: dict[tuple[str, str], tuple[int, float]] = {}
+    for viewer in figures.get("viewers", ()):
+        key = (str(viewer.get("camera", "")).partition("@")[0], str(viewer.get("stream", "")))
+        dropped, lag_ms = sums.get(key, (0, 0.0))
+        dropped += sum(viewer.get("units_dropped", {}).values())
+        sums[key] = (dropped, max(lag_ms, viewer.get("queue_ms", 0.0) + viewer.get("kernel_ms", 0.0)))
+    found = {}
+    for name, camera in cameras.items():
+        streams = {}
+        for stream, one in camera.get("streams", {}).items():
+            dropped, lag_ms = sums.get((name, stream), (0, 0.0))
+            streams[stream] = {**one, "viewers_dropped_units": dropped, "viewers_lag_ms": lag_ms}
+        found[name] = {**camera, "streams": streams}
+    return found
 
 
 def page(keys: Sequence[str], after: str, limit: int, make: Callable[[str], T | None]) -> tuple[list[T], str]:

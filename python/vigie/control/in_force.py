@@ -161,13 +161,9 @@ class InForce:
         Raises: ConfigurationError, Error; the last one stays in force then.
         """
         compiled = self._with_routes(town, self.compile(town, inventories))
-        for camera in compiled.snapshot["cameras"]:
-            sets = [camera.get("masks"), *(version["masks"] for version in camera.get("versions", ()))]
-            for masks in sets:
-                if masks is not None and not masks["removal_reason"].strip():
-                    masks["removal_reason"] = _TAKEN_BACK
+        snapshot = {**compiled.snapshot, "cameras": [_shrinking(camera) for camera in compiled.snapshot["cameras"]]}
         self.inventories = inventories
-        self.revision = self._engine.apply(compiled.snapshot)
+        self.revision = self._engine.apply(snapshot)
         self._keep(town, compiled)
 
     def _with_routes(self, town: Town, compiled: Compiled) -> Compiled:
@@ -204,13 +200,31 @@ def _in_order(snapshot: Mapping[str, Any]) -> Any:
     for agent in value["agents"]:
         if isinstance(agent["cameras"], list):
             agent["cameras"].sort()
+        agent.get("ending", []).sort(key=itemgetter("until"))
+        for group in agent.get("ending", []):
+            group["cameras"].sort()
+    value.get("tickets", {}).get("routes", []).sort(key=itemgetter("id"))
     return value
 
 
 def _with_masks(snapshot: Mapping[str, Any]) -> Compiled:
     """Of a snapshot whose objects are not known: what numbers of mask sets are counted on from."""
     cameras = [camera for camera in snapshot["cameras"] if "masks" in camera or "versions" in camera]
-    return Compiled({"cameras": cameras}, {})
+    return Compiled({"cameras": cameras}, None)
+
+
+def _shrinking(camera: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A camera whose masks may hide less: entries are shared by snapshots, so it is another one."""
+
+    def reasoned(masks: Mapping[str, Any]) -> Mapping[str, Any]:
+        return masks if masks["removal_reason"].strip() else {**masks, "removal_reason": _TAKEN_BACK}
+
+    changed: dict[str, Any] = {}
+    if "masks" in camera:
+        changed["masks"] = reasoned(camera["masks"])
+    if "versions" in camera:
+        changed["versions"] = [{**version, "masks": reasoned(version["masks"])} for version in camera["versions"]]
+    return {**camera, **changed} if changed else camera
 
 
 def _remembered(before: InForceNumbers) -> Compiled | None:
@@ -222,7 +236,7 @@ def _remembered(before: InForceNumbers) -> Compiled | None:
             camera.setdefault("versions", []).append({"name": version, "masks": masks})
         else:
             camera["masks"] = masks
-    return Compiled({"cameras": list(cameras.values())}, {}) if cameras else None
+    return Compiled({"cameras": list(cameras.values())}, None) if cameras else None
 
 
 def _shrunk(before: InForceNumbers, compiled: Compiled) -> Sequence[Problem]:

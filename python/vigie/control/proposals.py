@@ -10,10 +10,10 @@ from vigie.control.diff import Body, Key, canonical
 from vigie.control.secret_store import Kept, SecretStore, new_id
 from vigie.policy import texts
 from vigie.policy.declared import Declared
-from vigie.policy.load import MAX_FILE_BYTES, declare, secret_fields
+from vigie.policy.load import MAX_FILE_BYTES, declare
 from vigie.policy.objects import KINDS
 from vigie.policy.problems import Path, Problem, dotted
-from vigie.policy.secret import fetch_secret
+from vigie.policy.secret import fetch_secret, secret_fields
 from vigie.policy.yaml_marks import Document, read_documents
 
 # Fields that name a file of this machine, in whichever kind; a test compares them with the models.

@@ -20,6 +20,7 @@ from typing import Any, Self
 from vigie.control.database import hold_folder, open_database, transaction
 from vigie.control.diff import Body, Change, Key, canonical, changes, same_body
 from vigie.control.history import Revision, bodies_at, revisions, stored_rows
+from vigie.control.memory import MANY, MANY_BYTES, reading, settle
 from vigie.control.parties import (
     Gate,
     InForceNumbers,
@@ -46,8 +47,8 @@ from vigie.errors import (
 from vigie.journal import Record
 from vigie.policy import ConfigurationError, Problem, Town
 from vigie.policy.changes import RefusedChange
+from vigie.policy.checks import assemble
 from vigie.policy.declared import Declared
-from vigie.policy.load import assemble
 from vigie.policy.yaml_marks import Document
 
 COMMANDS_KEPT = 20_000
@@ -154,6 +155,8 @@ class Store:
             self._db = open_database(folder)
             self._secrets = SecretStore(folder)
             self._state, self.problems = self._read()
+            self._checked: Town | None = None  # the town in force, where it has passed every check
+            self._noted: Mapping[tuple[str, str], tuple[int, Any]] = {}  # the mask sets of the last numbers on the disk
         except sqlite3.Error as error:
             os.close(self._hold)
             raise StateUnreadableError(str(error), str(folder)) from None
@@ -199,6 +202,7 @@ class Store:
                 return
             with transaction(self._db):
                 self._note_numbers(numbers)
+            self._noted = numbers.mask_sets
 
     def apply(
         self,
@@ -217,7 +221,7 @@ class Store:
         Raises: ConfigurationError, PolicyFieldError and what else the engine says, ControlRefusedError,
         StateConflictError, StateUnwritableError, ControlReplayedError. Nothing has changed then.
         """
-        with self._lock:
+        with self._lock, reading(sum(len(source.text) for source in sources) > MANY_BYTES):
             if (before := self._begin(command, expect_rev)) is not None:
                 return before
             proposer = Proposer(self._secrets, self._environ, self._state.bodies)
@@ -285,12 +289,15 @@ class Store:
     def refresh(self) -> Town:
         """Fetches secrets behind references again and puts the same revision in force. Raises as `apply`."""
         with self._lock:
+            self._checked = None
             self._state, self.problems = self._read()
             town = self.town()
             numbers = self._gate.put(town)
             with transaction(self._db):
                 self._note_numbers(numbers)
+            self._noted, self._checked = numbers.mask_sets, town
             self._gate.kept(town)
+            settle(len(self._state.objects))
             return town
 
     def history(self, *, kind: str = "", name: str = "", before: int | None = None, limit: int = 100) -> list[Revision]:
@@ -339,10 +346,11 @@ class Store:
     def _read(self) -> tuple[State, list[Problem]]:
         rev, rows = stored_rows(self._db)
         proposer = Proposer(self._secrets, self._environ, {})
-        objects = {
-            (kind, name): Stored(kind, name, at, owner, body, proposer.from_state(body))
-            for kind, name, at, owner, body in rows
-        }
+        with reading(len(rows) >= MANY):
+            objects = {
+                (kind, name): Stored(kind, name, at, owner, body, proposer.from_state(body))
+                for kind, name, at, owner, body in rows
+            }
         return State(rev, objects), proposer.problems
 
     def _begin(self, command: Command, expect_rev: int | None) -> Applied | None:
@@ -395,9 +403,8 @@ class Store:
         to_rev: int | None = None,
     ) -> Applied:
         """What all changes have in common, from the check of the whole to the commit."""
-        kept = {key: item for key, item in self._state.objects.items() if key not in wanted}
         problems = [*proposer.problems, *(p for p in self.problems if not _is_of(p, wanted))]
-        town = assemble([*_usable(kept.values()), *items], problems)
+        town = assemble(self._following(wanted, items), problems, self._checked)
         found = changes(self._state.bodies, wanted)
         self._authorize(command, found, town)
         warnings = [str(problem) for problem in town.warnings if problem.file != STATE]
@@ -421,17 +428,34 @@ class Store:
         self._commit(command, applied, rows, town, reason, to_rev)
         objects = dict(self._state.objects)
         for key, (whose, body, item) in rows.items():
-            objects.pop(key, None)
-            if body is not None:
+            if body is None:
+                objects.pop(key, None)
+            else:
                 # From now on errors about it name the state, as the file may be gone or changed.
                 item = None if item is None else replace(item, document=Document(STATE, 0, body))
                 objects[key] = Stored(*key, rev, whose, body, item)
         self._state = State(rev, objects)
         self.problems = []  # the whole was checked
+        self._checked = town
         self._gate.kept(town)
         if proposer.new_secrets:
             self._forget_secrets()
+        settle(len(found))
         return applied
+
+    def _following(self, wanted: Mapping[Key, Body | None], items: Sequence[Declared[Any]]) -> list[Declared[Any]]:
+        """The objects after a change, in the order of before; new ones, and all of those given twice, at the end."""
+        given = {(item.object.kind, item.object.name): item for item in items}
+        changing = (
+            {} if len(given) < len(items) else {key: item for key, item in given.items() if key in self._state.objects}
+        )
+        kept = [
+            changing.get(key) or item.declared
+            for key, item in self._state.objects.items()
+            if key not in wanted or key in changing
+        ]
+        new = [item for item in items if (item.object.kind, item.object.name) not in changing]
+        return [*(item for item in kept if item is not None), *new]
 
     def _commit(
         self,
@@ -461,6 +485,7 @@ class Store:
                 put = True
                 self._note_numbers(numbers)
                 self._journal.append(_line(command, applied, to_rev))
+            self._noted = numbers.mask_sets
         except BaseException:
             if put and (before := assemble_quietly(self._state)) is not None:
                 self._gate.put_back(before)
@@ -475,7 +500,7 @@ class Store:
             decision = self._rights.may(command.party, command.op, ref)
             if not decision.allowed:
                 raise ControlRefusedError(decision.why, f"{change.kind}/{change.name}")
-        before = [item.object for item in _usable(self._state.objects.values())]
+        before = (item.object for item in _usable(self._state.objects.values()))
         refused = self._rights.refused(command.party, before, town.objects())
         if refused:
             raise RefusedChangesError(refused, found)
@@ -492,13 +517,19 @@ class Store:
         )
 
     def _note_numbers(self, numbers: InForceNumbers) -> None:
+        """In a transaction, after which `_noted` is these; until then nothing is known to be on the disk."""
+        noted, self._noted = self._noted, {}
         self._db.execute("UPDATE engine SET revision = max(revision, ?)", (numbers.revision,))
-        rows = {(*key, number, canonical(regions)) for key, (number, regions) in numbers.mask_sets.items()}
-        stored = set(self._db.execute("SELECT camera, version, revision, regions FROM mask_sets"))
-        for camera, version, *_ in stored - rows:
-            self._db.execute("DELETE FROM mask_sets WHERE camera = ? AND version = ?", (camera, version))
-        for row in rows - stored:
-            self._db.execute("INSERT INTO mask_sets VALUES (?, ?, ?, ?)", row)
+        if not noted:
+            rows = self._db.execute("SELECT camera, version, revision, regions FROM mask_sets")
+            noted = {(camera, version): (number, json.loads(text)) for camera, version, number, text in rows}
+        gone = noted.keys() - numbers.mask_sets.keys()
+        self._db.executemany("DELETE FROM mask_sets WHERE camera = ? AND version = ?", gone)
+        for key, one in numbers.mask_sets.items():
+            if noted.get(key) != one:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO mask_sets VALUES (?, ?, ?, ?)", (*key, one[0], canonical(one[1]))
+                )
 
     def _forget_secrets(self) -> None:
         """Keeps those of all objects, and the last of each deleted one, so that a rollback can bring it back."""

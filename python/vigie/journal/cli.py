@@ -265,6 +265,7 @@ def report(
     zone: Annotated[str, typer.Option(help="Time zone in which the year is counted.")] = "Europe/Paris",
     key: PublicKey = None,
     auditor: Auditor = False,
+    as_json: Json = False,
 ) -> None:
     """Writes the yearly figures of a commune, for its ethics committee. The journal is verified first.
 
@@ -285,6 +286,9 @@ def report(
         _write(csv, report_csv(found, _verified(checked)))
     if html is not None:
         _write(html, report_html(found, _verified(checked)))
+    if as_json:
+        written = [str(path) for path in (csv, html) if path is not None]
+        print(json.dumps({"written": written, "verified": checked.finding is None, "cameras": len(found.cameras)}))
     if checked.finding is not None:
         print(f"error: the journal does not hold: {checked.finding}", file=sys.stderr)
         raise typer.Exit(1)
@@ -332,6 +336,7 @@ def purge(path: Folder, key: PublicKey = None, as_json: Json = False) -> None:
 @app.command("key")
 def make_key_command(
     path: Annotated[Path, typer.Argument(help="File to write; FILE.pub gets the public key.", show_default=False)],
+    as_json: Json = False,
 ) -> None:
     """Makes a key that signs a journal. An existing file is never overwritten."""
     try:
@@ -339,7 +344,8 @@ def make_key_command(
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         raise typer.Exit(2) from None
-    print(f"{path}.pub: {keys.public_text(made)}")
+    text = keys.public_text(made)
+    print(json.dumps({"file": str(path), "public_key": text}) if as_json else f"{path}.pub: {text}")
 
 
 def _audience(auditor: bool) -> Audience:

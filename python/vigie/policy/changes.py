@@ -96,8 +96,9 @@ def refused_changes(before: World, after: World, by: str, at: int) -> list[Refus
 
 def changed_keys(before: World, after: World) -> list[Key]:
     """The objects that are not the same in both, in order."""
-    keys = {*before.keys(), *after.keys()}
-    return sorted(key for key in keys if (old := before.get(*key)) is not (new := after.get(*key)) and old != new)
+    old, new = before.flat, after.flat
+    other = [key for key, item in new.items() if old.get(key) is not item]
+    return sorted([*(key for key in other if old.get(key) != new[key]), *(old.keys() - new.keys())])
 
 
 def _lacks(world: World, agent: Agent, item: DeclaredObject | None) -> str | None:

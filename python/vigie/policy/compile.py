@@ -12,7 +12,7 @@ from vigie.policy.declared import Declared, Town
 from vigie.policy.inventory import Inventory
 from vigie.policy.live_rights import LiveRights, live_rights
 from vigie.policy.mask_objects import MaskSet
-from vigie.policy.masks import Sets, compiled_set, mask_problems, sets_in_force, sets_of
+from vigie.policy.masks import Sets, compiled_set, mask_problems, sets_in_force
 from vigie.policy.objects import Camera, Listener, Server, Stream
 from vigie.policy.people_objects import Agent
 from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
@@ -23,15 +23,50 @@ from vigie.policy.world import World
 
 
 @dataclass(frozen=True)
+class Origins:
+    """What the parts of a snapshot were made of, in its order."""
+
+    server: Declared[Server]
+    cameras: Sequence[tuple[Declared[Camera], Sets]]
+    agents: Sequence[Declared[Agent]]
+
+    def of(self, steps: Sequence[str]) -> tuple[Declared[Any], Path] | None:
+        """The object behind a JSON pointer's steps, and the path in it."""
+        match steps:
+            case ["listeners", index, *rest] if int(index) < len(self.server.object.spec.rtsp):
+                return self.server, ("spec", "rtsp", int(index), *_yaml_path(rest))
+            case ["limits", *rest]:
+                return self.server, ("spec", "limits", *_yaml_path(rest))
+            case ["agents", index, *rest] if int(index) < len(self.agents):
+                return self.agents[int(index)], _in_object(rest)
+            case ["cameras", index, *rest] if int(index) < len(self.cameras):
+                return self._of_camera(*self.cameras[int(index)], rest)
+        return None
+
+    def _of_camera(self, camera: Declared[Camera], sets: Sets, steps: Sequence[str]) -> tuple[Declared[Any], Path]:
+        streams, versions = list(camera.object.spec.streams), _versions(sets)
+        match steps:
+            case ["streams", index, *rest] if int(index) < len(streams):
+                return camera, ("spec", "streams", streams[int(index)], *_yaml_path(rest))
+            case ["masks", *rest] if None in sets:
+                return sets[None], ("spec", *_yaml_path(rest))
+            case ["versions", index, "masks", *rest] if int(index) < len(versions):
+                return versions[int(index)][1], ("spec", *_yaml_path(rest))
+            case ["versions", index, "name"] if int(index) < len(versions):
+                return versions[int(index)][1], ("spec", "version")
+        return camera, _in_object(steps)
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A snapshot and where its parts come from. `snapshot` holds passwords: it is for the engine alone.
 
-    `notes`: what was left out of the inventories of sites. `rights`: what agents' rights were made of, where objects
-    decide; None where each agent has what it lists.
+    `origins`: None of what is only remembered. `notes`: what was left out of the inventories of sites. `rights`: what
+    agents' rights were made of, where objects decide; None where each agent has what it lists.
     """
 
     snapshot: dict[str, Any] = field(repr=False)
-    origins: Mapping[str, tuple[Declared[Any], Path]] = field(repr=False)
+    origins: Origins | None = field(repr=False)
     notes: Sequence[Problem] = ()
     rights: LiveRights | None = field(default=None, repr=False)
 
@@ -42,15 +77,16 @@ class Compiled:
 
     def problem(self, pointer: str, what: str) -> Problem | None:
         """The core's complaint about a JSON pointer as a problem with file and line; None when it has no origin."""
-        steps = pointer.split("/")
-        for end in range(len(steps), 1, -1):
-            origin = self.origins.get("/".join(steps[:end]))
-            if origin is None:
-                continue
-            item, path = origin
-            rest = tuple(int(step) if step.isdigit() else _YAML_NAMES.get(step, step) for step in steps[end:])
-            return item.problem((*path, *rest), what)
-        return None
+        origin = None if self.origins is None else self.origins.of(pointer.split("/")[1:])
+        return None if origin is None else origin[0].problem(origin[1], what)
+
+
+def _in_object(steps: Sequence[str]) -> Path:
+    return ("name",) if list(steps) == ["name"] else ("spec", *_yaml_path(steps))
+
+
+def _yaml_path(steps: Sequence[str]) -> Path:
+    return tuple(int(step) if step.isdigit() else _YAML_NAMES.get(step, step) for step in steps)
 
 
 # The core's field names where the YAML has others.
@@ -60,6 +96,7 @@ _YAML_NAMES = {
     "silence_limit_s": "silence_s",
     "file_loop": "loop",
 }
+_NO_SETS: Sets = {}
 
 
 def compile_snapshot(
@@ -80,42 +117,23 @@ def compile_snapshot(
     Raises: ConfigurationError when there is no such server, or masks do not fit their cameras.
     """
     chosen = choose_server(town, server)
+    checked = town
     town, notes = expand_sites(town, inventories or {})
-    if problems := [*mask_problems(town), *_forbidden(town, chosen)]:
+    problems = [] if town is checked else [*mask_problems(town)]
+    if problems := [*problems, *_forbidden(town, chosen)]:
         raise ConfigurationError(problems)
-    sets = sets_of(town)
-    in_force = {} if previous is None else sets_in_force(previous.snapshot)
-    origins: dict[str, tuple[Declared[Any], Path]] = {}
     listeners: list[dict[str, Any]] = []
-    for index, listener in enumerate(chosen.object.spec.rtsp):
-        origins[f"/listeners/{index}"] = (chosen, ("spec", "rtsp", index))
+    for listener in chosen.object.spec.rtsp:
         listeners.append(_listener(chosen, listener, {taken["name"] for taken in listeners}))
-    origins["/limits"] = (chosen, ("spec", "limits"))
-    made = _made_before(previous)
-    cameras = []
-    for index, camera in enumerate(town.cameras):
-        origins[f"/cameras/{index}"] = (camera, ("spec",))
-        origins[f"/cameras/{index}/name"] = (camera, ("name",))
-        for place, name in enumerate(camera.object.spec.streams):
-            origins[f"/cameras/{index}/streams/{place}"] = (camera, ("spec", "streams", name))
-        own = sets.get(camera.object.name, {})
-        origins.update(_origins_of_sets(f"/cameras/{index}", own))
-        before, entry = made.get(camera.object.name, (None, {}))
-        # Without masks nothing but the object itself counts.
-        if own or before is not camera:
-            entry = _camera(camera) | _masks(camera, own, revision, in_force)
-        cameras.append(entry)
+    made_of = [(camera, town.sets.get(camera.object.name, _NO_SETS)) for camera in town.cameras]
+    cameras = _cameras(made_of, revision, previous)
     rights = _rights(town, at, also, previous)
     ahead = max(0, also - at) if also is not None and at is not None else 0
-    agents: list[dict[str, Any]] = []
-    for agent in town.agents:
-        if agent.object.spec.password is None:
-            continue  # it does not sign in to the engine
-        origins[f"/agents/{len(agents)}"] = (agent, ("spec",))
-        origins[f"/agents/{len(agents)}/name"] = (agent, ("name",))
-        agents.append(
-            _sign_in(agent) | (_rights_by_rules(agent, rights) if town.rules else _rights_listed(agent, ahead))
-        )
+    signing_in = [agent for agent in town.agents if agent.object.spec.password is not None]
+    agents = [
+        _sign_in(agent) | (_rights_by_rules(agent, rights) if town.rules else _rights_listed(agent, ahead))
+        for agent in signing_in
+    ]
     snapshot = {
         "revision": revision,
         "listeners": listeners,
@@ -123,7 +141,29 @@ def compile_snapshot(
         "cameras": cameras,
         "limits": chosen.object.spec.limits.model_dump(),
     }
-    return Compiled(snapshot, origins, notes, rights)
+    return Compiled(snapshot, Origins(chosen, made_of, signing_in), notes, rights)
+
+
+def _cameras(
+    made_of: Sequence[tuple[Declared[Camera], Sets]], revision: int, previous: Compiled | None
+) -> list[dict[str, Any]]:
+    """The cameras' entries; those of before, where they are made of the same."""
+    before: dict[str, tuple[tuple[Declared[Camera], Sets], dict[str, Any]]] = {}
+    if previous is not None and previous.origins is not None:
+        before = {
+            origin[0].object.name: (origin, entry)
+            for origin, entry in zip(previous.origins.cameras, previous.snapshot["cameras"], strict=True)
+        }
+    in_force: Mapping[tuple[str, str | None], Mapping[str, Any]] | None = None
+    found = []
+    for camera, sets in made_of:
+        origin, entry = before.get(camera.object.name, (None, {}))
+        if origin is None or origin[0] is not camera or [*origin[1].values()] != [*sets.values()]:
+            if in_force is None:
+                in_force = {} if previous is None else sets_in_force(previous.snapshot)
+            entry = _camera(camera) | _masks(camera, sets, revision, in_force)
+        found.append(entry)
+    return found
 
 
 def choose_server(town: Town, name: str | None) -> Declared[Server]:
@@ -182,17 +222,6 @@ def _camera(camera: Declared[Camera]) -> dict[str, Any]:
     }
 
 
-def _made_before(previous: Compiled | None) -> dict[str, tuple[Declared[Any], dict[str, Any]]]:
-    """What the cameras without masks of an earlier snapshot were made of, and what was made of them."""
-    if previous is None:
-        return {}
-    return {
-        entry["name"]: (previous.origins[f"/cameras/{index}"][0], entry)
-        for index, entry in enumerate(previous.snapshot["cameras"])
-        if "masks" not in entry and "versions" not in entry
-    }
-
-
 def _forbidden(town: Town, server: Declared[Server]) -> Iterator[Problem]:
     if server.object.spec.limits.allow_masked_at_source:
         return
@@ -224,14 +253,6 @@ def _masks(
     if camera.object.spec.dome is not None:
         compiled["dome"] = camera.object.spec.dome.model_dump()
     return compiled
-
-
-def _origins_of_sets(camera: str, sets: Sets) -> Iterator[tuple[str, tuple[Declared[Any], Path]]]:
-    if None in sets:
-        yield f"{camera}/masks", (sets[None], ("spec",))
-    for index, (_, item) in enumerate(_versions(sets)):
-        yield f"{camera}/versions/{index}/masks", (item, ("spec",))
-        yield f"{camera}/versions/{index}/name", (item, ("spec", "version"))
 
 
 def _stream(camera: Declared[Camera], name: str, stream: Stream) -> dict[str, Any]:

@@ -76,6 +76,17 @@ class _Group(NamedTuple):
     until: int
 
 
+class _Judged(NamedTuple):
+    """What an actor may see of cameras alike: nothing, where `until` is not later than now.
+
+    `bound`: until when that stays so.
+    """
+
+    version: str | None
+    until: int
+    bound: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _OfActor:
     groups: tuple[_Group, ...]
@@ -83,6 +94,41 @@ class _OfActor:
     watched: bool
     bound: int  # until when all of this stays so
     shares: tuple[tuple[Share, ...], ...]  # what it was made of
+    judged: Mapping[tuple[int, int], _Judged]  # by spot, and by those of the shares that cover it
+
+
+class _Groups:
+    """Cameras alike, and which of them an actor can reach at all."""
+
+    def __init__(self, world: World) -> None:
+        found: dict[tuple[int, int], tuple[Place, list[str]]] = {}
+        for camera, place in world.places.items():
+            key = (id(place.spot), place.shares)
+            if key not in found:
+                found[key] = (place, [])
+            found[key][1].append(camera)
+        self.all = list(found.values())
+        self._of_owner: dict[str | None, list[int]] = {}
+        self._of_operator: dict[str | None, list[int]] = {}
+        self._of_bit: dict[int, list[int]] = {}
+        for index, ((spot, shares), _) in enumerate(self.all):
+            self._of_owner.setdefault(spot.owner, []).append(index)
+            self._of_operator.setdefault(spot.operated_by, []).append(index)
+            while shares:
+                bit = shares & -shares
+                self._of_bit.setdefault(bit, []).append(index)
+                shares ^= bit
+
+    def of(self, actor: Actor, shares: Iterable[Share]) -> list[tuple[Place, list[str]]]:
+        """Those to which a way may lead."""
+        found: set[int] = set()
+        for name in actor.acting:
+            found.update(self._of_owner.get(name, ()))
+        for name in actor.own:
+            found.update(self._of_operator.get(name, ()))
+        for share in shares:
+            found.update(self._of_bit.get(share.bit, ()))
+        return [self.all[index] for index in sorted(found)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +149,12 @@ class LiveRights:
 def live_rights(world: World, at: int, before: LiveRights | None = None) -> LiveRights:
     """The rights at an instant. Pure: `before` only saves work.
 
+    What is taken from it may end earlier than it would anew, where its end is only as far ahead as grants are joined
+    (`rights.CHAIN_NS`): that counts from the instant at which it was judged, which is again at its next bound.
+
     Source: as `rights.decide` for `live`, no purpose named and no Post; a test compares the two.
     """
-    groups: list[tuple[Place, list[str]]] = []
+    groups: _Groups | None = None
     actors: dict[Actor, _OfActor] = {}
     found: dict[str, Held] = {}
     persons = _persons(world, before)
@@ -120,13 +169,13 @@ def live_rights(world: World, at: int, before: LiveRights | None = None) -> Live
         if of_actor is None and not person.actor.standing:
             of_actor = _kept(before, world, person.actor, at)
         if of_actor is None:
-            groups = groups or _grouped(world)
+            groups = groups or _Groups(world)
             if person.actor.standing:
-                rights, bound = _standing(world, groups, person, at)
+                rights, bound = _standing(world, groups.all, person, at)
                 found[name] = Held(rights, end)
                 bounds.append(bound)
                 continue
-            of_actor = _judged(world, groups, person.actor, at)
+            of_actor = _judged(world, groups, person.actor, at, before)
         actors[person.actor] = of_actor
         own, own_bound = _of_person(of_actor, person, at)
         bounds += (of_actor.bound, own_bound)
@@ -136,24 +185,13 @@ def live_rights(world: World, at: int, before: LiveRights | None = None) -> Live
 
 
 def _persons(world: World, before: LiveRights | None) -> dict[str, Person]:
-    if before is None or before.world.cameras is not world.cameras:
+    if before is None or before.world.chains is not world.chains:
         return {name: person_of(world, agent) for name, agent in world.agents.items()}
     known = before._persons
     return {
         name: old if (old := known.get(name)) is not None and old.agent is agent else person_of(world, agent)
         for name, agent in world.agents.items()
     }
-
-
-def _grouped(world: World) -> list[tuple[Place, list[str]]]:
-    groups: dict[tuple[int, int], tuple[Place, list[str]]] = {}
-    for camera, place in world.places.items():
-        spot, shares = place
-        key = (id(spot), shares)
-        if key not in groups:
-            groups[key] = (place, [])
-        groups[key][1].append(camera)
-    return list(groups.values())
 
 
 def _shares_of(world: World, actor: Actor) -> tuple[tuple[Share, ...], ...]:
@@ -168,32 +206,45 @@ def _kept(before: LiveRights | None, world: World, actor: Actor, at: int) -> _Of
     return old if old is not None and at < old.bound and old.shares == _shares_of(world, actor) else None
 
 
-def _judged(world: World, groups: Iterable[tuple[Place, list[str]]], actor: Actor, at: int) -> _OfActor:
+def _judged(world: World, groups: _Groups, actor: Actor, at: int, before: LiveRights | None) -> _OfActor:
     shares = _shares_of(world, actor)
+    every = [share for of_organisation in shares for share in of_organisation]
     bits = 0
-    for of_organisation in shares:
-        for share in of_organisation:
-            bits |= share.bit
-    known: dict[tuple[int, int], tuple[str | None, int]] = {}
+    for share in every:
+        bits |= share.bit
+    old = (
+        None
+        if before is None or before.world.chains is not world.chains or before.at > at
+        else before._actors.get(actor)
+    )
+    kept = old.judged if old is not None and old.shares == shares else {}
+    judged: dict[tuple[int, int], _Judged] = {}
     found: list[_Group] = []
-    least = FOREVER
-    for (spot, covering), cameras in groups:
-        covering &= bits
-        if not covering and spot.owner not in actor.acting and spot.operated_by not in actor.own:
-            continue
+    for (spot, covering), cameras in groups.of(actor, every):
         if not in_departments(actor, spot):
             continue
+        covering &= bits
         key = (id(spot), covering)
-        if key not in known:
-            grants, _ = ways(world, actor, Place(spot, covering), _LIVE)
-            least = min([least, *(grant.bound(at) for grant in grants)])
-            settled = settle(grants, at)
-            known[key] = (None, at) if settled is None else (settled.grant.version, settled.end)
-        version, until = known[key]
+        if key not in judged:
+            one = kept.get(key)
+            judged[key] = one if one is not None and at < one.bound else _judge(world, actor, Place(spot, covering), at)
+        version, until, _ = judged[key]
         if until > at:
             found.append(_Group(cameras, spot, version, until))
-    rights = shared_of(Right(camera, group.version, group.until) for group in found for camera in group.cameras)
-    return _OfActor(tuple(found), rights, any(group.spot.watches for group in found), least, shares)
+    groups_of_it = tuple(found)
+    if old is not None and old.groups == groups_of_it:
+        rights = old.shared
+    else:
+        rights = shared_of(Right(camera, group.version, group.until) for group in found for camera in group.cameras)
+    least = min((one.bound for one in judged.values()), default=FOREVER)
+    return _OfActor(groups_of_it, rights, any(group.spot.watches for group in found), least, shares, judged)
+
+
+def _judge(world: World, actor: Actor, place: Place, at: int) -> _Judged:
+    grants, _ = ways(world, actor, place, _LIVE)
+    bound = min((grant.bound(at) for grant in grants), default=FOREVER)
+    settled = settle(grants, at)
+    return _Judged(None, at, bound) if settled is None else _Judged(settled.grant.version, settled.end, bound)
 
 
 def _of_person(of_actor: _OfActor, person: Person, at: int) -> tuple[Shared, int]:

@@ -13,15 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from vigie.policy import texts
+from vigie.policy.checks import assemble
 from vigie.policy.declared import Declared, Town, problem_at
-from vigie.policy.mask_objects import MaskSet
-from vigie.policy.masks import mask_problems, sets_of, version_names
-from vigie.policy.objects import KINDS, Camera, Server, Site
-from vigie.policy.people_objects import Agent
-from vigie.policy.problems import ConfigurationError, Path, Problem, suggestion
-from vigie.policy.references import RULES, reference_problems
-from vigie.policy.secret import fetch_secret
+from vigie.policy.objects import KINDS
+from vigie.policy.problems import Path, Problem, suggestion
+from vigie.policy.secret import fetch_secret, secret_fields
 from vigie.policy.yaml_marks import Document, read_documents
 
 MAX_FILE_BYTES = 32 << 20
@@ -57,35 +53,6 @@ def read_files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem])
         problems.extend(found)
         documents.extend(read)
     return documents
-
-
-def assemble(declared: Sequence[Declared[Any]], problems: list[Problem]) -> Town:
-    """Objects -> a town, checked against one another. `problems`: those found so far.
-
-    Raises: ConfigurationError with all that is wrong.
-    """
-    warnings: list[Problem] = []
-    _check_names(declared, problems)
-    town = Town(
-        [item for item in declared if isinstance(item.object, Server)],
-        [item for item in declared if isinstance(item.object, Camera)],
-        [item for item in declared if isinstance(item.object, Agent)],
-        warnings,
-        [item for item in declared if isinstance(item.object, Site)],
-        [item for item in declared if isinstance(item.object, MaskSet)],
-        [item for item in declared if isinstance(item.object, RULES)],
-        [item for item in declared if not isinstance(item.object, (Server, Camera, Agent, Site, MaskSet, *RULES))],
-    )
-    _check_names_of_sites(town, problems)
-    if not problems:  # with errors elsewhere a camera may be missing only because its own document is wrong
-        problems.extend(mask_problems(town))
-        problems.extend(reference_problems(town))
-    _check_cameras_of_agents(town, problems)
-    _check_files(town, problems, warnings)
-    _warn(town, warnings)
-    if problems:
-        raise ConfigurationError(problems)
-    return town
 
 
 def _files(paths: Sequence[str | os.PathLike[str]], problems: list[Problem]) -> Iterator[str]:
@@ -153,21 +120,6 @@ def declare(document: Document, fetch: Fetch, problems: list[Problem]) -> Declar
         except ValueError as error:
             problems.append(problem_at(document, path, str(error)))
     return Declared(item, document, secrets)
-
-
-def secret_fields(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretStr]]:
-    """Every secret of an object, as it was given: a reference or the secret itself."""
-    if isinstance(value, SecretStr):
-        yield path, value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from secret_fields(getattr(value, name), (*path, name))
-    elif isinstance(value, dict):
-        for key, child in value.items():
-            yield from secret_fields(child, (*path, key))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from secret_fields(child, (*path, index))
 
 
 def _plain(annotation: Any) -> Any:
@@ -281,106 +233,3 @@ def _shown(value: Any) -> str:
             return "a URL"
         return f'"{value}"' if len(value) <= 40 and value.isprintable() else f"text of {len(value)} characters"
     return "a list" if isinstance(value, list) else "a mapping"
-
-
-def _check_names(declared: Sequence[Declared[Any]], problems: list[Problem]) -> None:
-    seen: dict[tuple[str, str], Declared[Any]] = {}
-    for item in declared:
-        key = (item.object.kind, item.object.name)
-        first = seen.setdefault(key, item)
-        if first is not item:
-            place = f"{first.document.file}:{first.document.line_of(('name',))}"
-            problems.append(item.problem(("name",), f"the same name as at {place}; right would be another"))
-
-
-def _check_names_of_sites(town: Town, problems: list[Problem]) -> None:
-    """`SITE.…` is a site's alone, so that no partner's camera is ever taken for one of ours."""
-    sites = {item.object.name for item in town.sites}
-    for item in town.cameras:
-        site, dot, _ = item.object.name.partition(".")
-        if dot and site in sites:
-            what = f"names that begin with {site}. are those of the Site {site}; right would be another"
-            problems.append(item.problem(("name",), what))
-
-
-def _check_cameras_of_agents(town: Town, problems: list[Problem]) -> None:
-    # With errors elsewhere a camera may be missing only because its own document is wrong.
-    if problems:
-        return
-    names = {item.object.name for item in town.cameras} | set(version_names(town))
-    sites = {item.object.name for item in town.sites}
-    for item in town.agents:
-        for index, name in enumerate(item.object.spec.cameras or ()):
-            # A site's cameras are known once its partner has answered; rights may name them before.
-            site, dot, rest = name.partition(".")
-            if dot and rest and site in sites and texts.CAMERAS_OF_SITE.match(name):
-                continue
-            if name != "*" and name not in names:
-                what = f'no camera "{name[:64]}"; {suggestion(name, sorted(names | {f"{site}.*" for site in sites}))}'
-                problems.append(item.problem(("spec", "cameras", index), what))
-
-
-def _check_files(town: Town, problems: list[Problem], warnings: list[Problem]) -> None:
-    for server in town.servers:
-        for index, listener in enumerate(server.object.spec.rtsp):
-            if listener.tls is None:
-                continue
-            for name, path in (("certificate", listener.tls.certificate), ("key", listener.tls.key)):
-                full = os.path.join(server.folder, path)
-                if not os.access(full, os.R_OK):
-                    at: Path = ("spec", "rtsp", index, "tls", name)
-                    problems.append(server.problem(at, f"the file {full} cannot be read; right would be a PEM file"))
-    for site in town.sites:
-        ca = site.object.spec.tls_ca
-        if ca is not None and not os.access(os.path.join(site.folder, ca), os.R_OK):
-            problems.append(
-                site.problem(("spec", "tls_ca"), f"the file {os.path.join(site.folder, ca)} cannot be read")
-            )
-    for camera in town.cameras:
-        for name, stream in camera.object.spec.streams.items():
-            at = ("spec", "streams", name)
-            if stream.tls_ca is not None and not os.access(os.path.join(camera.folder, stream.tls_ca), os.R_OK):
-                full = os.path.join(camera.folder, stream.tls_ca)
-                problems.append(camera.problem((*at, "tls_ca"), f"the file {full} cannot be read"))
-            if texts.source_kind(stream.url) == "file":
-                full = os.path.join(camera.folder, texts.file_path(stream.url))
-                if not os.access(full, os.R_OK):
-                    # A clip may come later, and one that is missing must not keep the other cameras from starting.
-                    warnings.append(camera.problem((*at, "url"), f"the file {full} cannot be read now"))
-
-
-def _warn(town: Town, warnings: list[Problem]) -> None:
-    literal: dict[str, list[Problem]] = {}
-    holders: list[Declared[Any]] = [*town.cameras, *town.sites, *town.agents]
-    for item in holders:
-        # Most cameras have none, and there are thousands of them.
-        for path, secret in secret_fields(item.object) if item.secrets else ():
-            if not secret.get_secret_value().startswith(("env:", "file:", "state:")):
-                problem = item.problem(path, "a password in clear; env:NAME or file:PATH keeps it out of this file")
-                literal.setdefault(problem.file, []).append(problem)
-    for found in literal.values():
-        more = f" (and {len(found) - 1} more in this file)" if len(found) > 1 else ""
-        warnings.append(Problem(found[0].file, found[0].line, found[0].field, found[0].what + more))
-    masked = [name for name, of in sets_of(town).items() if None in of]
-    for camera in town.cameras:
-        privacy = camera.object.spec.privacy
-        if not (privacy.startswith("masked") and camera.object.name in masked):
-            _warn_of_privacy(camera, ("spec", "privacy"), privacy, "the camera", warnings)
-    for site in town.sites:
-        if any(name.startswith(f"{site.object.name}.") for name in masked):
-            continue  # which of its cameras is which is known once its partner has answered
-        overrides = site.object.spec.overrides
-        for token, own in overrides.items():
-            if own.privacy is not None:
-                at: Path = ("spec", "overrides", token, "privacy")
-                _warn_of_privacy(site, at, own.privacy, "the camera", warnings)
-        if not any(own.privacy == "clear" for own in overrides.values()):
-            _warn_of_privacy(site, ("spec", "privacy"), site.object.spec.privacy, "every camera of the site", warnings)
-
-
-def _warn_of_privacy(item: Declared[Any], at: Path, privacy: str, which: str, warnings: list[Problem]) -> None:
-    if privacy.startswith("masked"):
-        warnings.append(item.problem(at, f"{privacy}, but no MaskSet names it: {which} is covered"))
-    elif privacy == "withheld":
-        this = which.replace("the camera", "this camera")
-        warnings.append(item.problem(at, f"withheld: nobody sees {this}; clear (with privacy_reason) would show it"))

@@ -13,42 +13,35 @@ from vigie.policy.objects import Camera
 from vigie.policy.problems import Problem, suggestion
 
 MAX_VERSIONS = 16
-Sets = dict[str | None, Declared[MaskSet]]
-
-
-def sets_of(town: Town) -> dict[str, Sets]:
-    """By camera: its own set under None, and those of its versions by their names, in the order of the files."""
-    found: dict[str, Sets] = {}
-    for item in town.mask_sets:
-        found.setdefault(item.object.spec.camera, {}).setdefault(item.object.spec.version, item)
-    return found
+Sets = Mapping[str | None, Declared[MaskSet]]
 
 
 def version_names(town: Town) -> list[str]:
     """`camera@version` of every declared version."""
-    return [f"{camera}@{version}" for camera, sets in sets_of(town).items() for version in sets if version is not None]
+    return [f"{camera}@{version}" for camera, sets in town.sets.items() for version in sets if version is not None]
 
 
-def mask_problems(town: Town) -> Iterator[Problem]:
-    """What is wrong between mask sets and cameras."""
-    cameras = {item.object.name: item for item in town.cameras}
+def mask_problems(town: Town, part: Town | None = None) -> Iterator[Problem]:
+    """What is wrong between mask sets and cameras; with a part of the town, those of its mask sets alone."""
+    wanted = town.mask_sets if part is None else part.mask_sets
+    if not wanted:
+        return
     sites = {item.object.name for item in town.sites}
-    found = sets_of(town)
-    for item in town.mask_sets:
+    for item in wanted:
         spec = item.object.spec
-        first = found[spec.camera][spec.version]
+        first = town.sets[spec.camera][spec.version]
         if first is not item:
             of = "the camera" if spec.version is None else f"the version {spec.version}"
             place = f"{first.document.file}:{first.document.line_of(('spec', 'camera'))}"
             what = f"{of} has the MaskSet {first.object.name} already ({place}); right would be one with all regions"
             yield item.problem(("spec", "camera"), what)
-        if (camera := cameras.get(spec.camera)) is not None:
+        if (camera := town.cameras_by_name.get(spec.camera)) is not None:
             yield from _problems_of_set(item, camera.object)
         elif not may_come(spec.camera, sites):
-            what = f'no camera "{spec.camera[:64]}"; {suggestion(spec.camera, sorted(cameras))}'
+            what = f'no camera "{spec.camera[:64]}"; {suggestion(spec.camera, sorted(town.cameras_by_name))}'
             yield item.problem(("spec", "camera"), what)
-    for camera_name, sets in found.items():
-        versions = [item for version, item in sets.items() if version is not None]
+    for camera_name in dict.fromkeys(item.object.spec.camera for item in wanted):
+        versions = [item for version, item in town.sets[camera_name].items() if version is not None]
         for item in versions[MAX_VERSIONS:]:
             what = f"more than {MAX_VERSIONS} versions of the camera {camera_name}"
             yield item.problem(("spec", "version"), what)

@@ -1,6 +1,7 @@
 """Names that objects call each other by: every one leads to an object of the right kind. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -12,19 +13,19 @@ from vigie.policy.problems import Path, Problem, suggestion
 from vigie.policy.sharing_objects import Approval, Authorisation, Convention, Opening, Selector, WatchOrder
 
 
-def reference_problems(town: Town) -> Iterator[Problem]:
-    """What is wrong between objects about organisations, people and rights."""
+def reference_problems(town: Town, part: Town) -> Iterator[Problem]:
+    """What is wrong with objects of a part of the town about organisations, people and rights."""
     names = Names(town)
-    for item in town.rules:
+    for item in part.rules:
         yield from _CHECKS[type(item.object)](names, item)
-    yield from _shared_addresses([item for item in town.rules if isinstance(item.object, Post)])
-    for agent in town.agents:
+    yield from _shared_addresses([item for item in part.rules if isinstance(item.object, Post)])
+    for agent in part.agents:
         yield from _of_agent(names, agent)
-    for item in town.others:
+    for item in part.others:
         yield from _of_other(names, item)
     # A town that declares no organisation may call owners what it likes: nothing hangs on them.
     if names.of["Organisation"]:
-        holders: list[Declared[Any]] = [*town.cameras, *town.sites]
+        holders: list[Declared[Any]] = [*part.cameras, *part.sites]
         for holder in holders:
             for field in ("owner", "operated_by"):
                 yield from names.check(holder, ("spec", field), "Organisation", getattr(holder.object.spec, field))
@@ -42,9 +43,14 @@ class Names:
         self.of["Server"] = {item.object.name: item for item in town.servers}
         for item in town.others:
             self.of.setdefault(item.object.kind, {})[item.object.name] = item
-        self.cameras = {item.object.name for item in town.cameras}
+        self.cameras = town.cameras_by_name
         self.sites = set(self.of["Site"])
-        self.versions = {item.object.spec.version or "" for item in town.mask_sets} - {""}
+        self._town = town
+
+    @cached_property
+    def versions(self) -> set[str]:
+        """The names of all versions."""
+        return {item.object.spec.version or "" for item in self._town.mask_sets} - {""}
 
     def check(self, item: Declared[Any], path: Path, kind: str, name: str | None) -> Iterator[Problem]:
         """One field that names an object of a kind, or nothing."""
@@ -197,6 +203,3 @@ _CHECKS: Mapping[type, Any] = {
     WatchOrder: _of_watch_order,
     Approval: _of_approval,
 }
-
-RULES = tuple(_CHECKS)
-"""The kinds that say who may do what."""

@@ -4,9 +4,15 @@
 """
 
 import os
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
 
 from vigie.policy import texts
+from vigie.policy.problems import Path
 
 MAX_SECRET_BYTES = 4096
 
@@ -47,3 +53,30 @@ def fetch_secret(reference: str, folder: str, environ: Mapping[str, str]) -> str
     if len(secret) > 256 or texts.CONTROL.search(secret):
         raise ValueError(f"{where} does not hold a password; right would be one line of at most 256 characters")
     return secret
+
+
+def secret_fields(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretStr]]:
+    """Every secret of an object, as it was given: a reference or the secret itself."""
+    if isinstance(value, SecretStr):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        for name in _holding(type(value)):
+            yield from secret_fields(getattr(value, name), (*path, name))
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from secret_fields(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from secret_fields(child, (*path, index))
+
+
+@cache
+def _holding(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields of a model in which a secret may be: most have none, and there are thousands of objects."""
+    return tuple(name for name, info in model.model_fields.items() if _may_hold(info.annotation))
+
+
+def _may_hold(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return bool(_holding(annotation))
+    return annotation is SecretStr or any(_may_hold(part) for part in typing.get_args(annotation))

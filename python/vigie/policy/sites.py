@@ -176,6 +176,8 @@ def expand_sites(town: Town, inventories: Mapping[str, Inventory]) -> tuple[Town
 
     `inventories`: by the site's name; a site that has not answered yet has no cameras. Returns what was left out, too.
     """
+    if not town.sites:
+        return town, []
     cameras = list(town.cameras)
     problems: list[Problem] = []
     for site in town.sites:

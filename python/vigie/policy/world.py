@@ -4,9 +4,10 @@
 all of it share one, so that thousands of cameras make a few hundred decisions.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, TypeGuard
 
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.fingerprint import fingerprint
@@ -90,11 +91,16 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Cameras:
-    """Cameras by what selectors and decisions ask for."""
+    """Cameras by what selectors and decisions ask for.
+
+    `known`: every spot by what it is made of; `ready`: by kind and name, authorities and watches with their objects.
+    """
 
     by: Mapping[str, Mapping[str, frozenset[str]]]
     names: frozenset[str]
     spots: Mapping[str, Spot]
+    known: Mapping[Any, Spot]
+    ready: Mapping[Key, tuple[DeclaredObject, Any]]
 
     def selected(self, selector: Selector, owner: str | None = None) -> frozenset[str]:
         """The names of the cameras that fit, of one owner where that is given."""
@@ -111,7 +117,8 @@ class Cameras:
 
 
 _NONE: frozenset[str] = frozenset()
-_OF_CAMERAS = (Camera, MaskSet, Organisation, Authorisation, WatchOrder)
+_OF_INDEX = (Authorisation, WatchOrder)
+_SELECTED_BY = ("owner", "site", "regime", "commune", "position")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,44 +142,47 @@ class World:
         kinds: dict[str, dict[str, DeclaredObject]] = {}
         for item in objects:
             kinds.setdefault(item.kind, {})[item.name] = item
-        return _build(kinds, None)
+        return _build(kinds, None, ())
 
     def replacing(self, put: Iterable[DeclaredObject] = (), removed: Iterable[Key] = ()) -> "World":
         """The world with some objects put in and others taken out. What does not hang on them is not made anew."""
         put = list(put)
         taken = [item for key in removed if (item := self.get(*key)) is not None]
+        if not put and not taken:
+            return self
+        former = [item for new in put if (item := self.get(new.kind, new.name)) is not None]
         kinds = {kind: dict(self.kinds.get(kind, {})) for kind in {item.kind for item in (*put, *taken)}}
         for item in taken:
             del kinds[item.kind][item.name]
         for item in put:
             kinds[item.kind][item.name] = item
-        of_cameras = any(isinstance(item, _OF_CAMERAS) for item in (*put, *taken))
-        return _build({**self.kinds, **kinds}, None if of_cameras else self)
+        return _build({**self.kinds, **kinds}, self, (*put, *taken, *former))
 
     def following(self, objects: Iterable[DeclaredObject]) -> "World":
         """The world of these objects. Those that are the very ones of this world are not looked at again."""
         new = {(item.kind, item.name): item for item in objects}
-        put = [item for key, item in new.items() if self.get(*key) is not item]
-        return self.replacing(put, [key for key in self.keys() if key not in new])
+        put = [item for key, item in new.items() if self.flat.get(key) is not item]
+        return self.replacing(put, self.flat.keys() - new.keys())
+
+    @cached_property
+    def flat(self) -> Mapping[Key, DeclaredObject]:
+        """Every object by kind and name."""
+        return {(kind, name): item for kind, items in self.kinds.items() for name, item in items.items()}
 
     def get(self, kind: str, name: str) -> DeclaredObject | None:
         """An object, or None."""
         return self.kinds.get(kind, {}).get(name)
 
-    def keys(self) -> Iterator[Key]:
-        """Kind and name of every object."""
-        for kind, items in self.kinds.items():
-            for name in items:
-                yield kind, name
 
-
-def _build(kinds: Kinds, before: World | None) -> World:
-    """`before`: a world with the same cameras, authorisations, watch orders and organisations."""
+def _build(kinds: Kinds, before: World | None, changed: Sequence[DeclaredObject]) -> World:
+    """`before`: the world that differs in `changed` alone, as they were and as they are."""
     organisations = _named(kinds, Organisation)
-    cameras = _cameras(kinds) if before is None else before.cameras
+    if before is not None and any(isinstance(item, Organisation) for item in changed):
+        before = None  # chains, territories and cuts may all hang on it
+    cameras = _cameras_after(kinds, before, changed)
     shares = _shares(kinds, {} if before is None else before.shares)
     places: dict[str, Place]
-    if before is None:
+    if before is None or (cameras.by is not before.cameras.by):
         covered = {name: _covered(cameras, share) for name, share in shares.items()}
         masks = dict.fromkeys(cameras.spots, 0)
         for name, share in shares.items():
@@ -181,6 +191,10 @@ def _build(kinds: Kinds, before: World | None) -> World:
         places = {camera: Place(spot, masks[camera]) for camera, spot in cameras.spots.items()}
     else:
         covered, places = dict(before.covered), dict(before.places)
+        if cameras is not before.cameras:
+            for camera, spot in cameras.spots.items():
+                if places[camera].spot is not spot:
+                    places[camera] = Place(spot, places[camera].shares)
         for name, share in before.shares.items():
             if shares.get(name) is not share:
                 _mark(places, covered.pop(name), ~share.bit, 0)
@@ -233,51 +247,102 @@ def _chains(organisations: Mapping[str, Organisation]) -> dict[str, tuple[str, .
     return chains
 
 
-def _cameras(kinds: Kinds) -> Cameras:
-    found: dict[str, Camera] = _named(kinds, Camera)
-    by: dict[str, dict[str, set[str]]] = {"owner": {}, "site": {}, "regime": {}, "commune": {}}
+def _cameras_after(kinds: Kinds, before: World | None, changed: Sequence[DeclaredObject]) -> Cameras:
+    """The index, with as much of the former one as the changed objects leave."""
+    if before is None:
+        return _cameras(kinds, None)
+    if any(isinstance(item, _OF_INDEX) for item in changed):
+        return _cameras(kinds, before.cameras)
+    old, found = before.cameras, _named(kinds, Camera)
+    names = {item.name if isinstance(item, Camera) else item.spec.camera for item in changed if _is_of_camera(item)}
+    for name in names:
+        one, other = before.kinds.get("Camera", {}).get(name), found.get(name)
+        if one is not other and not (one and other and _selected_alike(one, other)):
+            return _cameras(kinds, old)
+    versions = _versions(kinds, names)
+    known = dict(old.known)
+    spots = {}
+    for name in names & old.spots.keys():
+        spot = old.spots[name]
+        spot = _spot(known, found[name], versions.get(name, ()), spot.authorities, spot.watches)
+        if spot is not old.spots[name]:
+            spots[name] = spot
+    return replace(old, spots={**old.spots, **spots}, known=known) if spots else old
+
+
+def _is_of_camera(item: DeclaredObject) -> TypeGuard[Camera | MaskSet]:
+    return isinstance(item, (Camera, MaskSet))
+
+
+def _selected_alike(one: Any, other: Any) -> bool:
+    return all(getattr(one.spec, field) == getattr(other.spec, field) for field in _SELECTED_BY)
+
+
+def _versions(kinds: Kinds, cameras: Set[str] | None = None) -> dict[str, set[str]]:
+    """The versions of cameras, or of some of them."""
     versions: dict[str, set[str]] = {}
     for mask_set in _named(kinds, MaskSet).values():
-        if mask_set.spec.version is not None:
-            versions.setdefault(mask_set.spec.camera, set()).add(mask_set.spec.version)
+        spec = mask_set.spec
+        if spec.version is not None and (cameras is None or spec.camera in cameras):
+            versions.setdefault(spec.camera, set()).add(spec.version)
+    return versions
+
+
+def _cameras(kinds: Kinds, before: Cameras | None) -> Cameras:
+    """The index made anew; spots that are alike in all are those of before."""
+    found: dict[str, Camera] = _named(kinds, Camera)
+    by: dict[str, dict[str, set[str]]] = {"owner": {}, "site": {}, "regime": {}, "commune": {}}
+    versions = _versions(kinds)
     for name, camera in found.items():
         for field, names in by.items():
             value = getattr(camera.spec, field)
             if value is not None:
                 names.setdefault(value, set()).add(name)
     frozen = {field: {value: frozenset(names) for value, names in of.items()} for field, of in by.items()}
-    index = Cameras(frozen, frozenset(found), {})
-    authorities = _per_camera(kinds, Authorisation, _authority, lambda item: _authorised(index, item, found))
-    watches = _per_camera(kinds, WatchOrder, _watch, lambda item: frozenset(item.spec.cameras))
-    known: dict[Any, Spot] = {}
-    spots = {}
-    for name, camera in found.items():
-        spec = camera.spec
-        spot = Spot(
-            spec.owner,
-            spec.operated_by,
-            spec.commune,
-            spec.regime or "street",
-            spec.ticketing,
-            spec.ptz is not None or spec.dome is not None,
-            frozenset(versions.get(name, ())),
-            tuple(authorities.get(name, ())),
-            tuple(watches.get(name, ())),
+    index = Cameras(frozen, frozenset(found), {}, {}, {})
+    old = {} if before is None else before.ready
+    ready: dict[Key, tuple[DeclaredObject, Any]] = {}
+    for kind, make in ((Authorisation, _authority), (WatchOrder, _watch)):
+        for name, item in _named(kinds, kind).items():
+            kept = old.get((item.kind, name))
+            ready[item.kind, name] = kept if kept is not None and kept[0] is item else (item, make(item))
+    authorities = _per_camera(kinds, Authorisation, ready, lambda item: _authorised(index, item, found))
+    watches = _per_camera(kinds, WatchOrder, ready, lambda item: frozenset(item.spec.cameras))
+    known: dict[Any, Spot] = {} if before is None else dict(before.known)
+    spots = {
+        name: _spot(
+            known, camera, versions.get(name, ()), tuple(authorities.get(name, ())), tuple(watches.get(name, ()))
         )
-        key = (spot.owner, spot.operated_by, spot.commune, spot.regime, spot.ticketing, spot.turns, spot.versions)
-        of = (tuple(item.name for item in spot.authorities), tuple(item.name for item in spot.watches))
-        spots[name] = known.setdefault((key, of), spot)
-    return replace(index, spots=spots)
+        for name, camera in found.items()
+    }
+    used = {id(spot) for spot in spots.values()}
+    return replace(index, spots=spots, known={key: one for key, one in known.items() if id(one) in used}, ready=ready)
+
+
+def _spot(
+    known: dict[Any, Spot],
+    camera: Camera,
+    versions: Iterable[str],
+    authorities: tuple[Authority, ...],
+    watches: tuple[Watch, ...],
+) -> Spot:
+    spec = camera.spec
+    turns = spec.ptz is not None or spec.dome is not None
+    facts = (spec.owner, spec.operated_by, spec.commune, spec.regime or "street", spec.ticketing, turns)
+    # By identity: contents would be compared for thousands of cameras. A spot keeps them, so no number comes twice.
+    key = (facts, frozenset(versions), tuple(map(id, authorities)), tuple(map(id, watches)))
+    if key not in known:
+        known[key] = Spot(*facts, key[1], authorities, watches)
+    return known[key]
 
 
 def _per_camera(
-    kinds: Kinds, kind: type[Any], made: Callable[[Any], Any], cameras: Callable[[Any], Any]
+    kinds: Kinds, kind: type[Any], ready: Mapping[Key, tuple[DeclaredObject, Any]], cameras: Callable[[Any], Any]
 ) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    for _, item in sorted(_named(kinds, kind).items()):
-        ready = made(item)
+    for name, item in sorted(_named(kinds, kind).items()):
         for camera in cameras(item):
-            found.setdefault(camera, []).append(ready)
+            found.setdefault(camera, []).append(ready[item.kind, name][1])
     return found
 
 

@@ -1,7 +1,8 @@
-"""Random small cities: few names, so that rules meet; days on which clocks are set.
+"""Random small cities: few names and, in each, few instants, so that rules meet; days on which clocks are set.
 
 Made from a seed, not drawn part by part: hypothesis would spend longer on drawing than the rules and their model on
-thinking.
+thinking. How often a part of a right is there is balanced: with too many of them every question would be refused for
+several reasons, and a rule that is broken would hide behind the others.
 """
 
 from random import Random
@@ -49,20 +50,56 @@ SELECTORS: list[dict[str, Any]] = [
 ]
 
 
-def instant(r: Random) -> str:
-    return f"{r.choice(DAYS)}T{r.choice(CLOCKS)}:00+00:00"
+class Dice(Random):
+    """A seed, the few instants at which things begin and end in its city, and the owner of most of its cameras.
+
+    So ends meet beginnings, and conventions cover cameras.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        near = self.choice(DAYS)
+        # Where the clocks are set back at midnight, this comes twice.
+        self.turning = self.random() < 0.3
+        # Where nobody owns the cameras, agents list them.
+        self.plain = self.random() < 0.12
+        self.owner = self.choice(["ville-a", "ville-a", "ville-a", "rail", "csu"])
+        self.instants = [f"{self.choice([near, near, *DAYS])}T{self.choice(CLOCKS)}:00+00:00" for _ in range(4)]
 
 
-def late(r: Random) -> str:
-    return r.choice(["2029-12-31", "2026-10-25", "2027-05-05", r.choice(DAYS), instant(r)])
+def instant(r: Dice) -> str:
+    return r.choice(r.instants) if r.random() < 0.85 else f"{r.choice(DAYS)}T{r.choice(CLOCKS)}:00+00:00"
 
 
-def mostly(r: Random, usual: Any, values: list[Any]) -> Any:
-    """What usually lets a right be, else anything: else nearly every question would be refused for several reasons."""
-    return usual if r.random() < 0.9 else r.choice(values)
+def zone(r: Dice) -> str:
+    return "Atlantic/Azores" if r.turning and r.random() < 0.7 else r.choice(ZONES)
 
 
-def some(r: Random, values: list[Any], least: int, most: int) -> list[Any]:
+def early(r: Dice) -> str:
+    """A beginning that is over, else one of the days and instants."""
+    if r.turning and r.random() < 0.25:
+        return "2026-10-25"
+    return mostly(r, "2025-07-01", EARLY)
+
+
+def span(r: Dice) -> tuple[str, str]:
+    """From an instant until a later one, or the next hour."""
+    first, second = sorted([instant(r), instant(r)])
+    return first, second if first < second else f"{first[:10]}T23:59:30+00:00"
+
+
+def late(r: Dice) -> str:
+    if r.turning and r.random() < 0.6:
+        return "2026-10-24"
+    return r.choice(["2029-12-31", "2026-10-25", "2027-05-05", r.choice(DAYS), instant(r), instant(r)])
+
+
+def mostly(r: Dice, usual: Any, values: list[Any], how: float = 0.92) -> Any:
+    """What usually lets a right be, else anything."""
+    return usual if r.random() < how else r.choice(values)
+
+
+def some(r: Dice, values: list[Any], least: int, most: int) -> list[Any]:
     return list(dict.fromkeys(r.choices(values, k=r.randint(least, most))))
 
 
@@ -75,59 +112,59 @@ def made(kind: str, name: str, **spec: Any) -> DeclaredObject | None:
         return None
 
 
-def organisations(r: Random) -> list[DeclaredObject | None]:
+def organisations(r: Dice) -> list[DeclaredObject | None]:
     return [
         made("Organisation", "ville-a", type="municipality", communes=["57463"]),
         made("Organisation", "ville-b", type="municipality", communes=["57672"], ptz_rank=r.choice(RANKS)),
-        made("Organisation", "pm-a", type="municipality", parent=r.choice([None, "ville-a", "csu"])),
+        made("Organisation", "pm-a", type="municipality", parent=r.choice([None, "ville-a", "ville-a", "csu"])),
         made("Organisation", "csu", type="shared-centre", communes=["57463", "57672"]),
         made("Organisation", "police", type="police"),
-        made("Organisation", "commissariat", type="police", parent=r.choice([None, "police"])),
+        made("Organisation", "commissariat", type="police", parent=r.choice([None, "police", "police"])),
         made("Organisation", "rail", type="rail"),
         made("Post", "post-csu", organisation="csu", addresses=["10.0.0.1"]),
         made("Post", "post-police", organisation="police", addresses=["10.0.0.2"]),
     ]
 
 
-def agents(r: Random, name: str) -> DeclaredObject | None:
+def agents(r: Dice, name: str) -> DeclaredObject | None:
     until = mostly(r, None, [instant(r)])
-    if r.randint(0, 7) == 0:
-        listed = r.choice([["*"], ["c1"], ["c1@police", "c2"], ["c1", "c1@school"]])
+    if r.random() < (0.6 if r.plain else 0.05):
+        listed = r.choice([["*"], ["c1"], ["c1@police", "c2"], ["c1@police", "c1@school"]])
         return made("Agent", name, password="x", cameras=listed, until=until, roles=some(r, ROLES, 0, 2))
-    machine = r.randint(0, 7) == 0
+    machine = r.randint(0, 11) == 0
     held = {
         "reference": "h",
-        "from": mostly(r, "2025-07-01", EARLY),
+        "from": early(r),
         "until": mostly(r, "2029-12-31", [late(r)]),
-        "zone": r.choice(ZONES),
+        "zone": zone(r),
         "departments": mostly(r, "*", [["57"], ["57", "974"], ["54"]]),
-        "suspended": r.randint(0, 15) == 0,
+        "suspended": r.randint(0, 24) == 0,
     }
     return made(
         "Agent",
         name,
         password="x",
-        organisation=mostly(r, {"ann": "ville-a", "bob": "police", "eve": "csu"}[name], ORGANISATIONS),
+        organisation=mostly(r, {"ann": "ville-a", "bob": "police", "eve": "csu"}[name], ORGANISATIONS, 0.8),
         machine=machine,
-        roles=[] if machine else [*mostly(r, [r.choice(["operator", "supervisor"])], [[]]), *some(r, ROLES, 0, 1)],
+        roles=[] if machine else [*mostly(r, [r.choice(["operator", "supervisor"])], [[]]), *some(r, ROLES, 0, 2)],
         habilitation=None if machine else held,
         made_available_to=some(r, ["ville-a", "ville-b", "csu"], 0, 2),
         default_purpose=mostly(r, "inquiry", [None, *PURPOSES]),
-        cameras=mostly(r, None, [["c1", "c2@police"], ["c1@police"], ["*"]]),
+        cameras=mostly(r, None, [["c1", "c2@police"], ["c1@police"], ["c2", "c3"], ["*"]]),
         until=until,
     )
 
 
-def cameras(r: Random, name: str) -> DeclaredObject | None:
-    owner = mostly(r, "ville-a", ["ville-b", "csu", "rail", None])
+def cameras(r: Dice, name: str) -> DeclaredObject | None:
+    owner = mostly(r, None if r.plain else r.owner, ["ville-a", "ville-b", "csu", "rail", None], 0.75)
     inside = {"lat": 49.1, "lon": 6.15}
     return made(
         "Camera",
         name,
         streams={"main": {"url": "push:"}},
         owner=owner,
-        operated_by=r.choice([None, "csu", "ville-a"]),
-        commune=mostly(r, "57463", COMMUNES),
+        operated_by=r.choice([None, "csu", "ville-a", "police", "ville-b"]),
+        commune=mostly(r, "57463", COMMUNES, 0.75),
         regime=r.choice(["street", "street", "building", "partner", None]),
         ticketing=r.random() < 0.5,
         ptz=mostly(r, {}, [None]),
@@ -135,61 +172,78 @@ def cameras(r: Random, name: str) -> DeclaredObject | None:
     )
 
 
-def authorisations(r: Random, name: str) -> DeclaredObject | None:
+def authorisations(r: Dice, name: str) -> DeclaredObject | None:
     triangle = [[6.0, 49.0], [6.3, 49.0], [6.15, 49.3]]
-    by_place = r.randint(0, 4) == 0
-    glass = {"reason": "late", "from": instant(r), "until": instant(r)}
+    by_place = r.randint(0, 7) == 0
+    since, until = span(r)
+    glass = None if since[:7] != until[:7] else {"reason": "late", "from": since, "until": until}  # 31 days at most
     return made(
         "Authorisation",
         name,
         number=name,
-        holder=r.choice([None, None, "ville-a"]),
-        from_=mostly(r, "2025-07-01", EARLY),
-        until=mostly(r, "2029-12-31", [late(r)]),
-        zone=r.choice(ZONES),
-        cameras=None if by_place else r.choice(SELECTORS),
+        provisional=r.random() < 0.3,
+        holder=mostly(r, None, ["ville-a"], 0.75),
+        from_=early(r),
+        until=mostly(r, "2029-12-31", [late(r)], 0.75),
+        zone=zone(r),
+        cameras=None if by_place else mostly(r, SELECTORS[7], SELECTORS, 0.5),
         perimeter=triangle if by_place else None,
-        purposes=mostly(r, PURPOSES, [some(r, PURPOSES, 1, 2)]),
+        purposes=mostly(r, PURPOSES, [some(r, PURPOSES, 1, 2)], 0.7),
         retention_days=30,
-        recipients=some(r, ["police", "commissariat", "rail"], 0, 2),
+        recipients=some(r, ["police", "commissariat", "rail", "csu"], 0, 3),
         break_glass=r.choice([None, glass]),
     )
 
 
-def conventions(r: Random, name: str) -> DeclaredObject | None:
+def conventions(r: Dice, name: str, windows: list[str] | None = None) -> DeclaredObject | None:
     rights = mostly(r, ["live", "ptz", "playback", "export"], [["live"], ["live", "ptz"], ["playback"]])
     purposes = mostly(r, ["inquiry", "public-safety"], [some(r, PURPOSES, 1, 2)])
     return made(
         "Convention",
         name,
-        from_=mostly(r, "ville-a", ["ville-b", "csu", "rail"]),
-        to=mostly(r, "police", ["commissariat", "csu", "ville-b", "ville-a"]),
-        cameras=mostly(r, SELECTORS[3], SELECTORS),
+        from_=mostly(r, r.owner, ["ville-a", "ville-b", "csu", "rail"], 0.8),
+        to=mostly(r, r.choice(["police", "police", "csu", "ville-a"]), ["commissariat", "ville-b"], 0.85),
+        cameras=mostly(r, SELECTORS[3], SELECTORS, 0.75),
         rights=rights,
         ptz_rank=r.choice(RANKS) if "ptz" in rights else None,
-        windows=r.choice(WINDOWS),
-        zone=r.choice(ZONES),
-        from_date=mostly(r, "2025-07-01", EARLY),
-        until_date=r.choice([None, late(r)]),
+        windows=windows or mostly(r, ["24/7"], WINDOWS, 0.4),
+        zone=zone(r),
+        from_date=early(r),
+        until_date=mostly(r, None, [late(r)], 0.6),
         purposes=purposes,
         default_purpose=mostly(r, purposes[0], [None]),
-        trigger=r.choice(["standing", "standing", "opening"]),
+        trigger=mostly(r, "standing", ["opening"], 0.7),
         max_opening_h=r.choice([2.0, 12.0, 5000.0 / 7]),
-        posts=mostly(r, [], [["post-police"]]),
+        posts=mostly(r, [], [["post-police"], ["post-csu", "post-police"]], 0.88),
         extra_masks=r.choice([None, None, "police", "school"]),
-        cut=mostly(r, None, [{"since": instant(r), "reason": "r"}]),
+        cut=mostly(r, None, [{"since": instant(r), "reason": "r"}], 0.75),
     )
 
 
-def openings(r: Random, name: str) -> DeclaredObject | None:
+def openings(r: Dice, name: str) -> DeclaredObject | None:
+    since, until = span(r)
     return made(
         "Opening",
         name,
-        conventions=some(r, ["k1", "k2", "k3", "k4"], 1, 3),
+        conventions=some(r, ["k1", "k2", "k3", "k4", "k5", "k6"], 2, 5),
         event=r.choice(["match", "Match ", "fire"]),
         motive="m",
-        from_=instant(r),
-        until=r.choice([None, instant(r)]),
+        from_=since,
+        until=r.choice([None, until]),
+    )
+
+
+def watch_order(r: Dice, name: str) -> DeclaredObject | None:
+    since, until = span(r)
+    return made(
+        "WatchOrder",
+        name,
+        organisation="police",
+        reference=name,
+        persons=some(r, AGENTS, 1, 2),
+        cameras=some(r, CAMERAS, 1, 2),
+        from_=mostly(r, since, ["2025-07-01T00:00:00Z"], 0.7),
+        until=mostly(r, until, ["2029-01-01T00:00:00Z"], 0.5),
     )
 
 
@@ -200,22 +254,23 @@ def mask_set(camera: str, version: str) -> DeclaredObject | None:
 
 def city(seed: int) -> tuple[list[DeclaredObject], frozenset[str]]:
     """Objects, and the conventions whose cut is approved."""
-    r = Random(seed)
+    r = Dice(seed)
     found: list[DeclaredObject | None] = organisations(r)
     found += [agents(r, name) for name in AGENTS]
     found += [cameras(r, name) for name in CAMERAS]
-    found += [authorisations(r, f"a{k}") for k in range(mostly(r, 2, [0, 1, 3]))]
-    made_conventions = [conventions(r, f"k{k}") for k in range(1, r.randint(2, 5))]
+    found += [authorisations(r, f"a{k}") for k in range(mostly(r, 2, [0, 1, 3], 0.7))]
+    made_conventions = [conventions(r, f"k{k}") for k in range(1, r.randint(4, 7))]
+    if r.random() < 0.25:  # one of the night and one of the day make no break
+        alike = r.getstate()
+        for k, half in enumerate(["00:00-12:00", "12:00-24:00"]):
+            r.setstate(alike)
+            made_conventions[k] = conventions(r, f"k{k + 1}", [half])
     found += made_conventions
-    found += [openings(r, f"o{k}") for k in range(r.randint(0, 3))]
+    found += [openings(r, f"o{k}") for k in range(r.randint(0, 4))]
     found += [
         mask_set(camera, version) for camera in ("c1", "c2") for version in ("police", "school") if r.random() < 0.8
     ]
-    if r.randint(0, 3) == 0:
-        start = r.choice(["2025-07-01T00:00:00Z", instant(r)])
-        end = r.choice(["2029-01-01T00:00:00Z", instant(r)])
-        fields = {"from_": start, "until": end, "persons": r.choice([["ann"], ["eve"]])}
-        found.append(made("WatchOrder", "w", organisation="police", reference="w", cameras=["c1", "c2"], **fields))
+    found += [watch_order(r, f"w{k}") for k in range(r.choice([0, 0, 1, 2]))]
     approved = set()
     for item in made_conventions:
         if item is not None and r.random() < 0.5:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,13 @@ from vigie.policy.world import World
 
 EXAMPLES = int(os.environ.get("VIGIE_MODEL_EXAMPLES", "200"))
 SLOW = settings(max_examples=EXAMPLES, deadline=None)
+pytestmark = pytest.mark.timeout(max(300, EXAMPLES // 4))
 SEEDS = st.integers(0, 2**32 - 1)
+# Mostly one of an organisation for which the agent may act.
+POSTS: dict[str, list[str | None]] = {
+    "bob": [None, None, None, None, None, None, None, "post-police", "post-police", "post-csu"],
+    "eve": [None, None, None, None, None, None, None, "post-csu", "post-csu", "post-police"],
+}
 MARCH_2026 = 1_774_000_000 * 10**9
 JANUARY_2027 = 1_798_758_000 * 10**9
 
@@ -46,11 +53,12 @@ def case_of(seed: int) -> Case:
             agent,
             camera,
             r.choice(["live", "live", "ptz", "playback", "export"]),
-            r.choice([None, None, "inquiry", "public-safety", "ticketing"]),
-            None if r.random() < 0.97 else r.choice(["post-police", "post-csu"]),
+            r.choice([None, None, None, "inquiry", "inquiry", "public-safety", "ticketing"]),
+            r.choice(POSTS.get(agent, [None])),
         )
         for agent in AGENTS
         for camera in CAMERAS
+        for _ in range(2)
     ]
     return Case(objects, approved, bounds, at, asked)
 
