@@ -278,9 +278,9 @@ def test_an_outlet_tells_tries_again_and_says_that_it_fails(tmp_path: Path) -> N
     assert place.tries >= 2
     assert worked == []
     place.refuse = False
-    until(lambda: len(place.got) == 250)
-    assert worked == ["o"] * 3, "in batches"
-    thread.stop()
+    until(lambda: worked == ["o"] * 3)  # in batches
+    assert len(place.got) == 250
+    thread.stop(5)
     more = [*alarms, alarm(999)]
     other = Place()
     again = OutletThread(outlet(), database, lambda _: more, "csu", ignore, worked.append, sender=other)
