@@ -62,6 +62,10 @@ def test_put_back_shows_again_what_was_shown_before(policy: InForce, town: Towns
     assert camera_in_force["masks"]["regions"][0]["points"][1] == [0.4, 0]
     assert camera_in_force["masks"]["revision"] == 3
     assert policy.town is before
+    # The reason that let them shrink is the engine's alone: it does not stay for a later change.
+    assert camera_in_force["masks"]["removal_reason"] == ""
+    policy.put(before, {})
+    assert policy.compiled.snapshot["cameras"][0]["masks"]["removal_reason"] == ""
 
 
 def test_numbers_go_on_in_an_engine_of_its_own(policy: InForce, town: Towns) -> None:

@@ -172,7 +172,7 @@ def cameras(r: Dice, name: str) -> DeclaredObject | None:
     )
 
 
-def authorisations(r: Dice, name: str) -> DeclaredObject | None:
+def authorisations(r: Dice, name: str, begins: str | None = None, ends: str | None = None) -> DeclaredObject | None:
     triangle = [[6.0, 49.0], [6.3, 49.0], [6.15, 49.3]]
     by_place = r.randint(0, 7) == 0
     since, until = span(r)
@@ -183,8 +183,8 @@ def authorisations(r: Dice, name: str) -> DeclaredObject | None:
         number=name,
         provisional=r.random() < 0.3,
         holder=mostly(r, None, ["ville-a"], 0.75),
-        from_=early(r),
-        until=mostly(r, "2029-12-31", [late(r)], 0.75),
+        from_=begins or early(r),
+        until=ends or mostly(r, "2029-12-31", [late(r)], 0.75),
         zone=zone(r),
         cameras=None if by_place else mostly(r, SELECTORS[7], SELECTORS, 0.5),
         perimeter=triangle if by_place else None,
@@ -259,6 +259,9 @@ def city(seed: int) -> tuple[list[DeclaredObject], frozenset[str]]:
     found += [agents(r, name) for name in AGENTS]
     found += [cameras(r, name) for name in CAMERAS]
     found += [authorisations(r, f"a{k}") for k in range(mostly(r, 2, [0, 1, 3], 0.7))]
+    if r.random() < 0.15:  # one order follows the other
+        meeting = instant(r)
+        found += [authorisations(r, "a0", ends=meeting), authorisations(r, "a1", begins=meeting)]
     made_conventions = [conventions(r, f"k{k}") for k in range(1, r.randint(4, 7))]
     if r.random() < 0.25:  # one of the night and one of the day make no break
         alike = r.getstate()
