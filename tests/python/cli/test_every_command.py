@@ -90,6 +90,14 @@ CLIENTS: dict[tuple[str, ...], list[str]] = {
     ("wait",): ["a"],
     ("events",): [],
     ("top",): ["--once"],
+    ("alarms",): [],
+    ("incident", "open"): ["a", "--motive", "a fight"],
+    ("incident", "list"): [],
+    ("incident", "close"): ["i", "--outcome", "nothing"],
+    ("approve",): [],
+    ("route", "open"): ["a"],
+    ("route", "list"): [],
+    ("route", "close"): ["r"],
 }
 
 
@@ -146,8 +154,8 @@ def test_commands_are_completed() -> None:
     assert completed("vigie keys re") == ["revoke"]
     assert completed("vigie top --o") == ["--once"]
     assert completed("vigie top --sort bit") == ["bitrate"]
-    assert [line.split()[0] for line in completed("vigie ro", "fish")] == ["rollback"]
-    assert '"rollback"' in "".join(completed("vigie ro", "zsh"))
+    assert [line.split()[0] for line in completed("vigie rol", "fish")] == ["rollback"]
+    assert '"rollback"' in "".join(completed("vigie rol", "zsh"))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
