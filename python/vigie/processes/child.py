@@ -32,6 +32,7 @@ class Child:
         self.deaths = 0  # in a row, each soon after its start
         self.restarts = 0
         self.adopted = False
+        self.last_words = ""  # of one that could not write them
         self.pid = 0
         self.code: int | None = None  # of the last one that died: negative for a signal; None: not known
         self._state = state
@@ -60,7 +61,10 @@ class Child:
         self._shown = 0
         command = [sys.executable, "-m", "vigie.processes", self.role]
         command += ["--state", str(self._state), "--lock", str(lock), json.dumps(options)]
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError:  # a full disk keeps nobody from starting
+            descriptor = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
             self._process = subprocess.Popen(
                 command,
@@ -128,8 +132,9 @@ class Child:
         """The end of what it wrote."""
         with suppress(OSError):
             text = run_folder.output_of(self._state, self.role).read_bytes()[-8192:]
-            return [line for line in text.decode(errors="replace").splitlines() if line.strip()][-LAST_LINES:]
-        return []
+            if lines := [line for line in text.decode(errors="replace").splitlines() if line.strip()]:
+                return lines[-LAST_LINES:]
+        return [self.last_words or "(it has written nothing)"]
 
     def _watch(self, pid: int) -> None:
         self._pidfd = os.pidfd_open(pid)

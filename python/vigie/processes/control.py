@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vigie.errors import Error
 from vigie.events import Event
 from vigie.processes import feed, run_folder
 
@@ -35,7 +36,11 @@ def run(state: Path, options: Mapping[str, Any]) -> int:
             to_supervisor.greeting = lambda: _greeting(made, out)
             to_supervisor.hear(lambda record: _wanted(made, to_supervisor, record))
 
-        return plane.serve_plane(wanted, out, Sites(out.tell), take_over_sites, on_made)
+        try:
+            return plane.serve_plane(wanted, out, Sites(out.tell), take_over_sites, on_made)
+        except Error as error:  # where the disk is full this is the one way to say it
+            to_supervisor.put({"type": "last words", "text": f"error: {error}"})
+            raise
 
 
 class _Output:

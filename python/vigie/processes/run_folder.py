@@ -7,6 +7,7 @@ counts only with the start time of its process, so that a number that was given 
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -68,10 +69,20 @@ def hold(state: Path, role: str) -> int:
 
 
 def announce(state: Path, role: str, options: Mapping[str, Any], *, ready: bool = False) -> None:
-    """Says who has the role, for `find`. Called by whoever holds it."""
+    """Says who has the role, for `find`. Called by whoever holds it.
+
+    On a full disk this goes into the file as it stands; where even that fails, a later supervisor cannot find this one.
+    """
     pid = os.getpid()
-    running = Running(pid, start_time(pid) or 0, options, ready)
-    replace_file(run_folder(state) / f"{role}.json", json.dumps(asdict(running)).encode())
+    content = json.dumps(asdict(Running(pid, start_time(pid) or 0, options, ready))).encode()
+    path = run_folder(state) / f"{role}.json"
+    try:
+        replace_file(path, content)
+    except OSError as error:
+        try:
+            path.write_bytes(content)
+        except OSError:
+            print(f"warning: {role} cannot say who it is: {error}", file=sys.stderr, flush=True)
 
 
 def find(state: Path, role: str) -> Running | None:

@@ -20,7 +20,7 @@ from vigie._version import version
 from vigie.errors import BindFailedError, StateUnreadableError
 from vigie.events import Event
 from vigie.processes import feed, run_folder
-from vigie.processes.child import Child
+from vigie.processes.child import LONGEST_WAIT_S, Child
 from vigie.processes.notify import Notify
 from vigie.processes.run_folder import CONTROL, ENGINE
 
@@ -126,8 +126,8 @@ class Supervisor:
             listener = feed.listen(path)
         except OSError as error:
             raise BindFailedError(error.strerror or str(error), str(path)) from None
-        server = await asyncio.start_unix_server(self._on_feed, sock=listener, limit=feed.MAX_LINE)
         self._children = {role: Child(self._options.folder, role, self._on_death) for role in (ENGINE, CONTROL)}
+        server = await asyncio.start_unix_server(self._on_feed, sock=listener, limit=feed.MAX_LINE)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
@@ -204,17 +204,24 @@ class Supervisor:
         self._out.say(f"{child.role} has ended ({how}): it is started again" + (f" in {wait_s:g} s" if wait_s else ""))
         if child.deaths >= MANY_DEATHS:
             self._out.say(f"{child.role} has ended {child.deaths} times in a row soon after its start; its last lines:")
-            for line in child.last_lines() or ["(it has written nothing)"]:
+            for line in child.last_lines():
                 self._out.say(f"{child.role}: {line}")
         self._notify.tell(STATUS=self._why[child.role])
         self._spawn(self._restart(child, wait_s))
 
     async def _restart(self, child: Child, wait_s: float) -> None:
         await asyncio.sleep(wait_s)
+        while not self._ending:
+            try:
+                self._start(child)
+                break
+            except OSError as error:  # no memory, no place for its lock
+                self._why[child.role] = f"{child.role} cannot be started: {error}"
+                self._out.say(f"{self._why[child.role]}; tried again in {LONGEST_WAIT_S:g} s")
+                await asyncio.sleep(LONGEST_WAIT_S)
         if self._ending:
             return
         child.restarts += 1
-        self._start(child)
         self._why.pop(child.role, None)
         self._notify.tell(STATUS=f"{child.role} was started again")
 
@@ -271,6 +278,8 @@ class Supervisor:
                 self._out.event(Event(**record["event"]))
             case "figures":
                 self._out.figures(record["stats"], record["sites"])
+            case "last words":
+                self._children[CONTROL].last_words = record["text"]
             case "ready":
                 self._ready = True
                 self._notify.tell(READY="1", STATUS="serving")

@@ -6,17 +6,19 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from python.processes.ending import kill_process, pids_of
+from python.processes.ending import kill_process, kill_processes, pids_of
 from vigie.bench.kill import viewer as kill_viewer
 from vigie.bench.servers import free_port
 from vigie.control import ops, rights_clock
@@ -481,3 +483,45 @@ def test_a_right_ends_while_control_is_dead(serve: Start, client: Client, state:
         assert client.call("ping", {}).rev == 1
         assert not viewer.wait_pictures(int((ends_s + 1) * 1e9), 1)
         viewer.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small disk is not allowed here")
+    yield folder
+    kill_processes(folder / "state")
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_control_that_dies_on_a_full_disk_waits_for_room_and_viewers_go_on(
+    vigie_command: Start, small_disk: Path
+) -> None:
+    state, free = small_disk / "state", free_port()
+    server = f'kind: Server\nname: here\nspec: {{rtsp: [{{listen: "127.0.0.1:{free}"}}]}}\n'
+    with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
+        running = vigie_command("serve", "--state", state)
+        shown = f'privacy: clear, privacy_reason: test, streams: {{main: {{url: "{sim.url(0)}"}}}}'
+        with Client(f"ipc://{state}/control.sock", timeout_s=30) as client:
+            watched = f"kind: Camera\nname: w\nspec: {{{shown}}}\n"
+            apply(client, server, watched, "kind: Agent\nname: eye\nspec: {password: x, cameras: [w]}\n")
+            viewer = kill_viewer.Viewer(free, "eye", "x", "w")
+            assert viewer.wait_pictures(0, 20)
+            with suppress(OSError), (small_disk / "fill").open("wb", buffering=0) as fill:
+                while True:
+                    fill.write(b"x" * 4096)
+            with pytest.raises((StateUnwritableError, JournalWriteFailedError)):
+                apply(client, *(camera(f"c{number}", f"title: {'x' * 200}, ") for number in range(20)))
+            kill_process(state, CONTROL)
+            running.wait_line("control: error: ")  # it has nowhere to write it, and says it all the same
+            assert viewer.wait_pictures(time.time_ns(), 20)
+            (small_disk / "fill").unlink()
+            assert client.call("ping", {}).rev == 1
+            assert len(viewer.seen) == 1, "the viewer was cut"
+            viewer.stop()
+        running.process.terminate()
+        assert running.wait_end() == 0, running.text()

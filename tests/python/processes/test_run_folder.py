@@ -104,3 +104,25 @@ def test_a_new_state_folder_is_its_users_alone(tmp_path: Path) -> None:
     os.close(run_folder.hold(tmp_path / "a" / "state", ENGINE))
     for path in (tmp_path / "a" / "state", tmp_path / "a" / "state" / "run"):
         assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", ["new", "both"])
+def test_a_full_disk_keeps_nobody_from_starting(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = run_folder.hold(tmp_path, ENGINE)
+    run_folder.announce(tmp_path, ENGINE, {"shards": 1})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_folder, "replace_file", full)
+    monkeypatch.setattr(run_folder, "_TOLD_WITHIN_S", 0.1)
+    if kind == "both":
+        monkeypatch.setattr(Path, "write_bytes", full)
+    run_folder.announce(tmp_path, ENGINE, {"shards": 2})
+    found = run_folder.find(tmp_path, ENGINE)
+    assert found is not None
+    assert found.options == {"shards": 1 if kind == "both" else 2}
+    assert ("cannot say who it is" in capsys.readouterr().err) is (kind == "both")
+    os.close(lock)
