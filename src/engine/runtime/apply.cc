@@ -223,7 +223,7 @@ void Engine::Impl::set_privacy(const policy::CameraPolicy& camera, uint64_t revi
 }
 
 void Engine::Impl::put_in_force(const Ref<const policy::PolicySnapshot>& snapshot) {
-  viewing_->publish(make_directory(snapshot, pipelines_, viewing_->directory().get()));
+  viewing_->publish(make_directory(snapshot, pipelines_, viewing_->directory().get(), clock_));
 }
 
 }  // namespace vigie::runtime

@@ -8,8 +8,10 @@ namespace vigie::runtime {
 std::string_view name_of(const Directory::Camera* camera) { return camera->policy->name; }
 
 Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
-                                    const Directory* before) {
+                                    const Directory* before, const Clock& clock) {
   auto directory = make_ref<Directory>();
+  directory->wall = clock.now_wall();
+  directory->mono = clock.now_mono();
   for (const policy::CameraPolicy& camera : snapshot->cameras) {
     Directory::Camera& entry = directory->cameras[camera.name];
     entry.policy = &camera;

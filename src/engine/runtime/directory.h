@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ref.h"
 #include "policy/snapshot.h"
 #include "runtime/stream_pipeline.h"
@@ -26,6 +27,9 @@ struct Directory : RefCounted<Directory> {
   };
 
   Ref<const policy::PolicySnapshot> snapshot;  // never null
+  // Both clocks when it came into force.
+  WallTime wall{};
+  MonoTime mono{};
   std::unordered_map<std::string_view, Camera> cameras;
   std::vector<const Camera*> by_name;  // all of `cameras`, in the order of their names
   std::unordered_map<std::string_view, Agent> agents;
@@ -42,6 +46,6 @@ std::string_view name_of(const Directory::Camera* camera);
 using PipelineMap = std::map<StreamKey, std::shared_ptr<StreamPipeline>>;
 // `before`: the directory it replaces, to know whose password has changed; may be null.
 Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
-                                    const Directory* before);
+                                    const Directory* before, const Clock& clock);
 
 }  // namespace vigie::runtime

@@ -49,7 +49,7 @@ Viewing::Viewing(const Clock& clock, EventQueue& events, std::vector<net::EventL
     : clock_(clock),
       events_(events),
       loops_(std::move(loops)),
-      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr)) {}
+      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr, clock)) {}
 
 void Viewing::publish(Ref<const Directory> directory) {
   const std::lock_guard lock(mutex_);
@@ -92,7 +92,7 @@ Result<const policy::AgentPolicy*> Viewing::asking(const Directory& directory, c
   if (request.proven_at < agent->second.password_since) {
     return make_error(Code::not_authorized, request.agent, "the agent's password was changed");
   }
-  if (who.until && *who.until <= clock_.now_wall()) {
+  if (who.until && *who.until <= rights_now(clock_)) {
     return make_error(Code::not_authorized, request.agent, "the agent's right has ended");
   }
   return &who;
@@ -109,7 +109,7 @@ Status Viewing::ticket_allows(const Directory& directory, const rtsp::Ticket& ti
     return refusal("the route was closed");
   }
   const std::optional<WallTime> until = route ? route->until : ticket.until;
-  if (until && *until <= clock_.now_wall()) return refusal("the right has ended");
+  if (until && *until <= rights_now(clock_)) return refusal("the right has ended");
   return {};
 }
 
@@ -121,7 +121,7 @@ Status Viewing::allowed(const Directory& directory, const sink::ViewRequest& req
   }
   const Result<const policy::AgentPolicy*> who = asking(directory, request);
   if (!who.ok()) return who.error();
-  if (*who && !(*who)->may_see(key.camera, key.version, clock_.now_wall())) {
+  if (*who && !(*who)->may_see(key.camera, key.version, rights_now(clock_))) {
     return make_error(Code::not_authorized, request.agent,
                       "the agent has no right to " + form_name(*camera.policy, key.version));
   }
@@ -132,7 +132,7 @@ Result<sink::CameraPage> Viewing::list(const sink::ViewRequest& request, std::st
   const Ref<const Directory> directory = this->directory();
   const Result<const policy::AgentPolicy*> who = asking(*directory, request);
   if (!who.ok()) return who.error();
-  const WallTime now = clock_.now_wall();
+  const WallTime now = rights_now(clock_);
   sink::CameraPage page;
   page.revision = directory->snapshot->revision;
   for (auto at = std::ranges::upper_bound(directory->by_name, after, {}, &name_of); at != directory->by_name.end();
@@ -231,6 +231,11 @@ std::optional<WallTime> Viewing::right_ends(const sink::ViewRequest& request, co
   return agent->second.policy->right_ends(key.camera, key.version);
 }
 
+WallTime Viewing::rights_now(const Clock& clock) const {
+  const Ref<const Directory> directory = this->directory();
+  return std::max(clock.now_wall(), directory->wall + (clock.now_mono() - directory->mono));
+}
+
 std::optional<rtsp::Secret> Viewing::credential(const std::string& agent) {
   const Ref<const Directory> directory = this->directory();
   const auto found = directory->agents.find(agent);
@@ -244,7 +249,7 @@ Result<std::shared_ptr<const rtsp::Ticket>> Viewing::ticket(std::string_view sea
   if (key.empty()) return make_error(Code::not_authorized, "ticket", "no ticket is accepted here");
   Result<rtsp::Ticket> opened = rtsp::open_ticket(sealed, as_bytes(key.reveal()));
   if (!opened.ok()) return std::move(opened).error();
-  if (opened->open_by <= clock_.now_wall()) {
+  if (opened->open_by <= rights_now(clock_)) {
     return make_error(Code::not_authorized, opened->agent, "the ticket's time to begin is over; ask for a new one");
   }
   return std::make_shared<const rtsp::Ticket>(std::move(opened).value());

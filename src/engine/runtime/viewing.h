@@ -32,6 +32,7 @@ class Viewing final : public sink::StreamProvider {
   void open(const sink::ViewRequest& request, Nanos timeout, Reply reply) override;
   Status still_allowed(const sink::ViewRequest& request, const StreamKey& key) override;
   std::optional<WallTime> right_ends(const sink::ViewRequest& request, const StreamKey& key) override;
+  WallTime rights_now(const Clock& clock) const override;
   Result<sink::CameraPage> list(const sink::ViewRequest& request, std::string_view after, size_t limit) override;
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
   Result<std::shared_ptr<const rtsp::Ticket>> ticket(std::string_view sealed) override;

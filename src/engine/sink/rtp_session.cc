@@ -342,7 +342,8 @@ void RtpSession::tick() {
   if (now - last_life_ > limits_.session_timeout) {
     return cut(make_error(Code::timed_out, setup_.request.peer, "no sign of life within the session timeout"));
   }
-  if (right_ends_ && loop_.wall_now() >= *right_ends_) {  // the wall clock may have been stepped past the timer
+  if (right_ends_ &&
+      provider_.rights_now(loop_.clock()) >= *right_ends_) {  // the clock may have been set past the timer
     return cut(make_error(Code::not_authorized, setup_.stream.key.text(), "the right to view has ended"));
   }
   if (!flowing_) return;
@@ -367,10 +368,11 @@ void RtpSession::arm_right_end() {
   loop_.cancel_timer(std::exchange(right_end_timer_, {}));
   if (!right_ends_) return;
   // Far ends are caught by tick(); a timer beyond a day would only risk overflow.
-  const Nanos left = std::clamp<Nanos>(*right_ends_ - loop_.wall_now(), Nanos{0}, std::chrono::hours(24));
+  const WallTime now = provider_.rights_now(loop_.clock());
+  const Nanos left = std::clamp<Nanos>(*right_ends_ - now, Nanos{0}, std::chrono::hours(24));
   right_end_timer_ = loop_.add_timer(loop_.clock().now_mono() + left, [this] {
     right_end_timer_ = {};
-    if (loop_.wall_now() < *right_ends_) return arm_right_end();
+    if (provider_.rights_now(loop_.clock()) < *right_ends_) return arm_right_end();
     cut(make_error(Code::not_authorized, setup_.stream.key.text(), "the right to view has ended"));
   });
 }

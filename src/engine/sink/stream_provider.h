@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "fanout/hub.h"
@@ -79,6 +80,9 @@ class StreamProvider {
   virtual Status still_allowed(const ViewRequest& request, const StreamKey& key) = 0;
   // The right's end as of now, for re-arming the session's timer after a policy change.
   virtual std::optional<WallTime> right_ends(const ViewRequest& request, const StreamKey& key) = 0;
+  // The time by which rights end: the wall clock's, and never earlier than it would be had that not been set back since
+  // the policy came into force. `clock`: the caller's. Thread: any shard.
+  virtual WallTime rights_now(const Clock& clock) const { return clock.now_wall(); }
   // The next cameras, at most `limit`, that this viewer may see now, in the order of their names and behind `after`;
   // what it may not see does not exist for it. `request.path` counts for nothing. Errors: not_authorized.
   // Thread: the shard named in the request. Costs a look at every camera.

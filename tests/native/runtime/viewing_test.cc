@@ -25,7 +25,7 @@ class ViewingTest : public ::testing::Test {
     camera.privacy = policy::Privacy::clear;
     camera.privacy_reason = "nothing private in sight";
     snapshot->cameras.push_back(camera);
-    viewing_.publish(make_directory(std::move(snapshot), {}, viewing_.directory().get()));
+    viewing_.publish(make_directory(std::move(snapshot), {}, viewing_.directory().get(), clock_));
   }
   sink::ViewRequest proven_now() const {
     return {.listener = "main", .agent = "ops", .path = "/cam", .peer = "", .proven_at = viewing_.revision()};
@@ -100,7 +100,7 @@ class ListingTest : public ViewingTest {
       camera.streams = {stream};
       snapshot->cameras.push_back(camera);
     }
-    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr));
+    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, clock_));
   }
   Result<sink::CameraPage> list(const char* agent, const char* listener = "main", std::string_view after = {},
                                 size_t limit = 100) {
@@ -181,7 +181,7 @@ class TicketTest : public ListingTest {
       }
       snapshot->cameras.push_back(camera);
     }
-    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr));
+    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, clock_));
   }
   rtsp::Ticket ticket() const {
     return {.route = "r1",
@@ -250,6 +250,19 @@ TEST_F(TicketTest, EndsAsItWasDecidedLast) {
   EXPECT_FALSE(stands(over).ok());
   put_in_force(8, {{"r1", now + 1s}});
   EXPECT_TRUE(stands(over).ok()) << "it was given a longer end";
+}
+
+TEST_F(TicketTest, AClockThatIsSetBackLetsNoRightGrow) {
+  put_in_force(7, {});
+  const rtsp::Ticket given = ticket();
+  clock_.advance(99s);
+  EXPECT_TRUE(stands(given).ok());
+  clock_.step_wall(-3600s);
+  EXPECT_TRUE(stands(given).ok());
+  clock_.advance(1s);
+  EXPECT_FALSE(stands(given).ok()) << "so much time has passed";
+  clock_.step_wall(7200s);
+  EXPECT_EQ(viewing_.rights_now(clock_), clock_.now_wall()) << "set forward, it is believed: rights end earlier";
 }
 
 TEST_F(TicketTest, BeginsInTimeOrNotAtAll) {

@@ -237,6 +237,22 @@ TEST_F(Rights, ASteppedWallClockEndsTheRightToo) {
   EXPECT_TRUE(viewer.ended());
 }
 
+TEST_F(Rights, AWallClockThatIsSetBackProlongsNoRight) {
+  provider_.ends = clock_.now_wall() + 10s;
+  open_server();
+  publish(1);
+  Client viewer = client();
+  ASSERT_EQ(viewer.play_tcp(url("/cam"))->status, 200);
+  clock_.step_wall(-std::chrono::hours(1));
+  provider_.set_back = std::chrono::hours(1);
+  pass(9s);
+  viewer.receive();
+  EXPECT_FALSE(viewer.ended());
+  pass(2s);
+  viewer.receive();
+  EXPECT_TRUE(viewer.ended());
+}
+
 TEST_F(Rights, PolicyChangeProlongsOrShortens) {
   provider_.ends = clock_.now_wall() + 2s;
   open_server();

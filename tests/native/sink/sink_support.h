@@ -71,6 +71,8 @@ class FakeProvider final : public StreamProvider {
     return {};
   }
   std::optional<WallTime> right_ends(const ViewRequest&, const StreamKey&) override { return ends; }
+  Nanos set_back{};  // of the wall clock, since the policy came
+  WallTime rights_now(const Clock& clock) const override { return clock.now_wall() + set_back; }
   Result<CameraPage> list(const ViewRequest& request, std::string_view after, size_t limit) override;
   std::optional<rtsp::Secret> credential(const std::string& agent) override;
   Result<std::shared_ptr<const rtsp::Ticket>> ticket(std::string_view sealed) override {
