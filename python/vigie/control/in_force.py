@@ -198,7 +198,7 @@ def _in_order(snapshot: Mapping[str, Any]) -> Any:
     for kind in ("listeners", "agents", "cameras"):
         value[kind].sort(key=itemgetter("name"))
     for agent in value["agents"]:
-        if isinstance(agent["cameras"], list):
+        if isinstance(agent.get("cameras"), list):
             agent["cameras"].sort()
         agent.get("ending", []).sort(key=itemgetter("until"))
         for group in agent.get("ending", []):

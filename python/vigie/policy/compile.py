@@ -130,8 +130,11 @@ def compile_snapshot(
     rights = _rights(town, at, also, previous)
     ahead = max(0, also - at) if also is not None and at is not None else 0
     signing_in = [agent for agent in town.agents if agent.object.spec.password is not None]
+    if town.rules:  # so that the same town names the same ones
+        signing_in.sort(key=lambda agent: agent.object.name)
+    first: dict[int, str] = {}  # by what many have alike, the one who has it written down
     agents = [
-        _sign_in(agent) | (_rights_by_rules(agent, rights) if town.rules else _rights_listed(agent, ahead))
+        _sign_in(agent) | (_rights_by_rules(agent, rights, first) if town.rules else _rights_listed(agent, ahead))
         for agent in signing_in
     ]
     snapshot = {
@@ -304,15 +307,18 @@ def _rights(town: Town, at: int | None, also: int | None, previous: Compiled | N
     return rights if also is None else both(rights, live_rights(world, also))
 
 
-def _rights_by_rules(agent: Declared[Agent], rights: LiveRights | None) -> dict[str, Any]:
+def _rights_by_rules(agent: Declared[Agent], rights: LiveRights | None, first: dict[int, str]) -> dict[str, Any]:
     """Every right with its own end: the core keeps to it, also when nothing compiles anew."""
     if rights is None:
         return {"cameras": []}
     held = rights.by_agent[agent.object.name]
-    compiled: dict[str, Any] = {"cameras": held.shared.names.get(FOREVER, [])}
-    ending = [(until, names) for until, names in held.shared.names.items() if until != FOREVER]
-    if ending:
-        compiled["ending"] = [{"until": _until(until), "cameras": names} for until, names in ending]
+    alike = first.setdefault(id(held.shared), agent.object.name)
+    compiled: dict[str, Any] = {"like": alike}
+    if alike == agent.object.name:
+        compiled = {"cameras": held.shared.names.get(FOREVER, [])}
+        ending = [(until, names) for until, names in held.shared.names.items() if until != FOREVER]
+        if ending:
+            compiled["ending"] = [{"until": _until(until), "cameras": names} for until, names in ending]
     if held.rights and held.until != FOREVER:
         compiled["until"] = _until(held.until)
     return compiled

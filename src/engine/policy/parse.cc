@@ -2,6 +2,7 @@
 // the cross checks of validate.cc.
 #include <algorithm>
 #include <exception>
+#include <unordered_map>
 
 #include "policy/json_fields.h"
 #include "policy/parse_masks.h"
@@ -148,12 +149,28 @@ void sort_rights(std::vector<ViewRight>& rights) {
   rights.erase(repeated.begin(), repeated.end());
 }
 
-AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& error) {
+// `before`: the agents in front of it, of which it may have the rights of one.
+AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& error,
+                       const std::unordered_map<std::string, const AgentPolicy*>& before) {
   AgentPolicy agent;
-  FieldReader reader(json, at, error, {"name", "password", "cameras", "ending", "until"});
+  FieldReader reader(json, at, error, {"name", "password", "cameras", "ending", "like", "until"});
   reader.require("name", "a name of its own");
   reader.require("password", "the agent's password");
-  reader.require("cameras", "a list of camera names, or \"*\" for all");
+  if (reader.has("like")) {
+    std::string like;
+    reader.text("like", like, kMaxName);
+    const auto other = before.find(like);
+    if (reader.has("cameras") || reader.has("ending")) {
+      reader.fail("like", "beside rights of its own; right would be either");
+    } else if (other == before.end()) {
+      reader.fail("like", "no agent of this name stands before it; right would be one that does");
+    } else {
+      agent.all_cameras = other->second->all_cameras;
+      agent.cameras = other->second->cameras;
+    }
+  } else {
+    reader.require("cameras", "a list of camera names, or \"*\" for all");
+  }
   reader.text("name", agent.name, kMaxName);
   std::string password;
   reader.secret("password", password, kMaxCredential);
@@ -312,7 +329,11 @@ void read_snapshot(const Json& json, PolicySnapshot& snapshot, FirstError& error
     }
   };
   read_all("listeners", kMaxListeners, snapshot.listeners, read_listener);
-  read_all("agents", kMaxAgents, snapshot.agents, read_agent);
+  std::unordered_map<std::string, const AgentPolicy*> before;
+  read_all("agents", kMaxAgents, snapshot.agents, [&](const Json& one, const std::string& at, FirstError& failure) {
+    if (!snapshot.agents.empty()) before[snapshot.agents.back().name] = &snapshot.agents.back();  // reserved: it stays
+    return read_agent(one, at, failure, before);
+  });
   read_all("cameras", kMaxCameras, snapshot.cameras, read_camera);
   if (const Json* tickets = reader.find("tickets")) {
     snapshot.tickets = read_tickets(*tickets, reader.pointer("tickets"), error);

@@ -48,6 +48,23 @@ TEST(AgentPolicy, TheSmallerEndCounts) {
   }
 }
 
+TEST(AgentPolicy, OneLikeAnotherHasItsRightsAndAnEndOfItsOwn) {
+  const auto snapshot = parse_snapshot(R"({"revision": 1,
+    "cameras": [{"name": "place", "streams": [{"name": "main", "kind": "push"}]}],
+    "agents": [{"name": "a", "password": "word", "until": "1970-01-01T00:00:30Z", "cameras": [],
+                "ending": [{"until": "1970-01-01T00:00:20Z", "cameras": ["place"]}]},
+               {"name": "b", "password": "word", "like": "a"},
+               {"name": "c", "password": "word", "like": "b", "until": "1970-01-01T00:00:10Z"},
+               {"name": "d", "password": "word", "cameras": "*"},
+               {"name": "e", "password": "word", "like": "d"}]})");
+  ASSERT_TRUE(snapshot.ok()) << snapshot.error().text();
+  const std::vector<AgentPolicy>& agents = (*snapshot)->agents;
+  EXPECT_EQ(agents[1].right_ends("place", ""), WallTime(20s));
+  EXPECT_EQ(agents[2].right_ends("place", ""), WallTime(10s));
+  EXPECT_TRUE(agents[2].may_see("place", "", WallTime(9s)));
+  EXPECT_TRUE(agents[4].all_cameras);
+}
+
 TEST(AgentPolicy, OfANameThatStandsTwiceTheRightThatEndsFirstIsRead) {
   const auto snapshot = parse_snapshot(R"({"revision": 1,
     "cameras": [{"name": "place", "streams": [{"name": "main", "kind": "push"}]},

@@ -106,22 +106,42 @@ def checked(objects: Objects, before: Town | None) -> tuple[Town | None, set[str
 
 
 def in_order(snapshot: dict[str, Any]) -> dict[str, Any]:
-    """An agent's cameras have no order; their ends are compared by themselves."""
-    agents = [{**agent, "until": None, "cameras": sorted(agent["cameras"])} for agent in snapshot["agents"]]
+    """Rights have no order, and agents share them by name; they are compared by themselves."""
+    agents = [{name: agent[name] for name in ("name", "password")} for agent in snapshot["agents"]]
     return {**snapshot, "agents": agents}
 
 
+def ends_of(snapshot: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """What each agent may see, and until when."""
+    found: dict[str, dict[str, int]] = {}
+    for agent in snapshot["agents"]:
+        if "like" in agent:
+            own = dict(found[f"rights of {agent['like']}"])
+        elif agent["cameras"] == "*":
+            own = {"*": FOREVER}
+        else:
+            own = dict.fromkeys(agent["cameras"], FOREVER)
+            for group in agent.get("ending", []):
+                own |= dict.fromkeys(group["cameras"], instant(group["until"]))
+        found[f"rights of {agent['name']}"] = own
+        until = instant(agent["until"]) if "until" in agent else FOREVER
+        found[agent["name"]] = {camera: min(end, until) for camera, end in own.items()}
+    return found
+
+
+def instant(text: str) -> int:
+    return ns_of(datetime.fromisoformat(text))
+
+
 def compare_ends(found: dict[str, Any], anew: dict[str, Any], at: int, goes_on: bool) -> None:
-    """The ends of agents: those of grants that were joined at an earlier instant may be earlier."""
-    for one, other in zip(found["agents"], anew["agents"], strict=True):
-        ends = [
-            None if (until := agent.get("until")) is None else ns_of(datetime.fromisoformat(until))
-            for agent in (one, other)
-        ]
-        if ends[0] != ends[1]:
-            assert goes_on  # where the clock stands still they are the same
-            assert ends[0] is not None
-            assert at < ends[0] < min(ends[1] or FOREVER, at + CHAIN_NS), (one, other)
+    """Those of grants that were joined at an earlier instant may be earlier."""
+    ones, others = ends_of(found), ends_of(anew)
+    for agent, own in ones.items():
+        assert own.keys() == others[agent].keys()
+        for camera, end in own.items():
+            if end != others[agent][camera]:
+                assert goes_on  # where the clock stands still they are the same
+                assert at < end < min(others[agent][camera], at + CHAIN_NS), (agent, camera)
 
 
 def mended(objects: Objects) -> Objects:
