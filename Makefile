@@ -14,7 +14,7 @@ build:          ## the engine, its extensions, the simulated cameras and viewers
 	tools/bootstrap build
 	tools/build package
 
-demo:           ## a small town in this terminal; CLIP=path for a real clip, URL=rtsp://… for a real camera
+demo:           ## a small town, then a city, in this terminal; CLIP=path for a real clip, URL=rtsp://… for a real camera
 	tools/bootstrap demo
 	tools/build package
 	.venv/bin/vigie demo $(if $(CLIP),--clip "$(CLIP)") $(if $(URL),--url "$(URL)") $(DEMO)

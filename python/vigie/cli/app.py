@@ -263,7 +263,10 @@ def demo(
     cameras: Annotated[int, typer.Option(min=1, max=64, help="How many simulated cameras.")] = 12,
     out: Annotated[Path, typer.Option(help="Folder for the contact sheet and the summary.")] = Path("demo-out"),
 ) -> None:
-    """Runs a small simulated town with viewers, and leaves a contact sheet of what a viewer received."""
+    """Runs a small simulated town with viewers, then a city in which a right ends in front of a viewer.
+
+    Leaves a contact sheet of what viewers received, figures, and the city's journal. Exit code 1: not all went well.
+    """
     from vigie.demo.town import DemoOptions, run_demo
 
     raise typer.Exit(run_demo(DemoOptions(clip, url, username, password, seconds, cameras, out)))

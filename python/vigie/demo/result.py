@@ -17,6 +17,43 @@ FAULTS = (
 
 
 @dataclass
+class CityResult:
+    """What happened in the city; `complaints` is empty when all of it did. Milliseconds after the right's end."""
+
+    camera: str = ""
+    left_out: str = ""  # why nothing of it was shown
+    refused: str = ""
+    pictures_read: int = 0
+    first_picture_ms: float = 0.0  # after asking for it
+    last_picture_after_end_ms: float = 0.0
+    player_ended_after_end_ms: float = 0.0
+    journal: list[str] = field(default_factory=list)
+    journal_verified: str = ""
+    seen_by: str = ""
+    seen_first: str = ""
+    seen_last: str = ""
+    complaints: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Rows of the summary."""
+        if self.left_out:
+            return [("city", f"left out: {self.left_out}")]
+        if not self.pictures_read:
+            return [("the police watched", "nothing")]
+        last = self.last_picture_after_end_ms
+        about = f"{abs(last):.0f} ms {'before' if last < 0 else 'after'} the right's end"
+        return [
+            (
+                "the police watched",
+                f"{self.pictures_read} pictures, the first {self.first_picture_ms:.0f} ms after asking",
+            ),
+            ("their last picture", f"read {about}; the player ended {self.player_ended_after_end_ms:.0f} ms after it"),
+            ("who saw the camera", f"{self.seen_by or 'nobody'}, {self.seen_first} to {self.seen_last}"),
+            ("journal", f"{self.journal_verified}; in order: {', '.join(self.journal)}"),
+        ]
+
+
+@dataclass
 class Result:
     """The figures of one run; `complaints` is empty when all is well."""
 
@@ -43,6 +80,7 @@ class Result:
     masked_ms: float = 0.0
     server_cpu_cores: float = 0.0
     contact_sheet: str = ""
+    city: CityResult = field(default_factory=CityResult)
     complaints: list[str] = field(default_factory=list)
 
     def take_stats(self, stats: Mapping[str, Any], shown: Sequence[str]) -> None:
@@ -142,8 +180,13 @@ class Result:
             )
         )
         rows.append(("server's CPU", f"{self.server_cpu_cores:.2f} core"))
+        rows += self.city.rows()
         rows.append(("contact sheet", self.contact_sheet or "none"))
         return rows
+
+    def all_complaints(self) -> list[str]:
+        """The city's too."""
+        return self.complaints + [f"the city: {complaint}" for complaint in self.city.complaints]
 
     def as_json(self) -> dict[str, Any]:
         """For `summary.json`."""

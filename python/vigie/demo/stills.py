@@ -39,6 +39,17 @@ class Stills:
         """A viewer that must be refused; the tile says so."""
         self._put(_Still(name, url, caption, refused=True))
 
+    def add_drawn(self, name: str, caption: str) -> None:
+        """A tile without a picture, drawn now."""
+        self._draw(len(self.names), _Still(name, "", caption))
+        self.names.append(name)
+
+    def add_from_viewer(self, name: str, caption: str, after: int) -> list[str]:
+        """A still that another viewer takes: the options of one more output of its FFmpeg."""
+        still, index = _Still(name, "", caption, after), len(self.names)
+        self.names.append(name)
+        return self._output(index, still)
+
     def _put(self, still: _Still) -> None:
         self._waiting.append((len(self.names), still))
         self.names.append(still.name)
@@ -56,8 +67,7 @@ class Stills:
             index, still = self._waiting.pop(0)
             command = [
                 *("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-threads", "1", "-rtsp_transport", "tcp"),
-                *("-i", still.url, "-frames:v", "1", "-vf", self._filter(still)),
-                *("-f", "image2", "-update", "1", str(self._path(index))),
+                *("-i", still.url, *self._output(index, still)),
             ]
             self._running.append((self._children.start(f"still of {still.name}", command), index, still))
 
@@ -76,13 +86,20 @@ class Stills:
             self.complaints.append(f"{still.name} gave a picture out")
         elif not any("403" in line for line in child.errors):
             self.complaints.append(f"{still.name} was not refused with 403: {child.last_words()}")
+        self._draw(index, still)
+
+    def _draw(self, index: int, still: _Still) -> None:
         width, height = SIZE
         command = [
             *("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi"),
             *("-i", f"color=c=0x101010:s={width}x{height}", "-frames:v", "1"),
-            *("-vf", self._caption(still.caption) or "null", "-update", "1", str(path)),
+            *("-vf", self._caption(still.caption) or "null", "-update", "1", str(self._path(index))),
         ]
         self._children.start(f"tile of {still.name}", command).wait(10)
+
+    def _output(self, index: int, still: _Still) -> list[str]:
+        picture = ("-f", "image2", "-update", "1", str(self._path(index)))
+        return ["-frames:v", "1", "-vf", self._filter(still), *picture]
 
     def _path(self, index: int) -> Path:
         return self._work / f"still-{index:02}.png"

@@ -1,4 +1,4 @@
-"""The demo from top to bottom: clips, cameras, server, viewers, contact sheet, summary."""
+"""The demo from top to bottom: clips, cameras, server, viewers, the city, contact sheet, summary."""
 
 import json
 import os
@@ -26,7 +26,9 @@ from rich.table import Table
 from vigie._native import find_program
 from vigie.cli import show
 from vigie.demo import masks
+from vigie.demo.cameras import start_sim
 from vigie.demo.children import Child, Children
+from vigie.demo.city import run_city
 from vigie.demo.result import Result
 from vigie.demo.scenes import Clip, font_file, make_clip, make_scene
 from vigie.demo.stills import Stills
@@ -100,7 +102,7 @@ def run_demo(options: DemoOptions) -> int:
         work = Path(folder)
         clips = _make_clips(options, work, console)
         environ = {SIM_PASSWORD: secrets.token_hex(8), **_camera_environ(options)}
-        sim, sim_port = _start_sim(children, clips, options.cameras, environ)
+        sim, sim_port = start_sim(children, clips, options.cameras, ("demo", environ[SIM_PASSWORD]))
         town = options.out / "town.yaml"
         town.write_text(_town_yaml(options, clips, sim_port), encoding="utf-8")
         console.print(f"cameras at rtsp://127.0.0.1:{sim_port}/cam000 …; the town is in {town}", highlight=False)
@@ -114,6 +116,8 @@ def run_demo(options: DemoOptions) -> int:
         if (code := server.child.stop(10)) != 0:
             result.complaints.append(f"vigie serve ended with {code}: {server.child.last_words()}")
         sim.stop()
+        result.city = run_city(children, clips, work, options.out, stills, console)
+        result.complaints += stills.complaints
         _contact_sheet(work, options.out, result, len(stills.names))
     return _report(options, result, console)
 
@@ -133,27 +137,6 @@ def _make_clips(options: DemoOptions, work: Path, console: Console) -> list[Clip
             if not console.is_terminal:
                 console.print(f"scene {number}: {clips[-1].title} ({clips[-1].codec})", highlight=False)
     return clips
-
-
-def _start_sim(children: Children, clips: list[Clip], cameras: int, environ: dict[str, str]) -> tuple[Child, int]:
-    ports: queue.SimpleQueue[int] = queue.SimpleQueue()
-
-    def on_line(line: str) -> None:
-        message = json.loads(line)
-        if message.get("event") == "ready":
-            ports.put(message["port"])
-
-    command = [find_program("vigie-sim"), "--cameras", str(cameras), "--fps", f"{clips[0].fps:.6g}"]
-    for clip in clips:
-        command += ["--file", str(clip.path)]
-    if clips[0].timing is not None:
-        command += ["--timing", str(clips[0].timing)]
-    command += ["--user", "demo", "--password", environ[SIM_PASSWORD]]
-    sim = children.start("vigie-sim", command, on_line=on_line)
-    try:
-        return sim, ports.get(timeout=20)
-    except queue.Empty:
-        raise TimedOutError(f"vigie-sim did not start: {sim.last_words()}", "demo") from None
 
 
 def _start_dome(children: Children) -> int:
@@ -298,7 +281,6 @@ def _watch(
     result.take_stats(at_work, names)
     stills.finish(20)
     result.take_lanes(server.stats or {})
-    result.complaints += stills.complaints
     for load in loads:
         load.wait(20)
         result.take_load(load.name, load.json_result(), reordered)
@@ -385,8 +367,9 @@ def _report(options: DemoOptions, result: Result, console: Console) -> int:
     for name, value in result.rows():
         table.add_row(name, value)
     console.print(table)
-    for complaint in result.complaints:
+    complaints = result.all_complaints()
+    for complaint in complaints:
         console.print(f"not good: {complaint}", style="red", markup=False, highlight=False)
-    if not result.complaints:
+    if not complaints:
         console.print(f"all good; {result.contact_sheet}, {summary}", style="green", highlight=False)
-    return 1 if result.complaints else 0
+    return 1 if complaints else 0
