@@ -19,7 +19,7 @@ from vigie.policy.desk_objects import Incident
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.incidents import place_in
 from vigie.policy.live_rights import LiveRights, Right
-from vigie.policy.people_objects import AgentSpec
+from vigie.policy.people_objects import AgentSpec, Organisation
 from vigie.policy.routing import shows
 from vigie.policy.windows import ns_of
 from vigie.policy.world import World
@@ -155,6 +155,8 @@ class NoJournal:
 
 # Objects that an operation makes after a check of its own; what the rules of changes say is asked all the same.
 _CHECKED_BY_HANDLER = {"Incident": ("incident.open",), "Approval": ("approval.give",)}
+# What an organisation's administrator may ask for, by whatever way he comes.
+_JUDGED_BY_CHANGES = ("objects.apply", "objects.stage", "objects.commit")
 # Objects whose name is a camera's, or a version's or a stream's of one.
 _OF_CAMERA = ("Camera", "stream")
 
@@ -181,6 +183,8 @@ class TownRights:
 
     def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
         if self._is_administrator(party):
+            return Decision(True)
+        if op in _JUDGED_BY_CHANGES and self._administers(self._speaker(party)):
             return Decision(True)
         if OPS[op].who == "administrators":
             return Decision(False, f"{op} is for administrators; ask one of this server's")
@@ -209,6 +213,13 @@ class TownRights:
         if target.kind == "Alarm":
             return self._may_know_alarm(speaker, *target.name.partition("/")[::2])
         return target.kind in _OF_CAMERA and self._covered(speaker, target.name, _covers)
+
+    def _administers(self, agent: str) -> bool:
+        """Whether he is an organisation's administrator: each of his changes is then judged by `refused`."""
+        index = self._index()
+        spec = index.agents.get(agent)
+        organised = any(isinstance(item.object, Organisation) for item in index.town.rules)
+        return organised and spec is not None and "administrator" in spec.roles
 
     def owner_of(self, party: Party) -> str:
         return party.name

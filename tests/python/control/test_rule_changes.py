@@ -138,3 +138,28 @@ def test_very_many_reasons_are_shortened(apply: Apply) -> None:
     says = refusal(apply, "op", *(camera(f"c{number}") for number in range(12)))
     assert says.count("op is no administrator") == 10
     assert "; and 2 more" in says
+
+
+def test_an_administrator_whom_a_host_or_a_key_without_rights_names_changes_what_is_his(
+    store: Store, apply: Apply
+) -> None:
+    """By whatever way he comes: spoken for by a trusted host, or by a key of his own."""
+    apply("local", *CITY, *PEOPLE)
+    store.set_parties(RecordingGate(), TownRights(store.town, lambda: NOW), _NoLines())
+    ways = [lambda who: Party("host", trusted_host=True, on_behalf_of=who), Party]
+    for number, way in enumerate(ways, 1):
+        own = camera("hall", f"owner: ville, privacy: masked, number: {number}, ")
+        assert store.apply(Command(way("adm")), yaml(own)).total == 1
+        with pytest.raises(ControlRefusedError, match="it belongs to the installation, not to ville"):
+            store.apply(Command(way("adm")), yaml(SERVER.replace("open", "digest")))
+        for other in ("op", "sup", "nobody"):
+            with pytest.raises(ControlRefusedError, match="is for administrators"):
+                store.apply(Command(way(other)), yaml(own.replace(f"number: {number}", "number: 99")))
+        for op in ("objects.history", "stats.get"):
+            assert not TownRights(store.town, lambda: NOW).may(way("adm"), op, None).allowed
+
+
+def test_without_organisations_only_the_key_counts(store: Store, apply: Apply) -> None:
+    apply("local", SERVER, camera("a"), installation("chief"))
+    rights = TownRights(store.town, lambda: NOW)
+    assert not rights.may(Party("host", trusted_host=True, on_behalf_of="chief"), "objects.apply", None).allowed
