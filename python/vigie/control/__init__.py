@@ -9,7 +9,7 @@
 | an operation: its fields, who may | `ops.py`, with `docs/protocol.md`; what it does: `handlers.py` |
 | sockets, queues, events, heartbeats | `service.py`, `router.py`, `peers.py`; keys of clients: `keys.py` |
 | who may do what | `parties.py`: the protocols, and the rights that stand behind them |
-| what is journaled of a command | `state_journal.py` |
+| what is journaled of a command; of an apply besides | `state_journal.py`; `apply_records.py` |
 | what reaches the engine | `in_force.py`, `engine_gate.py` |
 | the socket between control and engine | `engine_link.py`, `engine_wire.py`, `agent.py` |
 | the control process as a whole | `plane.py`; the engine's: `agent.py`, `event_buffer.py` |

@@ -3,7 +3,7 @@
 For changes that nobody has written down as such: a rollback brings back old text, and its old reasons.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from vigie.control.diff import Body, Key, canonical
@@ -28,6 +28,30 @@ def shows_more(before: Mapping[Key, Body], after: Mapping[Key, Body | None]) -> 
 def set_of(body: Body) -> tuple[Any, Any]:
     """What a mask set is of: its camera and version."""
     return body["spec"].get("camera"), body["spec"].get("version")
+
+
+def uncovers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a mask set that the engine took in another's place may hide less.
+
+    Regions that would be smaller it takes only with the reason for that; without one they hide as much as before.
+    """
+    kept = {place_of(region) for region in new["regions"]}
+    smaller = any(place_of(region) not in kept for region in old["regions"])
+    reasoned = bool(new.get("removal_reason", "").strip(" "))
+    unwatched = new.get("scene_watch", True) is False and old.get("scene_watch", True) is not False
+    return (smaller and reasoned) or unwatched
+
+
+def is_open(camera: str, find: Callable[[Key], Body | None]) -> bool:
+    """Whether pictures of a camera may be shown without masks of ours. Of a site's camera: any of that site's."""
+    body = find(("Camera", camera))
+    if body is not None:
+        return body["spec"].get("privacy") in _OPEN
+    site = find(("Site", camera.partition(".")[0])) if "." in camera else None
+    if site is None:
+        return False
+    decided = [site["spec"], *site["spec"].get("overrides", {}).values()]
+    return any(each.get("privacy") in _OPEN for each in decided)
 
 
 def _why(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], is_new: bool) -> Iterator[str]:

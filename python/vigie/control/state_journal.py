@@ -29,7 +29,7 @@ class StateJournal:
 
     def append(self, line: Line) -> None:
         """Durable when it returns. Raises: JournalWriteFailedError, LimitExceededError, ClosedError."""
-        self._journal.append_many(records_of(line, self._find))
+        self._journal.append_all(records_of(line, self._find))
 
     def write(self, records: Sequence[Record]) -> None:
         """What no command asked for. Durable when it returns. Raises as `append`."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from vigie.control.apply_records import Applying, records_of_apply
 from vigie.control.database import hold_folder, open_database, transaction
 from vigie.control.diff import Body, Change, Key, canonical, changes, same_body
 from vigie.control.history import Revision, bodies_at, revisions, stored_rows
@@ -191,8 +192,7 @@ class Store:
         """What the engine was last told: revisions go on counting from there."""
         with self._lock:
             revision = self._db.execute("SELECT revision FROM engine").fetchone()[0]
-            rows = self._db.execute("SELECT camera, version, revision, regions FROM mask_sets").fetchall()
-        return InForceNumbers(revision, {(camera, of): (number, json.loads(text)) for camera, of, number, text in rows})
+            return InForceNumbers(revision, self._noted_on_disk())
 
     def keep_engine_numbers(self, numbers: InForceNumbers) -> None:
         """Notes what the engine was told without a change of objects. Raises: StateUnwritableError."""
@@ -468,6 +468,7 @@ class Store:
     ) -> None:
         party, rev = command.party, applied.rev
         put = False
+        sets_before = self._noted or self._noted_on_disk()
         try:
             with transaction(self._db):
                 self._db.execute(
@@ -484,7 +485,15 @@ class Store:
                 numbers = self._gate.put(town)
                 put = True
                 self._note_numbers(numbers)
-                self._journal.append(_line(command, applied, to_rev))
+                applying = Applying(
+                    applied.changes,
+                    before=lambda key: self.body(*key),
+                    after=lambda key: rows[key][1] if key in rows else self.body(*key),
+                    town=town,
+                    sets_before=sets_before,
+                    sets_after=numbers.mask_sets,
+                )
+                self._journal.append(_line(command, applied, to_rev, records_of_apply(applying)))
             self._noted = numbers.mask_sets
         except BaseException:
             if put and (before := assemble_quietly(self._state)) is not None:
@@ -516,13 +525,15 @@ class Store:
             "DELETE FROM commands WHERE number <= (SELECT max(number) FROM commands) - ?", (COMMANDS_KEPT,)
         )
 
+    def _noted_on_disk(self) -> dict[tuple[str, str], tuple[int, Any]]:
+        rows = self._db.execute("SELECT camera, version, revision, regions FROM mask_sets").fetchall()
+        return {(camera, version): (number, json.loads(text)) for camera, version, number, text in rows}
+
     def _note_numbers(self, numbers: InForceNumbers) -> None:
         """In a transaction, after which `_noted` is these; until then nothing is known to be on the disk."""
         noted, self._noted = self._noted, {}
         self._db.execute("UPDATE engine SET revision = max(revision, ?)", (numbers.revision,))
-        if not noted:
-            rows = self._db.execute("SELECT camera, version, revision, regions FROM mask_sets")
-            noted = {(camera, version): (number, json.loads(text)) for camera, version, number, text in rows}
+        noted = noted or self._noted_on_disk()
         gone = noted.keys() - numbers.mask_sets.keys()
         self._db.executemany("DELETE FROM mask_sets WHERE camera = ? AND version = ?", gone)
         for key, one in numbers.mask_sets.items():
@@ -564,7 +575,7 @@ def _is_of(problem: Problem, wanted: Mapping[Key, Any]) -> bool:
     return tuple(problem.field.split(" ")[:2]) in wanted
 
 
-def _line(command: Command, applied: Applied, to_rev: int | None) -> Line:
+def _line(command: Command, applied: Applied, to_rev: int | None, records: Sequence[Record]) -> Line:
     party = command.party
     return Line(
         command.op,
@@ -574,7 +585,7 @@ def _line(command: Command, applied: Applied, to_rev: int | None) -> Line:
         changes=applied.changes,
         document=command.digest.hex() or None,
         rolled_back_to=to_rev,
-        records=command.records,
+        records=[*command.records, *records],
     )
 
 

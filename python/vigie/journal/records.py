@@ -172,12 +172,15 @@ class Apply(Record):
 
 
 class MaskChange(OfCamera):
-    """The masks of a camera are others. `hides_less`: something that was hidden no longer is."""
+    """The masks of a camera are others. `hides_less`: something that was hidden no longer may be.
+
+    `revision`: as its pictures carry it from now on, `before`: until now; none where they carried or carry none.
+    """
 
     kind: Literal["mask.change"] = "mask.change"
     category: ClassVar[Category] = "decisions"
     mask_set: Name
-    revision: Count
+    revision: Count | None = None
     before: Count | None = None
     hides_less: bool = False
 
@@ -200,11 +203,14 @@ class Opening(Record):
     step: Literal["begin", "end"]
 
 
-class BreakGlass(OfCamera):
-    """Live view without a valid authorisation, as a decision (L-2)."""
+class BreakGlass(Record):
+    """Live view without a valid authorisation, as a decision (L-2). Of all its cameras in one commune, or of one."""
 
     kind: Literal["break_glass"] = "break_glass"
     category: ClassVar[Category] = "decisions"
+    authorisation: Name | None = None
+    camera: Name | None = None
+    commune: Commune | None = None
     until: Instant
 
 

@@ -156,6 +156,23 @@ class Journal:
         """
         return self.submit(records).result()
 
+    def append_all(self, records: Sequence[Record]) -> None:
+        """As `append_many`, for any number of entries: in this order, in as few pieces as the limits allow.
+
+        Raises as `append_many`; pieces before the one that failed may be written then.
+        """
+        limit = max(self._limits.batch_bytes, MAX_LINE_BYTES)
+        pieces: list[list[tuple[Category, bytes]]] = [[]]
+        size = 0
+        for entry in _encoded(records):
+            if pieces[-1] and size + len(entry[1]) > limit:
+                pieces.append([])
+                size = 0
+            pieces[-1].append(entry)
+            size += len(entry[1])
+        for future in [self._submit(_Job(piece)) for piece in pieces]:
+            future.result()
+
     def submit(self, records: Sequence[Record]) -> Future[range]:
         """As `append_many`, without waiting. Raises ClosedError, LimitExceededError where too many lines wait."""
         return self._submit(_Job(_encoded(records)))

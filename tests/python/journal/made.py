@@ -43,6 +43,7 @@ SAMPLES: dict[str, Any] = {
     "before": 3,
     "begins": 1,
     "camera": "place-armes-01",
+    "authorisation": "metz-2026-031",
     "cameras": ("place-armes-01", "gare-02"),
     "captured": START_NS,
     "cause": "left",
