@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,10 @@ import pytest
 
 import vigie
 from python.processes.ending import kill_processes
+
+# Whoever started the tests in the background may have had SIGINT ignored, and children would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 
@@ -38,7 +43,7 @@ class Command:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         paths = [str(Path(vigie.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1"}
         self.lines: list[str] = []
         # Of a `serve --state`, whose other processes outlive it.
         at = arguments.index("--state") + 1 if arguments[:1] == ["serve"] and "--state" in arguments else 0
@@ -71,9 +76,14 @@ class Command:
                 pytest.fail(f"no line with {part!r} in:\n" + "\n".join(self.lines))
             self._thread.join(0.02)
 
-    def wait_end(self, timeout_s: float = 20) -> int:
-        """The exit code."""
-        code = self.process.wait(timeout_s)
+    def wait_end(self, timeout_s: float = 60) -> int:
+        """The exit code; fails the test when it does not end, saying where it was."""
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self._thread.join(5)
+            pytest.fail(f"it did not end within {timeout_s} s:\n{self.text()}")
         self._thread.join(5)
         return code
 
