@@ -318,7 +318,7 @@ def _availability(path: Path | None) -> tuple[CameraAvailability, ...]:
 def purge(path: Folder, key: PublicKey = None, as_json: Json = False) -> None:
     """Takes out of a copy what the journal's own signed anchors name. For whoever looks after the second place.
 
-    The journal itself is purged by the service that writes it. The copy is verified first.
+    The journal itself is purged by the program that writes it. The copy is verified first.
 
     Exit code 1: it does not hold, and nothing was taken out.
     """
