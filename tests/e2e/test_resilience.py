@@ -199,6 +199,8 @@ def test_hostile_viewers_cost_nobody_anything(served: Serve, good_viewers: dict[
         each.close()
     for client in lazy:
         client.socket.close()
+    # On a fast machine the figures may be those of before.
+    all_of_them = accepted + 2020
+    served.wait("the figures with them", lambda: served.stats["server"]["connections_accepted"] >= all_of_them, 30)
     served.wait("the figures without them", lambda: served.stats["server"]["connections_open"] <= 2 * GOOD, 30)
-    assert served.stats["server"]["half_open"] == 0
-    assert served.stats["server"]["connections_accepted"] >= accepted + 2020
+    served.wait("nobody half open", lambda: served.stats["server"]["half_open"] == 0, 30)
