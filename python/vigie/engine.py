@@ -27,7 +27,8 @@ from vigie._aio import readable
 from vigie._views import Unit
 from vigie.errors import ClosedError, InvalidArgumentError
 from vigie.events import Event
-from vigie.taps import FrameLease, FrameTap, Snapshot
+from vigie.snapshot import Snapshot
+from vigie.taps import FrameLease, FrameTap
 
 __all__ = ["Engine", "Event", "FrameLease", "FrameTap", "Snapshot", "Subscription", "Unit"]
 

@@ -1,7 +1,6 @@
-"""What hosts take of decoded pictures: taps, leases and snapshots. `vigie.Engine` makes them."""
+"""What hosts take of decoded pictures: taps and leases. `vigie.Engine` makes them."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from vigie import _views
@@ -9,7 +8,7 @@ from vigie._aio import readable
 from vigie._views import FrameLease
 from vigie.errors import ClosedError
 
-__all__ = ["FrameLease", "FrameTap", "Snapshot", "TapStats"]
+__all__ = ["FrameLease", "FrameTap", "TapStats"]
 
 
 class TapStats(NamedTuple):
@@ -83,29 +82,3 @@ class FrameTap:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One masked picture as a still, with what can be said for it (L-30).
-
-    `jpeg`: a JFIF image. `capture_time_ns`: Unix time of the picture; with `privacy` "covered" the image is a card, and
-    its times are of the picture since which it stands.
-    `error_bound_ns`: the true instant, by this machine's clock, is no further from `capture_time_ns`, as far as
-    docs/embedding.md says; None where only the host that pushed the picture with its time knows.
-    `clock_quality`: none (the time is that of the arrival), reported, suspect.
-    `privacy`: clear, masked, covered; `privacy_reason`: why it is covered or clear. Revisions: 0 where there is none.
-    """
-
-    jpeg: bytes = field(repr=False)
-    width: int
-    height: int
-    capture_time_ns: int
-    arrival_time_ns: int
-    error_bound_ns: int | None
-    clock_quality: str
-    privacy: str
-    privacy_reason: str
-    policy_revision: int
-    mask_revision: int
-    version_revision: int

@@ -25,6 +25,7 @@ from vigie.control.engine_wire import MAX_FRAME_BYTES, VERSION, Answer, Ask, dec
 from vigie.control.wire import Body
 from vigie.errors import ConnectionLostError, Error
 from vigie.events import Event
+from vigie.snapshot import Snapshot
 
 # Of an engine that is there and does not answer. A snapshot may wait for viewers that are cut, and for listeners.
 APPLY_S = 120.0
@@ -45,24 +46,6 @@ class Attached:
     snapshot: bytes = field(repr=False)
     note: bytes = field(repr=False)
     acknowledged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Still:
-    """As `vigie.Snapshot`."""
-
-    jpeg: bytes = field(repr=False)
-    width: int
-    height: int
-    capture_time_ns: int
-    arrival_time_ns: int
-    error_bound_ns: int | None
-    clock_quality: str
-    privacy: str
-    privacy_reason: str
-    policy_revision: int
-    mask_revision: int
-    version_revision: int
 
 
 @dataclass(slots=True)
@@ -172,10 +155,10 @@ class EngineLink:
         figures: dict[str, Any] = json.loads(self._call("stats", wait_s=wait_s).blob)
         return figures
 
-    def snapshot(self, camera: str, stream: str = "", *, timeout: float = 5.0) -> Still:
+    def snapshot(self, camera: str, stream: str = "", *, timeout: float = 5.0) -> Snapshot:
         """A still."""
         body = {"camera": camera, "stream": stream, "timeout": timeout}
-        return Still(**self._call("snapshot", body, wait_s=ASK_S + timeout).body)
+        return Snapshot(**self._call("snapshot", body, wait_s=ASK_S + timeout).body)
 
     def source_report(self, camera: str, stream: str = "") -> dict[str, Any]:
         """What a stream's device has shown of itself."""

@@ -19,28 +19,28 @@ from vigie.errors import StateUnwritableError, TimedOutError
 from vigie.policy import Compiled, Town, compile_snapshot
 from vigie.policy.live_rights import LiveRights, live_rights
 from vigie.policy.world import World
+from vigie.snapshot import Snapshot
 
 from .conftest import RecordingGate
 
 NO_TOWN = Town([], [], [])
 
 
-@dataclass
-class Still:
-    """As vigie.Snapshot."""
-
-    jpeg: bytes = b"\xff\xd8jpeg"
-    width: int = 64
-    height: int = 36
-    capture_time_ns: int = 1
-    arrival_time_ns: int = 2
-    error_bound_ns: int | None = None
-    clock_quality: str = "none"
-    privacy: str = "masked"
-    privacy_reason: str = ""
-    policy_revision: int = 1
-    mask_revision: int = 1
-    version_revision: int = 0
+# What the made-up engine gives.
+STILL = Snapshot(
+    jpeg=b"\xff\xd8jpeg",
+    width=64,
+    height=36,
+    capture_time_ns=1,
+    arrival_time_ns=2,
+    error_bound_ns=None,
+    clock_quality="none",
+    privacy="masked",
+    privacy_reason="",
+    policy_revision=1,
+    mask_revision=1,
+    version_revision=0,
+)
 
 
 class FakeEngine:
@@ -54,11 +54,11 @@ class FakeEngine:
         cameras = {name: {"streams": {"main": {"state": state}}} for name, state in self.states.items()}
         return {"revision": 1, "cameras": cameras, "viewers": [{"agent": "a person"}], "server": {"sessions_open": 1}}
 
-    def snapshot(self, camera: str, stream: str, timeout: float) -> Still:
+    def snapshot(self, camera: str, stream: str, timeout: float) -> Snapshot:
         self.snapshots.append(camera)
         if camera not in self.states:
             raise TimedOutError("no picture", camera)
-        return Still()
+        return STILL
 
 
 class ListJournal:

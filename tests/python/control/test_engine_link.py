@@ -18,26 +18,11 @@ from vigie.control import engine_link
 from vigie.control.engine_link import EngineLink
 from vigie.errors import ConnectionLostError, NotFoundError, PolicyFieldError
 from vigie.events import Event
+from vigie.snapshot import Snapshot
+
+from .served import STILL
 
 agent = pytest.importorskip("vigie.control.agent")
-
-
-@dataclass
-class Picture:
-    """As vigie.Snapshot."""
-
-    jpeg: bytes = b"\xff\xd8jpeg"
-    width: int = 64
-    height: int = 36
-    capture_time_ns: int = 1
-    arrival_time_ns: int = 2
-    error_bound_ns: int | None = None
-    clock_quality: str = "none"
-    privacy: str = "masked"
-    privacy_reason: str = ""
-    policy_revision: int = 1
-    mask_revision: int = 1
-    version_revision: int = 0
 
 
 @dataclass
@@ -80,10 +65,10 @@ class FakeEngine:
     def stats(self) -> dict[str, Any]:
         return {"revision": len(self.applied), "cameras": {}}
 
-    def snapshot(self, camera: str, stream: str, *, timeout: float) -> Picture:
+    def snapshot(self, camera: str, stream: str, *, timeout: float) -> Snapshot:
         if camera != "a":
             raise NotFoundError("no camera has this name", camera)
-        return Picture()
+        return STILL
 
     def source_report(self, camera: str, stream: str) -> dict[str, Any]:
         return {"state": "playing"}
