@@ -144,12 +144,13 @@ class RouteOps:
     def _closed(self, call: Call) -> Ended:
         party, wanted = call.party, call.request.route
         # Whoever may not close it may not know of it.
-        found = [route.id for route in self._routes.standing() if route.id == wanted and self._is_own(party, route)]
-        for ended in self._routes.close(found):
-            self._journal.append(_closing(ended, party, self._commune(ended.route.camera)))
-            self._renew()
-            return ended
-        raise NotFoundError("it has ended already, or was never open", f"route {wanted}")
+        route = self._routes.get(wanted)
+        if route is None or not self._is_own(party, route):
+            raise NotFoundError("it has ended already, or was never open", f"route {wanted}")
+        (ended,) = self._routes.close([wanted])
+        self._journal.append(_closing(ended, party, self._commune(route.camera)))
+        self._renew()
+        return ended
 
     def _commune(self, camera: str) -> str | None:
         body = self._handlers.store.body("Camera", camera)

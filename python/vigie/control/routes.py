@@ -9,7 +9,7 @@ Thread: the writer, but where another is named.
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -94,6 +94,7 @@ class Routes:
         self._open = {route.id: route for route in map(Route.of, rows.routes())}
         # What the snapshot that was made last gives, and leaves out.
         self._made: tuple[list[Route], list[Ended]] = [], []
+        self._forms: tuple[Compiled | None, Mapping[str, list[str]]] = None, {}
         self._refused: list[Ended] = []  # what the engine's leaves out, and nobody has been told of yet
         self._sessions: dict[str, set[int]] = {}  # the viewers of each route
         self._sessions_lock = threading.Lock()
@@ -101,6 +102,10 @@ class Routes:
     def standing(self) -> list[Route]:
         """All that are open. Thread: any."""
         return list(self._open.values())
+
+    def get(self, route: str) -> Route | None:
+        """One that is open, by its id. Thread: any."""
+        return self._open.get(route)
 
     def open(
         self, town: Town, compiled: Compiled, wish: Wish, client: str, organisation: str | None, ttl_ns: int
@@ -113,7 +118,7 @@ class Routes:
         verdict = self._judge(town, compiled)(wish)
         if not verdict.allowed:
             raise ControlRefusedError(verdict.why, wish.camera)
-        streams = _forms(compiled).get(verdict.form)
+        streams = self._forms_of(compiled).get(verdict.form)
         if streams is None:
             raise NotFoundError("the engine has no such camera, or not in this form", verdict.form)
         stream = wish.stream or streams[0]
@@ -150,7 +155,7 @@ class Routes:
 
     def in_snapshot(self, town: Town, compiled: Compiled) -> dict[str, Any]:
         """What the engine is to be told: the key, and every route whose right stands under this policy."""
-        forms = _forms(compiled) if self._open else {}
+        forms = self._forms_of(compiled) if self._open else {}
         judge = self._judge(town, compiled)
         given: list[Route] = []
         refused: list[Ended] = []
@@ -214,6 +219,12 @@ class Routes:
                 self._sessions.pop(each.route.id, None)
         return ended
 
+    def _forms_of(self, compiled: Compiled) -> Mapping[str, list[str]]:
+        # Asked for at every opening: thousands of cameras are not walked through each time.
+        if self._forms[0] is not compiled:
+            self._forms = compiled, _forms(compiled)
+        return self._forms[1]
+
     def _judge(self, town: Town, compiled: Compiled) -> Callable[[Wish], Verdict]:
         now, also = self._now_ns(), self._also_ns()
         shown = _judge(town, compiled, now)
@@ -228,7 +239,7 @@ def _judge(town: Town, compiled: Compiled, at: int) -> Callable[[Wish], Verdict]
     if rights is not None:
         return lambda wish: verdict_by_rules(rights.world, wish, at)
     if town.rules:  # an engine that was not told an instant gives no rights either
-        return lambda wish: Verdict(False, wish.camera, why="rights have not been decided yet")
+        return lambda wish: Verdict(False, wish.camera, grounds="rights have not been decided yet")
     agents = {item.object.name: item.object.spec for item in town.agents}
     return lambda wish: verdict_by_lists(agents, wish, at)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from vigie.policy.moments import state
+from vigie.policy.moments import DEFAULT_ZONE, state
 from vigie.policy.people_objects import AgentSpec
 from vigie.policy.reasons import Decision, explain
 from vigie.policy.rights import decide_alone
@@ -38,7 +38,7 @@ class Verdict:
     """`form`: the name on the engine. `until`: nanoseconds since 1970, or None; `shown_until`: as people may know.
 
     `by`: how the right comes. `targeted`: it rests on a WatchOrder, of which nobody else may know (L-27).
-    `why`: a paragraph; of a refusal, with whom to ask.
+    `grounds`: what decided it, for `why`, or a text.
     """
 
     allowed: bool
@@ -48,7 +48,12 @@ class Verdict:
     purpose: str | None = None
     by: str | None = None
     targeted: bool = False
-    why: str = ""
+    grounds: Decision | str = ""
+
+    @property
+    def why(self) -> str:
+        """A paragraph; of a refusal, with whom to ask."""
+        return self.grounds if isinstance(self.grounds, str) else explain(self.grounds, DEFAULT_ZONE)
 
     @property
     def convention(self) -> str | None:
@@ -57,14 +62,13 @@ class Verdict:
         return name if kind == "Convention" else None
 
 
-def verdict_by_rules(world: World, wish: Wish, at: int, zone: str = "Europe/Paris") -> Verdict:
-    """Where objects decide (L-1 to L-5, L-22 to L-29). `zone`: of the times in `why`."""
+def verdict_by_rules(world: World, wish: Wish, at: int) -> Verdict:
+    """Where objects decide (L-1 to L-5, L-22 to L-29)."""
     camera, _, version = wish.camera.partition("@")
     decision = decide_alone(world, wish.agent, camera, "live", wish.purpose, at, wish.post)
-    why = explain(decision, zone)
     if decision.allowed and version and version != decision.version:
         theirs = f"{wish.agent} sees it as {decision.published}"
-        return Verdict(False, wish.camera, why=f"{theirs}; right would be that, or {camera} alone")
+        return Verdict(False, wish.camera, grounds=f"{theirs}; right would be that, or {camera} alone")
     return Verdict(
         allowed=decision.allowed,
         form=decision.published,
@@ -73,23 +77,27 @@ def verdict_by_rules(world: World, wish: Wish, at: int, zone: str = "Europe/Pari
         purpose=decision.purpose,
         by=decision.by,
         targeted=decision.allowed and _is_targeted(world, decision, at),
-        why=why,
+        grounds=decision,
     )
 
 
 def verdict_by_lists(agents: Mapping[str, AgentSpec], wish: Wish, at: int) -> Verdict:
     """Where each agent has what it lists."""
-    granted = Verdict(True, wish.camera, purpose=wish.purpose, by="standing", why=f"{wish.agent} lists {wish.camera}.")
+    granted = Verdict(
+        True, wish.camera, purpose=wish.purpose, by="standing", grounds=f"{wish.agent} lists {wish.camera}."
+    )
     if wish.anybody:
-        return replace(granted, by="administrator", why=f"{wish.agent} is an administrator.")
+        return replace(granted, by="administrator", grounds=f"{wish.agent} is an administrator.")
     spec = agents.get(wish.agent)
     if spec is None:
-        return Verdict(False, wish.camera, why=f"no Agent is called {wish.agent}")
+        return Verdict(False, wish.camera, grounds=f"no Agent is called {wish.agent}")
     until = None if spec.until is None else ns_of(datetime.fromisoformat(spec.until))
     if until is not None and until <= at:
-        return Verdict(False, wish.camera, why=f"the right of {wish.agent} ended at {spec.until}")
+        return Verdict(False, wish.camera, grounds=f"the right of {wish.agent} ended at {spec.until}")
     if not any(shows(entry, wish.camera) for entry in spec.cameras or ()):
-        return Verdict(False, wish.camera, why=f"no such camera, or not for {wish.agent}: its cameras do not name it")
+        return Verdict(
+            False, wish.camera, grounds=f"no such camera, or not for {wish.agent}: its cameras do not name it"
+        )
     return replace(granted, until=until, shown_until=until)
 
 
@@ -98,7 +106,7 @@ def both(shown: Verdict, other: Verdict, ahead: int) -> Verdict:
     if not shown.allowed or not other.allowed:
         return other if shown.allowed else shown
     if shown.form != other.form:
-        return replace(shown, allowed=False, why=f"the clock is in doubt: it may be {other.form}")
+        return replace(shown, allowed=False, grounds=f"the clock is in doubt: it may be {other.form}")
     ends = [shown.until, None if other.until is None else other.until - ahead]
     return replace(shown, until=min((end for end in ends if end is not None), default=None))
 

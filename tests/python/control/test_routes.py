@@ -187,6 +187,19 @@ def test_refusals_and_limits(load: Any) -> None:
         book.open()
 
 
+def test_a_camera_that_came_since_the_last_opening_has_its_streams(load: Any) -> None:
+    documents = [SERVER, camera("a"), agent("x", cameras="['*']", password="w")]
+    book = Book(load, *documents)
+    assert book.open("x", "a").stream == "main"
+    with pytest.raises(NotFoundError):
+        book.open("x", "late")
+    book.apply(*documents, camera("late"))
+    assert book.open("x", "late").stream == "main"
+    book.apply(*documents)
+    with pytest.raises(NotFoundError):
+        book.open("x", "late")
+
+
 def test_where_agents_list_cameras_the_list_decides(load: Any) -> None:
     documents = [SERVER, camera("a", "privacy: masked, "), camera("b"), agent("x", cameras="[a]", password="w")]
     book = Book(load, *documents)
