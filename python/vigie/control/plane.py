@@ -24,23 +24,19 @@ from vigie.control.handlers import Handlers
 from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
 from vigie.control.parties import LOCAL, Line, TownRights
-from vigie.control.presence import Presence, TwoPlaces
 from vigie.control.proposals import Source
 from vigie.control.rights_clock import CLOCK_S, RightsClock, clock_line
 from vigie.control.route_ops import RouteOps
-from vigie.control.routes import Route, Routes
+from vigie.control.routes import Routes
 from vigie.control.service import Service, new_epoch
 from vigie.control.state_journal import StateJournal, open_journal
 from vigie.control.store import Command, Store
 from vigie.control.tickets import ticket_key
-from vigie.control.views import Views
 from vigie.control.watching import Watching
 from vigie.errors import ConnectionLostError, Error
 from vigie.events import Event
 from vigie.journal import Alarm, Journal
 from vigie.policy import Compiled, Town
-from vigie.policy.persons import post_at
-from vigie.policy.routing import Verdict, Wish, verdict_by_rules
 from vigie.policy.windows import datetime_of
 
 SOCKET = "control.sock"
@@ -158,12 +154,14 @@ class Plane:
         self._handlers.desk.alarms.server = options.server
         self.on_journal = self._handlers.desk.alarms.on_journal
         self._watching = Watching(
-            Views(key, store.body, self._route, self._standing_right),
-            Presence(self._place, self._is_person),
+            key,
+            store.body,
             self._routes,
             lines,
+            lambda: self._policy.decided,
+            now_ns=self._clock.now_ns,
             say=out.say,
-            on_two_places=self._on_two_places,
+            raise_alarm=self._handlers.desk.alarms.raise_,
         )
         self._endpoints: list[str] = []
 
@@ -317,7 +315,11 @@ class Plane:
 
     async def _hear_of_viewers(self) -> None:
         with suppress(ConnectionLostError):
-            self._watching.viewers((await asyncio.to_thread(self._link.stats)).get("viewers", ()))
+            self._watching.viewers(await self._viewers())
+
+    async def _viewers(self) -> Sequence[Mapping[str, Any]]:
+        viewers: Sequence[Mapping[str, Any]] = (await asyncio.to_thread(self._link.stats)).get("viewers", ())
+        return viewers
 
     def _engine_began(self) -> None:
         try:
@@ -363,31 +365,7 @@ class Plane:
                 await self._route_ops.sweep()
             if rounds % PROGRESS_ROUNDS == 0:
                 with suppress(ConnectionLostError):
-                    stats = await asyncio.to_thread(self._link.stats)
-                    await self._watching.progress(stats.get("viewers", ()))
-
-    def _route(self, name: str) -> Route | None:
-        return next((route for route in self._routes.standing() if route.id == name), None)
-
-    def _standing_right(self, agent: str, form: str) -> Verdict | None:
-        rights = self._policy.decided
-        if rights is None:
-            return None
-        return verdict_by_rules(rights.world, Wish(agent, form, ""), self._clock.now_ns())
-
-    def _place(self, address: str) -> str:
-        rights = self._policy.decided
-        post = None if rights is None else post_at(rights.world, address)
-        return f"Post {post}" if post else address
-
-    def _is_person(self, agent: str) -> bool:
-        body = self._store.body("Agent", agent)
-        return body is not None and not body["spec"].get("machine")
-
-    def _on_two_places(self, found: TwoPlaces) -> None:
-        text = f"{found.agent} watches at {found.here} and at {found.there}"
-        self._out.say(f"alarm: {text}")
-        self._handlers.desk.alarms.raise_("foreign_login", found.agent, text)
+                    await self._watching.progress(await self._viewers())
 
     # The partners of sites, and the clock.
 
@@ -437,12 +415,10 @@ class Plane:
 
     def _renew(self, stepped: bool = False) -> None:
         self._sync()
-        town = self._policy.town
-        if town is None or (not stepped and self._policy.until_next_change_s() > 0):
+        if not stepped and self._policy.until_next_change_s() > 0:
             return  # what was put in force meanwhile has the rights of now
         try:
-            self._policy.renew(self._sites.inventories(town))
-            self._store.keep_engine_numbers(self._policy.numbers)
+            self._renew_now()
         except ConnectionLostError:
             return  # said by others; whoever attaches next gets the rights of then
         except Error as error:

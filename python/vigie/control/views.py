@@ -41,9 +41,7 @@ class Views:
         route: Callable[[str], Route | None],
         judge: Callable[[str, str], Verdict | None],
     ) -> None:
-        """`find`: an object by kind and name. `route`: by its id. `judge`: the
-        standing right of an agent to a form, as of now.
-        """
+        """`find`: an object by kind and name. `route`: by its id. `judge`: an agent's standing right to a form, now."""
         self._secret = secret.encode()
         self._find = find
         self._route = route
@@ -62,7 +60,7 @@ class Views:
         found: list[Record] = []
         for event in events:
             if event.kind == "viewer_playing":
-                found.append(self._begin(event.facts))
+                found.append(self._began(event.facts))
             elif event.kind == "viewer_closed" and "first_unit_ns" in event.facts:
                 found.append(self._end(event.facts, event.code))
         return found
@@ -84,17 +82,23 @@ class Views:
             )
         return found
 
+    def _began(self, facts: Mapping[str, Any]) -> ViewBegin:
+        begin = self._begin(facts)
+        if len(self._begun) < MAX_OPEN:
+            self._begun[begin.view] = begin
+        return begin
+
     def _begin(self, facts: Mapping[str, Any]) -> ViewBegin:
         route = self._route(facts["route"]) if facts["route"] else None
         camera = self._find("Camera", facts["camera"])
         agent = self._find("Agent", facts["agent"])
         form = f"{facts['camera']}@{facts['version']}" if facts["version"] else facts["camera"]
         sight = self._sight(facts["agent"], form, route)
-        hosted = route is not None and route.client != facts["agent"]
-        begin = ViewBegin(
+        host = None if route is None or route.client == facts["agent"] else route.client
+        return ViewBegin(
             actor=Actor(
-                agent=(route.client if hosted and route else facts["agent"]) or "unnamed",
-                on_behalf_of=facts["agent"] if hosted else None,
+                agent=(facts["agent"] if host is None else host) or "unnamed",
+                on_behalf_of=None if host is None else facts["agent"],
                 organisation=None if agent is None else agent["spec"].get("organisation"),
                 post=None if route is None else route.wish.post,
             ),
@@ -111,14 +115,10 @@ class Views:
             convention=sight.convention,
             first_unit=facts.get("first_unit_ns"),
         )
-        if len(self._begun) < MAX_OPEN:
-            self._begun[begin.view] = begin
-        return begin
 
     def _end(self, facts: Mapping[str, Any], code: int) -> ViewEnd:
         # One that a process before this has written is made again, but for what may have changed since.
         begin = self._begun.pop(self._name(facts["viewer"]), None) or self._begin(facts)
-        self._begun.pop(begin.view, None)
         return ViewEnd(
             **_shared(begin),
             first_unit=facts["first_unit_ns"],

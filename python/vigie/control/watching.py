@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from vigie.control.presence import Presence, TwoPlaces
+from vigie.control.diff import Body
+from vigie.control.presence import Presence
 from vigie.control.routes import Routes
 from vigie.control.views import Views
 from vigie.errors import Error
 from vigie.events import Event
 from vigie.journal import Record
+from vigie.policy.live_rights import LiveRights
+from vigie.policy.persons import post_at
+from vigie.policy.routing import Verdict, Wish, verdict_by_rules
 
 RETRY_S = 1.0
 
@@ -25,24 +29,32 @@ class Journal(Protocol):
 
 
 class Watching:
-    """`on_two_places`: told of an identity that watches from two places."""
+    """`secret`: names views. `find`: an object by kind and name. `decided`: the rights in force.
+
+    `raise_alarm`: with a kind, whom it is about, and a text.
+    """
 
     def __init__(
         self,
-        views: Views,
-        presence: Presence,
+        secret: str,
+        find: Callable[[str, str], Body | None],
         routes: Routes,
         journal: Journal,
+        decided: Callable[[], LiveRights | None],
         *,
+        now_ns: Callable[[], int],
         say: Callable[[str], None],
-        on_two_places: Callable[[TwoPlaces], None],
+        raise_alarm: Callable[[str, str, str], None],
     ) -> None:
-        self._views = views
-        self._presence = presence
+        self._views = Views(secret, find, routes.get, self._standing_right)
+        self._presence = Presence(self._place, self._is_person)
+        self._find = find
         self._routes = routes
         self._journal = journal
+        self._decided = decided
+        self._now_ns = now_ns
         self._say = say
-        self._on_two_places = on_two_places
+        self._raise_alarm = raise_alarm
         self._owed: list[Record] = []
         self._writer = ThreadPoolExecutor(1, "vigie-views")
 
@@ -84,7 +96,22 @@ class Watching:
             self._routes.session_began(facts["route"], facts["viewer"])
         found = self._presence.began(facts)
         if found is not None:
-            self._on_two_places(found)
+            text = f"{found.agent} watches at {found.here} and at {found.there}"
+            self._say(f"alarm: {text}")
+            self._raise_alarm("foreign_login", found.agent, text)
+
+    def _standing_right(self, agent: str, form: str) -> Verdict | None:
+        rights = self._decided()
+        return None if rights is None else verdict_by_rules(rights.world, Wish(agent, form, ""), self._now_ns())
+
+    def _place(self, address: str) -> str:
+        rights = self._decided()
+        post = None if rights is None else post_at(rights.world, address)
+        return f"Post {post}" if post else address
+
+    def _is_person(self, agent: str) -> bool:
+        body = self._find("Agent", agent)
+        return body is not None and not body["spec"].get("machine")
 
     async def _write(self) -> None:
         owed, self._owed = self._owed, []
