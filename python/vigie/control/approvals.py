@@ -56,7 +56,7 @@ class Approvals:
             assert one.needs is not None  # checked above
             assert one.fingerprint is not None  # comes with it
             lines = tuple(line.strip()[:FIELD] for line in shown.get(one.key, ())[:FIELDS])
-            by = party.on_behalf_of or party.name
+            by = party.speaker
             put.append(Waits(one.fingerprint, *one.key, one.needs, by, one.of, one.says, now, lines))
         with suppress(StateUnwritableError):  # it is refused all the same, and can be asked again
             waiting = self._database.waiting()
@@ -121,19 +121,15 @@ class Approvals:
         if not visible:
             what = "nothing waits for a yes there, or not for yours; `approval.list` says what does"
             raise NotFoundError(what, f"{wanted.kind}/{wanted.name}"[:200])
-        mine = [one for one in visible if _why_not(world, one, _speaker(call.party), now) is None]
+        mine = [one for one in visible if _why_not(world, one, call.party.speaker, now) is None]
         if not mine:
-            raise ControlRefusedError(_why_not(world, visible[0], _speaker(call.party), now) or "", "approval.give")
+            raise ControlRefusedError(_why_not(world, visible[0], call.party.speaker, now) or "", "approval.give")
         return mine
 
 
 def _key(one: Waits) -> str:
     """Sorts the oldest first."""
     return f"{one.since_ns:020d} {one.kind}/{one.name} {one.change} {one.fingerprint} {one.requested_by}"
-
-
-def _speaker(party: Party) -> str:
-    return party.on_behalf_of or party.name
 
 
 def _why_not(world: World, one: Waits, by: str, now: int) -> str | None:
@@ -159,9 +155,9 @@ def _givers(world: World, one: Waits, now: int) -> Iterator[str]:
 
 def _may_know(world: World, one: Waits, party: Party) -> bool:
     """Whoever asked for it, whoever could give it, and this server's administrators."""
-    if party.administrator and not party.on_behalf_of:
+    if party.may_all:
         return True
-    agent = world.agents.get(_speaker(party))
+    agent = world.agents.get(party.speaker)
     if agent is None:
         return False
     return agent.name == one.requested_by or (
@@ -180,7 +176,7 @@ def _shown(world: World, one: Waits, call: "Call", now: int) -> desk_ops.Waiting
         why=one.why,
         since_ns=one.since_ns,
         fields=list(one.fields),
-        mine=_why_not(world, one, _speaker(call.party), now) is None,
+        mine=_why_not(world, one, call.party.speaker, now) is None,
     )
 
 
@@ -192,7 +188,7 @@ def _approval(one: Waits, call: "Call", index: int, now: int) -> dict[str, Any]:
         "change": one.change,
         "fingerprint": one.fingerprint,
         "requested_by": one.requested_by,
-        "given_by": _speaker(call.party),
+        "given_by": call.party.speaker,
         "given_at": zulu(at, "microseconds"),
         "reason": call.request.reason,
     }

@@ -87,15 +87,15 @@ class Desk:
             if name not in known or not self._may_know(party, known[name]):
                 raise NotFoundError("no such alarm, or not for you; `alarm.list` says them", name[:64])
         line = Line(call.op.name, party.name, party.on_behalf_of)
-        by = party.on_behalf_of or party.name
+        by = party.speaker
         found = await self._tools.in_worker(lambda: self.alarms.acknowledge(wanted.ids, by, wanted.note, line))
         return desk_ops.AlarmsAcknowledged(alarms=[alarm_out(alarm) for alarm in found])
 
     def _check_role(self, party: Party) -> None:
         """Of an organisation's people those acknowledge who work at a desk."""
-        if party.administrator and not party.on_behalf_of:
+        if party.may_all:
             return
-        agent = self.world().agents.get(party.on_behalf_of or party.name)
+        agent = self.world().agents.get(party.speaker)
         if agent is not None and agent.spec.organisation is not None and ACK_ROLES.isdisjoint(agent.spec.roles):
             what = f"{agent.name} is no operator, supervisor or administrator; ask one of {agent.spec.organisation}"
             raise ControlRefusedError(what, "alarm.ack")

@@ -89,7 +89,7 @@ class Incidents:
     def _plan(self, call: "Call") -> _Plan:
         """The incident that is wanted. Raises: NotFoundError, InvalidArgumentError, ControlRefusedError with why."""
         wanted, world, now = call.request, self._world(), self._now_ns()
-        by = _speaker(call.party)
+        by = call.party.speaker
         if texts.name_problem(by, texts.AGENT_NAME) is not None:
             raise InvalidArgumentError("not the name of an Agent, so nobody has opened it", by[:64])
         if not wanted.motive.strip():
@@ -187,7 +187,7 @@ class Incidents:
 
     @staticmethod
     def _shown(world: World, peer: Peer, wanted: Any, now: int) -> list[str]:
-        agent, purpose = _speaker(peer.acting), wanted.purpose or None
+        agent, purpose = peer.acting.speaker, wanted.purpose or None
         return [
             camera
             for camera in dict.fromkeys(wanted.cameras)
@@ -211,7 +211,7 @@ class Incidents:
 
     def _out(self, party: Party, incident: Incident) -> desk_ops.IncidentOut:
         spec = incident.spec
-        mine = spec.opened_by == _speaker(party)
+        mine = spec.opened_by == party.speaker
         cameras = [
             camera
             for camera in spec.cameras
@@ -234,9 +234,9 @@ class Incidents:
 
     def _is_colleague(self, party: Party, spec: Any) -> bool:
         """Of the opener: the same organisation, or this server's administrators."""
-        if party.administrator and not party.on_behalf_of:
+        if party.may_all:
             return True
-        me, opener = (self._store.body("Agent", name) for name in (_speaker(party), spec.opened_by))
+        me, opener = (self._store.body("Agent", name) for name in (party.speaker, spec.opened_by))
         own = None if me is None else me["spec"].get("organisation")
         return own is not None and opener is not None and opener["spec"].get("organisation") == own
 
@@ -253,7 +253,7 @@ class Incidents:
         body = dict(stored.body)
         if body["spec"].get("closed") is not None:
             raise InvalidArgumentError(f"{body['spec']['closed']['by']} has closed it before", name)
-        closed = {"by": _speaker(call.party), "at": _instant(self._now_ns()), "outcome": wanted.outcome}
+        closed = {"by": call.party.speaker, "at": _instant(self._now_ns()), "outcome": wanted.outcome}
         body["spec"] = {**body["spec"], "closed": closed}
         record = records.Incident(actor=records.SYSTEM, incident=name, reason=f"closed: {wanted.outcome}")
         command = replace(call.command, records=(record,))
@@ -285,10 +285,6 @@ def peer_post(world: World, peer: Peer) -> str | None:
 
 def _object(stored: Stored) -> Any:
     return None if stored.declared is None else stored.declared.object
-
-
-def _speaker(party: Party) -> str:
-    return party.on_behalf_of or party.name
 
 
 def _instant(ns: int) -> str:

@@ -40,6 +40,16 @@ class Party:
         """Whose commands and stages they are: the client, and for whom it speaks."""
         return f"{self.name} {self.on_behalf_of}"
 
+    @property
+    def speaker(self) -> str:
+        """The agent whose rights count: the one it speaks for, else its own."""
+        return self.on_behalf_of or self.name
+
+    @property
+    def may_all(self) -> bool:
+        """Whether it is an administrator of this server, and speaks for itself."""
+        return self.administrator and not self.on_behalf_of
+
 
 # Whoever comes over `ipc://`: the user who runs the service.
 LOCAL = Party("local", administrator=True, trusted_host=True, local=True)
@@ -182,13 +192,13 @@ class TownRights:
         self._world = World.of(())  # the writer's
 
     def may(self, party: Party, op: str, target: ObjectRef | None) -> Decision:
-        if self._is_administrator(party):
+        if party.may_all:
             return Decision(True)
-        if op in _JUDGED_BY_CHANGES and self._administers(self._speaker(party)):
+        if op in _JUDGED_BY_CHANGES and self._administers(party.speaker):
             return Decision(True)
         if OPS[op].who == "administrators":
             return Decision(False, f"{op} is for administrators; ask one of this server's")
-        speaker = self._speaker(party)
+        speaker = party.speaker
         if target is None:
             return Decision(True)
         if op in _CHECKED_BY_HANDLER.get(target.kind, ()):
@@ -200,9 +210,9 @@ class TownRights:
         return Decision(allowed, "" if allowed else f"no such {target.kind}, or not for {speaker}")
 
     def may_know(self, party: Party, target: ObjectRef) -> bool:
-        if self._is_administrator(party):
+        if party.may_all:
             return True
-        speaker = self._speaker(party)
+        speaker = party.speaker
         if target.kind == "Agent":
             return target.name == speaker
         if target.kind == "MaskSet":
@@ -231,15 +241,7 @@ class TownRights:
         self._world = self._world.following(before)
         if not self._world.organisations:
             return []
-        return refused_changes(self._world, self._world.following(after), self._speaker(party), ns_of(self._now()))
-
-    @staticmethod
-    def _is_administrator(party: Party) -> bool:
-        return party.administrator and not party.on_behalf_of
-
-    @staticmethod
-    def _speaker(party: Party) -> str:
-        return party.on_behalf_of or party.name
+        return refused_changes(self._world, self._world.following(after), party.speaker, ns_of(self._now()))
 
     def _index(self) -> "_Index":
         # Asked for every object of a page and for every event: thousands of objects are not walked through each time.

@@ -104,14 +104,14 @@ class RouteOps:
         if town is None or compiled is None:
             raise ConnectionLostError("nothing is in force there", "engine")
         asked, party = call.request, call.party
-        agent = party.on_behalf_of or party.name
+        agent = party.speaker
         wish = Wish(
             agent,
             asked.camera,
             asked.stream,
             asked.purpose or None,
             asked.post or None,
-            anybody=party.administrator and not party.on_behalf_of,
+            anybody=party.may_all,
         )
         body = self._handlers.store.body("Agent", agent)
         organisation = None if body is None else body["spec"].get("organisation")
@@ -163,9 +163,9 @@ class RouteOps:
 
     @staticmethod
     def _is_own(party: Party, route: Route) -> bool:
-        if party.administrator and not party.on_behalf_of:
+        if party.may_all:
             return True
-        return route.agent == (party.on_behalf_of or party.name)
+        return route.agent == party.speaker
 
     async def _list(self, call: Call) -> ops.Message:
         asked, party = call.request, call.party
