@@ -31,6 +31,7 @@ from vigie.alarms.conditions import (
 )
 from vigie.alarms.streams import Streams
 from vigie.control.desk_database import DeskDatabase
+from vigie.control.lookups import commune_of
 from vigie.control.outlet_threads import Outlets, OutletThread
 from vigie.control.parties import JournalSink, Line, NoJournal
 from vigie.control.store import Store
@@ -41,7 +42,7 @@ from vigie.journal.records import SYSTEM
 from vigie.policy.alarm_kinds import ALARM_KINDS, SEVERITIES, Severity
 from vigie.policy.desk_objects import Outlet
 from vigie.policy.fields import DeclaredObject
-from vigie.policy.objects import AlarmLimits, Camera
+from vigie.policy.objects import AlarmLimits
 from vigie.policy.world import World
 
 LOOK_S = 2.0
@@ -282,13 +283,13 @@ class AlarmDesk:
 
     def _record(self, alarm: Alarm, did: str) -> records.Record:
         objects = self._objects_of(self._world())
-        camera = objects.get(("Camera", subject_of(objects, alarm.kind, alarm.object).camera))
+        subject = subject_of(objects, alarm.kind, alarm.object)
         return records.Alarm(
             actor=SYSTEM,
             alarm=alarm.id,
             step=_STEPS[did],
             reason=f"{alarm.kind} {alarm.object}: {alarm.text}",
-            commune=camera.spec.commune if isinstance(camera, Camera) else None,
+            commune=commune_of(subject.camera, self._store.body),
         )
 
     # Outlets.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vigie.control.diff import Body, Change, Key, canonical
+from vigie.control.lookups import commune_of
 from vigie.control.loosening import is_open, set_of, uncovers
 from vigie.journal.records import SYSTEM, BreakGlass, MaskChange, Opening, Record
 from vigie.policy import Town
@@ -63,7 +64,8 @@ def _mask_changes(apply: Applying) -> Iterator[Record]:
         yield MaskChange(
             actor=SYSTEM,
             camera=camera,
-            commune=_commune(camera, apply),
+            # Of a camera that goes with its masks, as it was.
+            commune=commune_of(camera, lambda *key: apply.after(key), lambda *key: apply.before(key)),
             mask_set=name,
             revision=apply.sets_after.get(place, (None,))[0],
             before=apply.sets_before.get(place, (None,))[0],
@@ -117,15 +119,3 @@ def _communes(authorisation: str, town: Town) -> list[str | None]:
     world = World.of([*(camera.object for camera in town.cameras), item.object])
     found = {spot.commune for spot in world.cameras.spots.values() if spot.authorities}
     return sorted(found, key=lambda commune: commune or "")
-
-
-def _commune(camera: str, apply: Applying) -> str | None:
-    """The camera's, or that of the site it belongs to; of a camera that goes with its masks, as it was."""
-    site = camera.partition(".")[0]
-    for find in (apply.after, apply.before):
-        for key in (("Camera", camera), ("Site", site)):
-            body = find(key)
-            if body is not None:
-                commune: str | None = body["spec"].get("commune")
-                return commune
-    return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vigie.control import desk_ops
+from vigie.control.lookups import commune_of, organisation_of
 from vigie.control.op import Message
 from vigie.control.parties import ObjectRef, Party, Rights
 from vigie.control.peers import Peer
@@ -119,7 +120,7 @@ class Incidents:
                 actor=records.SYSTEM,
                 incident=name,
                 camera=camera,
-                commune=_commune(world, camera),
+                commune=commune_of(camera, self._store.body),
                 since=since,
                 purpose=purpose,
                 reason=wanted.motive,
@@ -236,9 +237,8 @@ class Incidents:
         """Of the opener: the same organisation, or this server's administrators."""
         if party.may_all:
             return True
-        me, opener = (self._store.body("Agent", name) for name in (party.speaker, spec.opened_by))
-        own = None if me is None else me["spec"].get("organisation")
-        return own is not None and opener is not None and opener["spec"].get("organisation") == own
+        own = organisation_of(party.speaker, self._store.body)
+        return own is not None and organisation_of(spec.opened_by, self._store.body) == own
 
     async def _close(self, call: "Call") -> Message:
         wanted, name = call.request, call.request.name
@@ -289,8 +289,3 @@ def _object(stored: Stored) -> Any:
 
 def _instant(ns: int) -> str:
     return zulu(datetime_of(ns), "microseconds")
-
-
-def _commune(world: World, camera: str) -> str | None:
-    item = world.get("Camera", camera)
-    return item.spec.commune if isinstance(item, Camera) else None

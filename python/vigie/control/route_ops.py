@@ -7,6 +7,7 @@ from vigie.control import ops
 from vigie.control.addresses import chosen_ports, stream_urls
 from vigie.control.handlers import Call, Handlers, page
 from vigie.control.in_force import InForce
+from vigie.control.lookups import commune_of, organisation_of, spec_of_camera
 from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
 from vigie.control.routes import Ended, Route, Routes
 from vigie.control.tickets import Ticket, seal
@@ -113,8 +114,7 @@ class RouteOps:
             asked.post or None,
             anybody=party.may_all,
         )
-        body = self._handlers.store.body("Agent", agent)
-        organisation = None if body is None else body["spec"].get("organisation")
+        organisation = organisation_of(agent, self._handlers.store.body)
         ttl_ns = asked.ttl_ms * 1_000_000
         route, why = self._routes.open(town, compiled, wish, party.name, organisation, ttl_ns)
         try:
@@ -153,8 +153,7 @@ class RouteOps:
         return ended
 
     def _commune(self, camera: str) -> str | None:
-        body = self._handlers.store.body("Camera", camera)
-        return None if body is None else body["spec"].get("commune")
+        return commune_of(camera, self._handlers.store.body)
 
     def _say_closed(self, ended: Ended) -> None:
         route = ended.route
@@ -203,8 +202,8 @@ class RouteOps:
             entry = found[key]
             name = entry["name"]
             stored = bodies.get(("Camera", name))
-            body: Mapping[str, Any] = {"spec": {}} if stored is None else stored.body
-            spec, labels = body["spec"], body.get("labels", {})
+            labels = {} if stored is None else stored.body.get("labels", {})
+            spec = spec_of_camera(name, self._handlers.store.body)
             commune = str(spec.get("commune") or "")
             if asked.number not in (0, entry["number"]) or (asked.commune and asked.commune != commune):
                 return None

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vigie.control.diff import Body, Change
+from vigie.control.diff import Change
+from vigie.control.lookups import Find, commune_of, organisation_of
 from vigie.control.parties import Line
 from vigie.errors import Error, StateUnwritableError
 from vigie.journal import Actor, Alarm, Journal, Record, load_private, make_key
@@ -16,8 +17,6 @@ KEY = "journal.key"
 NAMED = 8000
 # A state folder has one engine: its views and its beginnings are those of this name.
 ENGINE_NAME = "engine"
-
-Find = Callable[[str, str], Body | None]
 
 
 class StateJournal:
@@ -75,14 +74,19 @@ def record_of(line: Line, find: Find) -> Record:
     if line.code:
         named = line.camera if texts.name_problem(line.camera) is None else None
         return Refusal(
-            actor=actor, op=line.op, code=line.code, camera=named, commune=_commune(line, find), reason=line.text
+            actor=actor,
+            op=line.op,
+            code=line.code,
+            camera=named,
+            commune=commune_of(line.camera, find),
+            reason=line.text,
         )
     if line.still is not None:
         captured, bound_ns = line.still
         return Still(
             actor=actor,
             camera=line.camera.partition("@")[0],
-            commune=_commune(line, find),
+            commune=commune_of(line.camera, find),
             captured=captured,
             error_ms=None if bound_ns is None else -(-bound_ns // 1_000_000),
             objects=(f"camera/{line.camera}",),
@@ -115,15 +119,8 @@ def _actor(line: Line, find: Find) -> Actor:
     agent, person = (
         name if texts.name_problem(name, texts.AGENT_NAME) is None else None for name in (line.party, line.on_behalf_of)
     )
-    body = find("Agent", person or agent or "")
     return Actor(
         agent=agent or "unnamed",
         on_behalf_of=person,
-        organisation=None if body is None else body["spec"].get("organisation"),
+        organisation=organisation_of(person or agent or "", find),
     )
-
-
-def _commune(line: Line, find: Find) -> str | None:
-    body = find("Camera", line.camera.partition("@")[0])
-    commune: str | None = None if body is None else body["spec"].get("commune")
-    return commune

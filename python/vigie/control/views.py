@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vigie.control.lookups import Find, commune_of, organisation_of
 from vigie.control.routes import Route
 from vigie.control.state_journal import ENGINE_NAME
 from vigie.events import Event
@@ -37,7 +38,7 @@ class Views:
     def __init__(
         self,
         secret: str,
-        find: Callable[[str, str], Mapping[str, Any] | None],
+        find: Find,
         route: Callable[[str], Route | None],
         judge: Callable[[str, str], Verdict | None],
     ) -> None:
@@ -90,8 +91,6 @@ class Views:
 
     def _begin(self, facts: Mapping[str, Any]) -> ViewBegin:
         route = self._route(facts["route"]) if facts["route"] else None
-        camera = self._find("Camera", facts["camera"])
-        agent = self._find("Agent", facts["agent"])
         form = f"{facts['camera']}@{facts['version']}" if facts["version"] else facts["camera"]
         sight = self._sight(facts["agent"], form, route)
         host = None if route is None or route.client == facts["agent"] else route.client
@@ -99,11 +98,11 @@ class Views:
             actor=Actor(
                 agent=(facts["agent"] if host is None else host) or "unnamed",
                 on_behalf_of=None if host is None else facts["agent"],
-                organisation=None if agent is None else agent["spec"].get("organisation"),
+                organisation=organisation_of(facts["agent"], self._find),
                 post=None if route is None else route.wish.post,
             ),
             camera=facts["camera"],
-            commune=None if camera is None else camera["spec"].get("commune"),
+            commune=commune_of(facts["camera"], self._find),
             objects=(f"camera/{form}",) if facts["version"] else (),
             purpose=sight.purpose,
             reason=f"from {facts['peer']} through the listener {facts['listener']}",

@@ -16,7 +16,7 @@ from vigie.control.routes import Routes
 from vigie.control.service import Service, new_epoch
 from vigie.control.store import Store, assemble_quietly
 from vigie.errors import StateUnwritableError, TimedOutError
-from vigie.policy import Compiled, Town, compile_snapshot
+from vigie.policy import Compiled, Inventory, Town, compile_snapshot
 from vigie.policy.live_rights import LiveRights, live_rights
 from vigie.policy.world import World
 from vigie.snapshot import Snapshot
@@ -79,6 +79,7 @@ class Compiling:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.inventories: dict[str, Inventory] = {}
 
     @property
     def town(self) -> Town | None:
@@ -91,7 +92,9 @@ class Compiling:
     @property
     def compiled(self) -> Compiled | None:
         town = self.town
-        return None if town is None or not town.servers else compile_snapshot(town, self.revision, at=time.time_ns())
+        if town is None or not town.servers:
+            return None
+        return compile_snapshot(town, self.revision, inventories=self.inventories, at=time.time_ns())
 
 
 @dataclass
@@ -115,6 +118,7 @@ class Served:
         self.store = Store(self.folder, environ={"POST": "of-post"})
         self.rights = rights = TownRights(lambda: assemble_quietly(self.store.state) or NO_TOWN, decided=self.decided)
         self.store.set_parties(self.gate, rights, self.journal)
+        self.compiling = Compiling(self.store)
         self.routes = Routes(self.store, "k" * 43, time.time_ns)
         self.renewed = 0
         self.endpoint = f"ipc://{self.folder}/c.sock"
@@ -127,7 +131,7 @@ class Served:
             route_ops = RouteOps(
                 handlers,
                 self.routes,
-                Compiling(self.store),
+                self.compiling,
                 rights,
                 self.journal,
                 "k" * 43,

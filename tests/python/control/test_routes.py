@@ -20,7 +20,8 @@ from vigie.control.wire import Event as WireEvent
 from vigie.errors import ControlRefusedError, Error, LimitExceededError, NotFoundError, StateUnreadableError
 from vigie.events import Event
 from vigie.journal.records import ViewBegin, ViewEnd
-from vigie.policy import Compiled, Town, compile_snapshot
+from vigie.policy import Compiled, Inventory, Town, compile_snapshot
+from vigie.policy.inventory import OfferedCamera, OfferedStream
 from vigie.policy.routing import Verdict, Wish
 from vigie.policy.windows import ns_of
 
@@ -323,6 +324,25 @@ def test_my_cameras_by_number_commune_and_text(served: Served) -> None:
             assert [one.name for one in local.cameras(wanted)] == names, wanted
 
 
+def test_a_sites_camera_has_the_owner_and_the_commune_of_its_site(served: Served) -> None:
+    quay = OfferedCamera("quai-1", streams=(OfferedStream("main", "rtsp://10.9.0.1/1"),))
+    served.compiling.inventories["gare"] = Inventory("Acme", (quay,))
+    with Client(served.endpoint) as local:
+        local.apply(
+            yaml=[
+                ops.YamlSource(
+                    text="kind: Site\nname: gare\nspec: {url: 'http://10.9.0.1', owner: sncf, commune: '57480'}\n"
+                )
+            ]
+        )
+        (found,) = local.cameras(ops.CameraList(commune="57480"))
+        assert (found.name, found.owner, found.place) == ("gare.quai-1", "sncf", "")
+        assert [one.name for one in local.cameras(ops.CameraList(commune="57463"))] == ["a"]
+        local.open_route(ops.RouteOpen(camera="gare.quai-1"))
+    line = next(line for line in served.journal.lines if line.op == "route.open")
+    assert [record.commune for record in line.records] == ["57480"]
+
+
 def test_without_a_line_in_the_journal_there_is_no_route(served: Served) -> None:
     with Client(served.endpoint) as local:
         served.journal.broken = True
@@ -344,6 +364,7 @@ def event(kind: str, code: int = 0, **facts: Any) -> Event:
 def views(instance: str = "run-1") -> Views:
     objects = {
         ("Camera", "hall"): {"spec": {"commune": "57463"}},
+        ("Site", "gare"): {"spec": {"commune": "57480"}},
         ("Agent", "lea"): {"spec": {"organisation": "police"}},
     }
     standing = Verdict(True, "hall", purpose="inquiry", by="Convention share")
@@ -365,6 +386,14 @@ def test_a_view_has_a_beginning_and_an_end_with_the_times_of_its_pictures() -> N
     assert (begin.view, begin.first_unit) == (end.view, end.first_unit)
     assert (end.last_unit, end.units, end.cause, end.convention) == (90, 5, "error-205", "share")
     assert made.records([event("viewer_closed")]) == [], "it had no picture"
+
+
+def test_a_view_of_a_sites_camera_counts_in_the_commune_of_the_site() -> None:
+    facts = {"camera": "gare.quai-1", "first_unit_ns": 10, "last_unit_ns": 10}
+    begin, end = views().records([event("viewer_playing", **facts), event("viewer_closed", **facts)])
+    assert isinstance(begin, ViewBegin)
+    assert isinstance(end, ViewEnd)
+    assert (begin.commune, end.commune) == ("57480", "57480")
 
 
 def test_a_view_is_called_the_same_after_a_death_of_control_and_otherwise_in_another_run() -> None:
