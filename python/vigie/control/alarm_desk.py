@@ -34,7 +34,7 @@ from vigie.control.desk_database import DeskDatabase
 from vigie.control.lookups import commune_of
 from vigie.control.outlet_threads import Outlets, OutletThread
 from vigie.control.parties import JournalSink, Line, NoJournal
-from vigie.control.store import Store
+from vigie.control.store import State, Store
 from vigie.control.world_now import WorldNow
 from vigie.errors import Error, StateUnwritableError
 from vigie.journal import records
@@ -104,6 +104,7 @@ class AlarmDesk:
         self._source = socket.gethostname()
         self._show()
         self._outlets = Outlets(self._outlet)
+        self._declared: State | None = None  # whose outlets are there
 
     def start(self, publish: Callable[[Step], None], journal: JournalSink) -> None:
         """Looks from now on. `publish`: tells clients; called from the desk's thread."""
@@ -296,6 +297,8 @@ class AlarmDesk:
 
     def _declare_outlets(self) -> None:
         state = self._store.state
+        if state is self._declared:
+            return
         items = [item.declared for (kind, _), item in state.objects.items() if kind == "Outlet"]
         before = self._outlets.names()
         self._outlets.declare([item for item in items if item is not None])
@@ -304,6 +307,7 @@ class AlarmDesk:
                 self._database.forget_outlets(self._outlets.names())
             for name in [name for name in self._outlets_fail if name not in self._outlets.names()]:
                 self._outlets_fail.pop(name, None)
+        self._declared = state
 
     def _outlet(self, item: Any) -> OutletThread:
         return OutletThread(

@@ -295,13 +295,14 @@ class Handlers:
     async def _get(self, call: Call) -> ops.Message:
         wanted = call.request
         _check_fields(wanted.kind, wanted.fields)
-        objects = {f"{kind}/{name}": item for (kind, name), item in self.store.state.objects.items()}
-        exact = wanted.kind and wanted.name and not any(letter in wanted.name for letter in "*?[")
-        if exact:
-            stored = objects.get(f"{wanted.kind}/{wanted.name}")
+        every = self.store.state.objects
+        if wanted.kind and wanted.name and not any(letter in wanted.name for letter in "*?["):
+            stored = every.get((wanted.kind, wanted.name))
             if stored is None or not self._may_know(call, stored.kind, stored.name, stored.owner):
-                known = [one.name for one in objects.values() if self._may_know(call, one.kind, one.name, one.owner)]
+                known = [one.name for one in every.values() if self._may_know(call, one.kind, one.name, one.owner)]
                 raise NotFoundError(suggestion(wanted.name, sorted(known)), f"{wanted.kind}/{wanted.name}")
+            every = {(wanted.kind, wanted.name): stored}
+        objects = {f"{kind}/{name}": item for (kind, name), item in every.items()}
 
         def item(key: str) -> ops.Object | None:
             stored = objects[key]
