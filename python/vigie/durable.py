@@ -1,5 +1,6 @@
-"""Small files that a crash leaves whole, and that only their owner can read (0600)."""
+"""Small files that a crash leaves whole, and locks; only their owner can read them (0600)."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -22,6 +23,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock_file(path: Path) -> int:
+    """The descriptor that holds a file's lock, made where it is missing; the lock is free when it is closed.
+
+    Raises: OSError; BlockingIOError where another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _private(path: str, flags: int) -> int:

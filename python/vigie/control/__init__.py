@@ -2,7 +2,7 @@
 
 | a change of | goes to |
 |---|---|
-| what a state folder holds on disk | `database.py` (with a new `SCHEMA`), `secret_store.py` |
+| what a state folder holds on disk | `database.py` (a step more in `LAYOUTS`), `secret_store.py` |
 | apply, rollback, history | `store.py`; how documents become objects: `proposals.py`; differences: `diff.py` |
 | which rollbacks show more than before | `loosening.py` |
 | frames, limits, msgpack | `wire.py`, with `tests/contract/wire_golden.json` and `docs/protocol.md` |

@@ -1,21 +1,21 @@
-"""The SQLite file of a state folder: its layout, and errors of the disk as errors of vigie.
+"""The SQLite files of a state folder: opened, brought to the newest layout, and errors of the disk as errors of vigie.
 
 WAL with `synchronous=FULL`: a commit that has returned is on the disk. One process holds a folder at a time.
 """
 
-import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vigie.durable import lock_file
 from vigie.errors import StateUnreadableError, StateUnwritableError
 
-# Raised with every change of the layout, together with a step in _LATER. A file with a greater one is refused.
-SCHEMA = 2
 FILE = "state.db"
-_LAYOUT = """
+# What came with each layout: a file gets what it has not when it is opened. One with a greater number is refused.
+LAYOUTS = {
+    1: """
 CREATE TABLE revisions (
     rev INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL, client TEXT NOT NULL, on_behalf_of TEXT NOT NULL,
     reason TEXT NOT NULL);
@@ -35,9 +35,7 @@ CREATE TABLE mask_sets (
     PRIMARY KEY (camera, version)) WITHOUT ROWID;
 CREATE TABLE engine (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), revision INTEGER NOT NULL);
 INSERT INTO engine VALUES (1, 0);
-"""
-# What came with each later layout: an older file gets it when it is opened.
-_LATER = {
+""",
     2: """
 CREATE TABLE routes (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 """,
@@ -51,45 +49,41 @@ def hold_folder(folder: Path) -> int:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return lock_file(folder / "lock")
+    except BlockingIOError:
+        raise StateUnreadableError("another process uses it; right would be a folder of its own", str(folder)) from None
     except OSError as error:
         raise StateUnreadableError(str(error.strerror), str(folder)) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise StateUnreadableError("another process uses it; right would be a folder of its own", str(folder)) from None
-    return lock
 
 
-def open_database(folder: Path) -> sqlite3.Connection:
-    """Opens, and makes where it is missing, the folder's database. Raises: StateUnreadableError."""
-    path = folder / FILE
+def open_database(path: Path, layouts: Mapping[int, str]) -> sqlite3.Connection:
+    """Opens a file, and makes it where it is missing. Raises: StateUnreadableError."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        _prepare(connection, path)
+        _prepare(connection, path, layouts)
     except (OSError, sqlite3.Error) as error:
         raise StateUnreadableError(str(error), str(path)) from None
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, layouts: Mapping[int, str]) -> None:
+    newest = max(layouts)
     connection.execute("BEGIN IMMEDIATE")
     schema = connection.execute("PRAGMA user_version").fetchone()[0]
-    if schema > SCHEMA:
+    if schema > newest:
         connection.execute("ROLLBACK")
         connection.close()
         what = (
-            f"written by a newer vigie (layout {schema}, this one knows {SCHEMA}); right would be that one or a newer"
+            f"written by a newer vigie (layout {schema}, this one knows {newest}); right would be that one or a newer"
         )
         raise StateUnreadableError(what, str(path))
-    steps = [*([_LAYOUT] if schema == 0 else []), *(text for layout, text in _LATER.items() if layout > schema)]
+    steps = [text for layout, text in sorted(layouts.items()) if layout > schema]
     for statement in ";\n".join(steps).split(";\n"):
         connection.execute(statement)
-    connection.execute(f"PRAGMA user_version={SCHEMA}")
+    connection.execute(f"PRAGMA user_version={newest}")
     connection.execute("COMMIT")
 
 

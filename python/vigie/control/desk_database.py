@@ -4,7 +4,6 @@ A file of its own, `desk.db`: an alarm must not wait for an apply, which holds t
 """
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from vigie.alarms import Alarm, Step
-from vigie.control.database import transaction
-from vigie.errors import StateUnreadableError
+from vigie.control.database import open_database, transaction
 
 FILE = "desk.db"
-SCHEMA = 1
 _COLUMNS = tuple(field.name for field in fields(Alarm))
-_LAYOUT = f"""
+_LAYOUTS = {
+    1: f"""
 CREATE TABLE alarms ({", ".join(_COLUMNS)}, PRIMARY KEY (id)) WITHOUT ROWID;
 CREATE TABLE told (outlet TEXT NOT NULL, alarm TEXT NOT NULL, change INTEGER NOT NULL, ts_ns INTEGER NOT NULL,
     PRIMARY KEY (outlet, alarm)) WITHOUT ROWID;
@@ -27,6 +25,7 @@ CREATE TABLE waiting (fingerprint TEXT NOT NULL, kind TEXT NOT NULL, name TEXT N
     requested_by TEXT NOT NULL, organisation TEXT, why TEXT NOT NULL, since_ns INTEGER NOT NULL, fields TEXT NOT NULL,
     PRIMARY KEY (kind, name, change, fingerprint, requested_by)) WITHOUT ROWID;
 """
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +56,8 @@ class DeskDatabase:
 
     def __init__(self, folder: Path) -> None:
         """Opens it, and makes it where it is missing. Raises: StateUnreadableError."""
-        path = folder / FILE
         self._lock = threading.Lock()
-        try:
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            schema = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if schema == 0:
-                with transaction(self._db):
-                    for statement in _LAYOUT.strip().removesuffix(";").split(";\n"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={SCHEMA}")
-        except (OSError, sqlite3.Error) as error:
-            raise StateUnreadableError(str(error), str(path)) from None
-        if schema > SCHEMA:
-            self._db.close()
-            what = f"written by a newer vigie (layout {schema}, this one knows {SCHEMA}); right would be that one"
-            raise StateUnreadableError(what, str(path))
+        self._db = open_database(folder / FILE, _LAYOUTS)
 
     def alarms(self) -> list[Alarm]:
         """All that are kept."""

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from vigie.control.apply_records import Applying, records_of_apply
-from vigie.control.database import hold_folder, open_database, transaction
+from vigie.control.database import FILE, LAYOUTS, hold_folder, open_database, transaction
 from vigie.control.diff import Body, Change, Key, canonical, changes, same_body
 from vigie.control.history import Revision, bodies_at, revisions, stored_rows
 from vigie.control.memory import MANY, MANY_BYTES, reading, settle
@@ -153,7 +153,7 @@ class Store:
         self._lock = threading.RLock()  # the gate asks while a change is at work
         self._hold = hold_folder(folder)
         try:
-            self._db = open_database(folder)
+            self._db = open_database(folder / FILE, LAYOUTS)
             self._secrets = SecretStore(folder)
             self._state, self.problems = self._read()
             self._checked: Town | None = None  # the town in force, where it has passed every check

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vigie.durable import sync_folder
+from vigie.durable import lock_file, sync_folder
 from vigie.errors import JournalBusyError, JournalDamagedError, NotFoundError
 from vigie.journal.line import MAX_LINE_BYTES, Line, split_line
 
@@ -75,17 +75,11 @@ def read_newest(folder: Path) -> Line | None:
 
 def take_lock(folder: Path) -> int:
     """The descriptor that holds the right to write; closing it gives it back. Raises JournalBusyError."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for pause_s in (0.01, 0.02, 0.05, None):  # whoever verifies holds it too, for an instant
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if pause_s is None:
-                break
+        with contextlib.suppress(BlockingIOError):
+            return lock_file(folder / "lock")
+        if pause_s is not None:
             time.sleep(pause_s)
-        else:
-            return descriptor
-    os.close(descriptor)
     raise JournalBusyError("right would be one writer a folder", str(folder))
 
 

@@ -4,7 +4,6 @@ A process holds `ROLE.lock` for as long as it lives (the kernel sees to that), a
 counts only with the start time of its process, so that a number that was given anew is nobody.
 """
 
-import fcntl
 import json
 import os
 import sys
@@ -14,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vigie.durable import replace_file
+from vigie.durable import lock_file, replace_file
 from vigie.errors import StateUnreadableError
 
 ENGINE, CONTROL, SUPERVISOR = "engine", "control", "supervisor"
@@ -56,16 +55,12 @@ def hold(state: Path, role: str) -> int:
     """Takes a role until this process ends; the descriptor. Raises: StateUnreadableError (another has it)."""
     path = run_folder(state) / f"{role}.lock"
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StateUnreadableError(str(error.strerror), str(path)) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_file(path)
     except BlockingIOError:
-        os.close(lock)
         what = f"another {role} process uses it; right would be a folder of its own"
         raise StateUnreadableError(what, str(state)) from None
-    return lock
+    except OSError as error:
+        raise StateUnreadableError(str(error.strerror), str(path)) from None
 
 
 def announce(state: Path, role: str, options: Mapping[str, Any], *, ready: bool = False) -> None:

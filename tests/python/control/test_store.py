@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from vigie.control.database import SCHEMA
+from vigie.control.database import LAYOUTS
 from vigie.control.parties import Party
 from vigie.control.proposals import PATH_FIELDS, Source
 from vigie.control.store import Command, Store
@@ -341,8 +341,8 @@ def test_a_newer_layout_is_refused_untouched(tmp_path: Path, store: Store, apply
     store.close()
     file = tmp_path / "state" / "state.db"
     with sqlite3.connect(file) as db:
-        db.execute(f"PRAGMA user_version={SCHEMA + 1}")
-    with pytest.raises(StateUnreadableError, match=f"newer vigie .layout {SCHEMA + 1}"):
+        db.execute(f"PRAGMA user_version={max(LAYOUTS) + 1}")
+    with pytest.raises(StateUnreadableError, match=f"newer vigie .layout {max(LAYOUTS) + 1}"):
         Store(tmp_path / "state")
     with sqlite3.connect(file) as db:
         assert db.execute("SELECT count(*) FROM objects").fetchone()[0] == 1
