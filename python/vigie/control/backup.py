@@ -1,4 +1,4 @@
-"""A copy of a state folder while it is in use: objects, secrets, keys and journal that fit together."""
+"""A copy of a state folder while it is in use: objects, alarms, secrets, keys and journal that fit together."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from vigie.control import database, secret_store
+from vigie.control import database, desk_database, secret_store, tickets
 from vigie.control.keys import CLIENTS, SERVER
 from vigie.control.proposals import references
 from vigie.control.state_journal import FOLDER, KEY
@@ -18,7 +18,7 @@ from vigie.journal import load_public, verify
 from vigie.journal.segments import NEWEST, segment_files
 
 ATTEMPTS = 5
-_WHOLE = (CLIENTS, SERVER, KEY, KEY + ".pub")
+_WHOLE = (CLIENTS, SERVER, KEY, KEY + ".pub", tickets.FILE)
 
 
 @dataclass(frozen=True)
@@ -72,27 +72,35 @@ class _Changed(Exception):  # noqa: N818 - no error: it is tried again
 def _copied(state: Path, to: Path) -> BackedUp:
     # Secrets are there before the objects that name them; the journal has a line before its revision counts.
     _copy(state / secret_store.FILE, to / secret_store.FILE)
-    revision, objects = _copy_database(state, to)
+    _copy_database(state / database.FILE, to / database.FILE)
+    revision, objects = _fits_together(to)
+    if (state / desk_database.FILE).exists():
+        _copy_database(state / desk_database.FILE, to / desk_database.FILE)
     for name in _WHOLE:
         _copy(state / name, to / name)
     lines = _copy_journal(state / FOLDER, to)
     return BackedUp(revision, objects, lines)
 
 
-def _copy_database(state: Path, to: Path) -> tuple[int, int]:
-    target = to / database.FILE
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+def _copy_database(path: Path, to: Path) -> None:
+    os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with (
-        closing(sqlite3.connect(f"{(state / database.FILE).resolve().as_uri()}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(target)) as copy,
+        closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(to)) as copy,
     ):
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")  # one file
         if (found := copy.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-            raise StateUnreadableError(f"damaged: {found}", str(state / database.FILE))
+            raise StateUnreadableError(f"damaged: {found}", str(path))
+
+
+def _fits_together(copied: Path) -> tuple[int, int]:
+    """The newest revision and how many objects it has, when every secret that they name was copied."""
+    with closing(sqlite3.connect(copied / database.FILE)) as copy:
         revision = copy.execute("SELECT coalesce(max(rev), 0) FROM revisions").fetchone()[0]
         bodies = [json.loads(text) for (text,) in copy.execute("SELECT body FROM objects")]
-    kept = set(json.loads((to / secret_store.FILE).read_text("utf-8"))) if (to / secret_store.FILE).exists() else set()
+    secrets = copied / secret_store.FILE
+    kept = set(json.loads(secrets.read_text("utf-8"))) if secrets.exists() else set()
     for body in bodies:
         for reference in references(body):
             if reference.removeprefix("state:") not in kept:

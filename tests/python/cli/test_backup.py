@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 
 from vigie.control import ops
 from vigie.control.client import Client
+from vigie.control.desk_database import DeskDatabase
 from vigie.control.session import load_keys
+from vigie.control.tickets import ticket_key
 from vigie.errors import InvalidArgumentError, NotFoundError, StateUnreadableError
 
 pytestmark = pytest.mark.usefixtures("core")
@@ -94,8 +97,12 @@ def test_a_copy_is_whole_or_not_there(vigie_command: Start, state: Path, tmp_pat
         back_up(state, tmp_path / "copy")
     running = vigie_command("serve", "--state", state)
     running.wait_line("control at")
+    quick = SERVER.replace("}]}", "}], alarms: {silent_s: 1, settle_s: 0}}")
     with Client(f"ipc://{state}/control.sock", timeout_s=30) as client:
-        client.apply(yaml=[ops.YamlSource(text="---\n".join([SERVER, camera("a"), agent("hidden-72")]))])
+        client.apply(yaml=[ops.YamlSource(text="---\n".join([quick, camera("a"), agent("hidden-72")]))])
+        while not (raised := [alarm for alarm in client.alarms() if alarm.kind == "camera_silent"]):
+            time.sleep(0.05)
+        client.acknowledge([raised[0].id], "the mast is down")
     (tmp_path / "there").mkdir()
     with pytest.raises(InvalidArgumentError, match="exists already"):
         back_up(state, tmp_path / "there")
@@ -104,6 +111,10 @@ def test_a_copy_is_whole_or_not_there(vigie_command: Start, state: Path, tmp_pat
     for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
     assert b"hidden-72" not in (tmp_path / "copy" / "state.db").read_bytes()
+    assert ticket_key(tmp_path / "copy") == ticket_key(state)
+    desk = DeskDatabase(tmp_path / "copy")
+    assert [alarm.note for alarm in desk.alarms() if alarm.id == raised[0].id] == ["the mast is down"]
+    desk.close()
     # What does not fit together is no back-up.
     secrets = (state / "secrets.json").read_text()
     (state / "secrets.json").write_text("{}")
