@@ -1,4 +1,4 @@
-// Any text into the snapshot parser; what it takes must hold the rules it checks.
+// Any text into the snapshot parser; what it takes must hold the rules it checks, and be the same beside one before.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -7,9 +7,17 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace vigie::policy;
+  static vigie::Ref<const PolicySnapshot> before;
   const auto result = parse_snapshot({reinterpret_cast<const char*>(data), size});
-  if (!result) return 0;
+  const auto beside = parse_snapshot({reinterpret_cast<const char*>(data), size}, before.get());
+  if (result.ok() != beside.ok()) std::abort();
+  if (!result) {
+    if (result.error().text() != beside.error().text()) std::abort();
+    return 0;
+  }
   const PolicySnapshot& snapshot = **result;
+  if (snapshot.agents != (*beside)->agents || snapshot.cameras != (*beside)->cameras) std::abort();
+  before = *beside;
   if (!validate(snapshot) || !diff(&snapshot, snapshot).empty()) std::abort();
   if (!check_succession(&snapshot, snapshot)) std::abort();
   size_t needed = snapshot.listeners.size() + (snapshot.limits == LimitsPolicy{} ? 0 : 1);

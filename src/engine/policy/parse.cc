@@ -1,5 +1,5 @@
 // JSON -> PolicySnapshot: first the text as such (size, depth, repeated keys), then every field's type and range, then
-// the cross checks of validate.cc.
+// the cross checks of validate.cc. Agents and cameras that stood in the snapshot before, word for word, are taken over.
 #include <algorithm>
 #include <exception>
 #include <unordered_map>
@@ -7,6 +7,7 @@
 #include "policy/json_fields.h"
 #include "policy/parse_masks.h"
 #include "policy/snapshot.h"
+#include "policy/taken_over.h"
 
 namespace vigie::policy {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t kMaxDepth = 12;               // the layout needs 10
 constexpr size_t kMaxFields = 64;              // of one object; the layout needs 16
 constexpr size_t kMaxNodes = size_t{4} << 20;  // values in all
+static_assert(kMaxShortened <= 2 * kMaxNodes);
 constexpr size_t kMaxListeners = 64;
 constexpr size_t kMaxAgents = 65536;
 constexpr size_t kMaxRoutes = 65536;
@@ -144,6 +146,8 @@ void sort_rights(std::vector<ViewRight>& rights) {
   const auto order = [](const ViewRight& right) {
     return std::pair<std::string_view, WallTime>(right.name, right.until.value_or(WallTime::max()));
   };
+  const auto no_ascent = [](const ViewRight& a, const ViewRight& b) { return a.name >= b.name; };
+  if (std::ranges::adjacent_find(rights, no_ascent) == rights.end()) return;  // those that were taken over
   std::ranges::sort(rights, {}, order);
   const auto repeated = std::ranges::unique(rights, {}, &ViewRight::name);
   rights.erase(repeated.begin(), repeated.end());
@@ -151,7 +155,7 @@ void sort_rights(std::vector<ViewRight>& rights) {
 
 // `before`: the agents in front of it, of which it may have the rights of one.
 AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& error,
-                       const std::unordered_map<std::string, const AgentPolicy*>& before) {
+                       const std::unordered_map<std::string_view, const AgentPolicy*>& before) {
   AgentPolicy agent;
   FieldReader reader(json, at, error, {"name", "password", "cameras", "ending", "like", "until"});
   reader.require("name", "a name of its own");
@@ -317,7 +321,19 @@ LimitsPolicy read_limits(const Json& json, const std::string& at, FirstError& er
   return limits;
 }
 
-void read_snapshot(const Json& json, PolicySnapshot& snapshot, FirstError& error) {
+// What is taken over from the snapshot before. Both may be null.
+struct Before {
+  const PolicySnapshot* snapshot = nullptr;
+  const ShortText* text = nullptr;
+
+  template <class T>
+  const T* find(const TakenOver ShortText::* which, const std::vector<T> PolicySnapshot::* list, size_t index) const {
+    if (!snapshot || !text || !(text->*which)[index]) return nullptr;
+    return &(snapshot->*list)[*(text->*which)[index]];
+  }
+};
+
+void read_snapshot(const Json& json, const Before& before, PolicySnapshot& snapshot, FirstError& error) {
   FieldReader reader(json, "", error, {"revision", "listeners", "agents", "cameras", "tickets", "limits"});
   reader.require("revision", "a number that grows with every snapshot");
   reader.integer_into("revision", snapshot.revision, 1, kMaxWhole);
@@ -325,16 +341,21 @@ void read_snapshot(const Json& json, PolicySnapshot& snapshot, FirstError& error
     const auto& list = reader.array(field, most);
     target.reserve(list.size());
     for (size_t i = 0; i < list.size() && !error.failed(); ++i) {
-      target.push_back(read_one(list[i], pointer_to(reader.pointer(field), i), error));
+      target.push_back(read_one(list[i], i, pointer_to(reader.pointer(field), i)));
     }
   };
-  read_all("listeners", kMaxListeners, snapshot.listeners, read_listener);
-  std::unordered_map<std::string, const AgentPolicy*> before;
-  read_all("agents", kMaxAgents, snapshot.agents, [&](const Json& one, const std::string& at, FirstError& failure) {
-    if (!snapshot.agents.empty()) before[snapshot.agents.back().name] = &snapshot.agents.back();  // reserved: it stays
-    return read_agent(one, at, failure, before);
+  read_all("listeners", kMaxListeners, snapshot.listeners,
+           [&](const Json& one, size_t, const std::string& at) { return read_listener(one, at, error); });
+  std::unordered_map<std::string_view, const AgentPolicy*> earlier;
+  read_all("agents", kMaxAgents, snapshot.agents, [&](const Json& one, size_t i, const std::string& at) {
+    if (i > 0) earlier[snapshot.agents.back().name] = &snapshot.agents.back();  // reserved: it stays
+    const AgentPolicy* same = before.find(&ShortText::agents, &PolicySnapshot::agents, i);
+    return same ? *same : read_agent(one, at, error, earlier);
   });
-  read_all("cameras", kMaxCameras, snapshot.cameras, read_camera);
+  read_all("cameras", kMaxCameras, snapshot.cameras, [&](const Json& one, size_t i, const std::string& at) {
+    const CameraPolicy* same = before.find(&ShortText::cameras, &PolicySnapshot::cameras, i);
+    return same ? *same : read_camera(one, at, error);
+  });
   if (const Json* tickets = reader.find("tickets")) {
     snapshot.tickets = read_tickets(*tickets, reader.pointer("tickets"), error);
   }
@@ -342,29 +363,49 @@ void read_snapshot(const Json& json, PolicySnapshot& snapshot, FirstError& error
     snapshot.limits = read_limits(*limits, reader.pointer("limits"), error);
 }
 
+// Whether the agents and cameras of a text that was read may be taken over by the next one.
+void mark_those_alone(const Json& json, SnapshotText& text) {
+  for (TextElement& camera : text.cameras) camera.stands_alone = true;
+  for (size_t i = 0; i < text.agents.size(); ++i) text.agents[i].stands_alone = !json["agents"][i].contains("like");
+}
+
+// `json`: the text, or the shorter one of `before`.
+Result<Ref<PolicySnapshot>> read_text(std::string_view json, const Before& before, SnapshotText* text) {
+  TextCheck check;
+  if (!Json::sax_parse(json.begin(), json.end(), &check)) {
+    return check.error() ? *check.error() : make_error(Code::policy_syntax, "byte 0", "this is not JSON");
+  }
+  const Json document = Json::parse(json.begin(), json.end());
+  auto snapshot = make_ref<PolicySnapshot>();
+  FirstError error;
+  read_snapshot(document, before, *snapshot, error);
+  if (error.failed()) return error.error();
+  if (Status status = validate(*snapshot); !status) return status.error();
+  for (AgentPolicy& agent : snapshot->agents) {  // only now: errors name the place in the text
+    sort_rights(agent.cameras);
+  }
+  std::ranges::sort(snapshot->tickets.routes, {}, &RoutePolicy::id);
+  if (text) mark_those_alone(document, *text);
+  return snapshot;
+}
+
 }  // namespace
 
-Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json) {
+Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json, const PolicySnapshot* before) {
   if (json.size() > kMaxSnapshotBytes) {
     return make_error(
         Code::policy_syntax, "byte " + std::to_string(kMaxSnapshotBytes),
         "found " + std::to_string(json.size()) + " bytes; right would be at most " + std::to_string(kMaxSnapshotBytes));
   }
   try {
-    TextCheck check;
-    if (!Json::sax_parse(json.begin(), json.end(), &check)) {
-      return check.error() ? *check.error() : make_error(Code::policy_syntax, "byte 0", "this is not JSON");
-    }
-    const Json document = Json::parse(json.begin(), json.end());
-    auto snapshot = make_ref<PolicySnapshot>();
-    FirstError error;
-    read_snapshot(document, *snapshot, error);
-    if (error.failed()) return error.error();
-    if (Status status = validate(*snapshot); !status) return status.error();
-    for (AgentPolicy& agent : snapshot->agents) {  // only now: errors name the place in the text
-      sort_rights(agent.cameras);
-    }
-    std::ranges::sort(snapshot->tickets.routes, {}, &RoutePolicy::id);
+    auto shorter = shorten(json, before ? before->text.get() : nullptr);
+    SnapshotText* const text = shorter ? &shorter->whole : nullptr;
+    auto read = shorter ? read_text(shorter->json, {before, &*shorter}, text) : read_text(json, {}, nullptr);
+    // What is wrong is said of the text as it was given.
+    if (shorter && !read) read = read_text(json, {}, text);
+    if (!read) return std::move(read).error();
+    Ref<PolicySnapshot> snapshot = std::move(read).value();
+    if (text) snapshot->text = std::make_unique<const SnapshotText>(std::move(*text));
     return Ref<const PolicySnapshot>(std::move(snapshot));
   } catch (const std::exception&) {
     // Its text may quote the input; the checks above leave no way here but a lack of memory.

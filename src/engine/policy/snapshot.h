@@ -1,6 +1,7 @@
 #pragma once
 // The policy snapshot: all that the core is told, as one immutable numbered value.
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -194,6 +195,8 @@ struct LimitsPolicy {
   friend bool operator==(const LimitsPolicy&, const LimitsPolicy&) = default;
 };
 
+struct SnapshotText;  // taken_over.h
+
 // Thread: immutable after parse; shared by all shards.
 struct PolicySnapshot : RefCounted<PolicySnapshot> {
   uint64_t revision = 0;
@@ -202,6 +205,10 @@ struct PolicySnapshot : RefCounted<PolicySnapshot> {
   std::vector<CameraPolicy> cameras;
   TicketPolicy tickets;
   LimitsPolicy limits;
+  std::unique_ptr<const SnapshotText> text;  // what it was read from; null: nothing of it can be taken over
+
+  PolicySnapshot();
+  ~PolicySnapshot();
 };
 
 // Largest snapshot text that is looked at.
@@ -211,9 +218,10 @@ inline constexpr size_t kMaxSnapshotBytes = size_t{64} << 20;
 // repeated fields are errors: a misspelt "privacy" must not pass. Cross checks: names unique and well-formed, open
 // access only on loopback or trusted listeners, clear only with a reason and without masks, regions simple polygons,
 // cleartext only where trusted or loopback, agents' cameras and versions exist. Not checked: that files exist, that
-// names resolve, that addresses can be bound. Errors: policy_syntax (byte position), policy_field (where = JSON pointer
-// such as /cameras/3/streams/0/url).
-Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json);
+// names resolve, that addresses can be bound. `before`: the one in force, or null; agents and cameras that stand in it
+// word for word are taken over and not read again, which changes nothing but the time it takes. Errors: policy_syntax
+// (byte position), policy_field (where = JSON pointer such as /cameras/3/streams/0/url).
+Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json, const PolicySnapshot* before = nullptr);
 
 // The cross checks alone, for a snapshot that was not made by parse_snapshot.
 // Errors: policy_field, as parse_snapshot.

@@ -16,41 +16,61 @@ namespace vigie::policy {
 namespace {
 
 constexpr size_t kLeastKey = 32;  // characters of the key that seals tickets
-constexpr std::string_view kAlphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-Error field_error(std::string where, std::string what) {
-  return make_error(Code::policy_field, std::move(where), std::move(what));
+// Where something stands in the snapshot. Made at every step down, written down only for an error.
+class Place {
+ public:
+  Place() = default;
+  Place(const Place& in, std::string_view field) : in_(&in), field_(field) {}
+  Place(const Place& in, size_t index) : in_(&in), index_(index) {}
+  // A JSON pointer.
+  std::string text() const {
+    if (!in_) return {};
+    return field_.empty() ? pointer_to(in_->text(), index_) : pointer_to(in_->text(), field_);
+  }
+
+ private:
+  const Place* in_ = nullptr;
+  std::string_view field_;
+  size_t index_ = 0;
+};
+
+Error field_error(const Place& where, std::string what) {
+  return make_error(Code::policy_field, where.text(), std::move(what));
 }
 
-std::string at(std::string_view list, size_t index, std::string_view field) {
-  return "/" + std::string(list) + "/" + std::to_string(index) + "/" + std::string(field);
-}
+bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 // Names stand in URLs and in digest headers: nothing that either would have to escape. '@' stays free for versions of a
 // camera; `more` holds what else is allowed after the first character.
-Status check_name(const std::string& name, std::string_view more, std::string where) {
-  const auto allowed = [&](char c) {
-    return kAlphanumeric.find(c) != std::string_view::npos || more.find(c) != std::string_view::npos;
-  };
-  if (name.empty() || name.size() > 64 || kAlphanumeric.find(name[0]) == std::string_view::npos ||
+Status check_name(const std::string& name, std::string_view more, const Place& where) {
+  const auto allowed = [&](char c) { return is_alphanumeric(c) || more.find(c) != std::string_view::npos; };
+  if (name.empty() || name.size() > 64 || !is_alphanumeric(name[0]) ||
       !std::all_of(name.begin(), name.end(), allowed)) {
-    return field_error(std::move(where), "not a name; right would be 1 to 64 of the letters a-z, A-Z, the digits and " +
-                                             std::string(more) + ", beginning with a letter or digit");
+    return field_error(where, "not a name; right would be 1 to 64 of the letters a-z, A-Z, the digits and " +
+                                  std::string(more) + ", beginning with a letter or digit");
   }
   return {};
 }
 
-// Refuses a name that stands twice.
+// Refuses a name that stands twice in one field of a list's elements.
 class UniqueNames {
  public:
-  Status add(const std::string& name, std::string where) {
-    const auto [it, added] = seen_.emplace(name, where);
+  UniqueNames(const Place& list, std::string_view field, size_t count) : list_(list), field_(field) {
+    seen_.reserve(count);
+  }
+  Status add(std::string_view name, size_t index) {
+    const auto [it, added] = seen_.emplace(name, index);
     if (added) return {};
-    return field_error(std::move(where), "the name \"" + name + "\" is already used at " + it->second);
+    const Place here(list_, index), earlier(list_, it->second);
+    return field_error(Place(here, field_),
+                       "the name \"" + std::string(name) + "\" is already used at " + Place(earlier, field_).text());
   }
 
  private:
-  std::unordered_map<std::string, std::string> seen_;
+  const Place& list_;
+  std::string_view field_;
+  std::unordered_map<std::string_view, size_t> seen_;
 };
 
 std::string lower(std::string_view text) {
@@ -106,9 +126,9 @@ std::optional<std::string> url_problem(std::string_view url, const UrlForm& form
 
 bool is_rtsps(std::string_view url) { return lower(url.substr(0, 8)) == "rtsps://"; }
 
-Status check_stream(const StreamPolicy& stream, const std::string& where) {
+Status check_stream(const StreamPolicy& stream, const Place& where) {
   const auto wrong = [&](std::string_view field, std::string what) {
-    return field_error(where + "/" + std::string(field), std::move(what));
+    return field_error(Place(where, field), std::move(what));
   };
   const bool remote = stream.kind == SourceKind::rtsp || stream.kind == SourceKind::network;
   if (!remote) {
@@ -166,105 +186,109 @@ Status check_stream(const StreamPolicy& stream, const std::string& where) {
 
 bool blank(const std::string& text) { return text.find_first_not_of(' ') == std::string::npos; }
 
-Status check_mask_set(const MaskSetPolicy& masks, bool turns, const std::string& where) {
-  if (masks.revision < 1) return field_error(where + "/revision", "found 0; right would be a number from 1 on");
-  UniqueNames names;
+Status check_mask_set(const MaskSetPolicy& masks, bool turns, const Place& where) {
+  if (masks.revision < 1) return field_error(Place(where, "revision"), "found 0; right would be a number from 1 on");
+  const Place regions(where, "regions");
+  UniqueNames names(regions, "name", masks.regions.size());
   for (size_t i = 0; i < masks.regions.size(); ++i) {
     const MaskRegion& region = masks.regions[i];
-    const std::string here = where + "/regions/" + std::to_string(i);
-    if (auto status = check_name(region.name, "._-", here + "/name"); !status) return status;
-    if (auto status = names.add(region.name, here + "/name"); !status) return status;
+    const Place here(regions, i);
+    if (auto status = check_name(region.name, "._-", Place(here, "name")); !status) return status;
+    if (auto status = names.add(region.name, i); !status) return status;
     if (region.space == MaskSpace::world && !turns) {
-      return field_error(here + "/space", "world, though the camera has no dome; right would be picture, or \"dome\"");
+      return field_error(Place(here, "space"),
+                         "world, though the camera has no dome; right would be picture, or \"dome\"");
     }
-    if (auto status = check_simple_polygon(region.points, region.space, here + "/points"); !status) return status;
+    if (auto status = check_simple_polygon(region.points, region.space, Place(here, "points").text()); !status)
+      return status;
     if (region.from && region.until && *region.from >= *region.until) {
-      return field_error(here + "/until", "not after from; right would be a later time");
+      return field_error(Place(here, "until"), "not after from; right would be a later time");
     }
   }
   return {};
 }
 
 // How the camera's own set fits its decision.
-Status check_own_masks(const CameraPolicy& camera, const std::string& where) {
+Status check_own_masks(const CameraPolicy& camera, const Place& where) {
   const MaskSetPolicy& masks = *camera.masks;
   if (camera.privacy == Privacy::clear) {
     return field_error(where, "masks of a camera that is clear; right would be \"privacy\": \"masked\", or no masks");
   }
   if (camera.privacy != Privacy::withheld && masks.regions.empty()) {
-    return field_error(where + "/regions",
+    return field_error(Place(where, "regions"),
                        "empty; right would be at least one region, or \"privacy\": \"clear\" with a privacy_reason");
   }
   if (camera.privacy == Privacy::masked_at_source && has_world_region(masks)) {
-    return field_error(where + "/regions",
+    return field_error(Place(where, "regions"),
                        "a region in world space, which cannot be looked for in the camera's own pictures; right would "
                        "be picture space, or \"privacy\": \"masked\"");
   }
   return check_mask_set(masks, camera.dome.has_value(), where);
 }
 
-Status check_privacy(const CameraPolicy& camera, const LimitsPolicy& limits, const std::string& where) {
+Status check_privacy(const CameraPolicy& camera, const LimitsPolicy& limits, const Place& where) {
   if (camera.privacy == Privacy::clear && blank(camera.privacy_reason)) {
-    return field_error(where + "/privacy_reason", "missing; a camera shown without masks needs the reason, in words");
+    return field_error(Place(where, "privacy_reason"),
+                       "missing; a camera shown without masks needs the reason, in words");
   }
   if (camera.privacy == Privacy::masked_at_source && !limits.allow_masked_at_source) {
-    return field_error(where + "/privacy",
+    return field_error(Place(where, "privacy"),
                        "masked_at_source, which limits.allow_masked_at_source forbids; right would be masked");
   }
   if (camera.masks) {
-    if (auto status = check_own_masks(camera, where + "/masks"); !status) return status;
+    if (auto status = check_own_masks(camera, Place(where, "masks")); !status) return status;
   }
   if (!camera.versions.empty() && camera.privacy == Privacy::masked_at_source) {
-    return field_error(where + "/versions",
+    return field_error(Place(where, "versions"),
                        "of a camera whose pictures are passed on; right would be \"privacy\": \"masked\"");
   }
-  UniqueNames names;
+  const Place versions(where, "versions");
+  UniqueNames names(versions, "name", camera.versions.size());
   for (size_t i = 0; i < camera.versions.size(); ++i) {
     const MaskVersionPolicy& version = camera.versions[i];
-    const std::string here = where + "/versions/" + std::to_string(i);
-    if (auto status = check_name(version.name, "._-", here + "/name"); !status) return status;
-    if (auto status = names.add(version.name, here + "/name"); !status) return status;
+    const Place here(versions, i), masks(here, "masks");
+    if (auto status = check_name(version.name, "._-", Place(here, "name")); !status) return status;
+    if (auto status = names.add(version.name, i); !status) return status;
     if (version.masks.regions.empty()) {
-      return field_error(here + "/masks/regions", "empty; right would be at least one region, or no such version");
+      return field_error(Place(masks, "regions"), "empty; right would be at least one region, or no such version");
     }
-    if (auto status = check_mask_set(version.masks, camera.dome.has_value(), here + "/masks"); !status) return status;
+    if (auto status = check_mask_set(version.masks, camera.dome.has_value(), masks); !status) return status;
   }
   return {};
 }
 
-Status check_camera(const CameraPolicy& camera, const LimitsPolicy& limits, size_t index) {
-  if (auto status = check_name(camera.name, "._-", at("cameras", index, "name")); !status) return status;
-  if (auto status = check_privacy(camera, limits, "/cameras/" + std::to_string(index)); !status) return status;
-  if (camera.streams.empty()) {
-    return field_error(at("cameras", index, "streams"), "empty; right would be at least one stream");
-  }
-  UniqueNames names;
+Status check_camera(const CameraPolicy& camera, const LimitsPolicy& limits, const Place& where) {
+  if (auto status = check_name(camera.name, "._-", Place(where, "name")); !status) return status;
+  if (auto status = check_privacy(camera, limits, where); !status) return status;
+  const Place streams(where, "streams");
+  if (camera.streams.empty()) return field_error(streams, "empty; right would be at least one stream");
+  UniqueNames names(streams, "name", camera.streams.size());
   for (size_t i = 0; i < camera.streams.size(); ++i) {
-    const std::string where = at("cameras", index, "streams") + "/" + std::to_string(i);
+    const Place here(streams, i);
     const auto& stream = camera.streams[i];
-    if (auto status = check_name(stream.name, "._-", where + "/name"); !status) return status;
-    if (auto status = names.add(stream.name, where + "/name"); !status) return status;
-    if (auto status = check_stream(stream, where); !status) return status;
+    if (auto status = check_name(stream.name, "._-", Place(here, "name")); !status) return status;
+    if (auto status = names.add(stream.name, i); !status) return status;
+    if (auto status = check_stream(stream, here); !status) return status;
   }
   return {};
 }
 
-Status check_listener(const ListenerPolicy& listener, size_t index) {
-  if (auto status = check_name(listener.name, "._-", at("listeners", index, "name")); !status) return status;
+Status check_listener(const ListenerPolicy& listener, const Place& where) {
+  if (auto status = check_name(listener.name, "._-", Place(where, "name")); !status) return status;
   const auto address = parse_listen_address(listener.listen);
   if (!address) {
-    return field_error(at("listeners", index, "listen"),
+    return field_error(Place(where, "listen"),
                        "not an address to listen on; right would be 127.0.0.1:8554, [::1]:8554, localhost:8554 or "
                        "%eth0:8554");
   }
   const bool near = listener.trusted || address->loopback();
   if (listener.access == Access::open && !near) {
-    return field_error(at("listeners", index, "access"),
+    return field_error(Place(where, "access"),
                        "open on an address that others can reach; right would be digest, or \"trusted\": true if "
                        "everybody on that network may see every camera");
   }
   if (!listener.tls && !near) {
-    return field_error(at("listeners", index, "tls"),
+    return field_error(Place(where, "tls"),
                        "cleartext on an address that others can reach; right would be \"tls\": true with a "
                        "certificate, or \"trusted\": true");
   }
@@ -272,33 +296,33 @@ Status check_listener(const ListenerPolicy& listener, size_t index) {
        {std::pair<std::string_view, const std::string&>("tls_certificate", listener.tls_certificate),
         {"tls_key", listener.tls_key}}) {
     if (listener.tls && path.empty()) {
-      return field_error(at("listeners", index, field), "missing; \"tls\": true needs a PEM file");
+      return field_error(Place(where, field), "missing; \"tls\": true needs a PEM file");
     }
     if (!listener.tls && !path.empty()) {
-      return field_error(at("listeners", index, field), "without effect; right would be \"tls\": true beside it");
+      return field_error(Place(where, field), "without effect; right would be \"tls\": true beside it");
     }
   }
   if (listener.tls && listener.udp) {
-    return field_error(at("listeners", index, "udp"), "UDP delivery is cleartext; right would be false with TLS");
+    return field_error(Place(where, "udp"), "UDP delivery is cleartext; right would be false with TLS");
   }
   return {};
 }
 
-Status check_agent(const AgentPolicy& agent, size_t index, const std::unordered_set<std::string>& cameras) {
-  if (auto status = check_name(agent.name, "._@-", at("agents", index, "name")); !status) return status;
+Status check_agent(const AgentPolicy& agent, const Place& where, const std::unordered_set<std::string>& cameras) {
+  if (auto status = check_name(agent.name, "._@-", Place(where, "name")); !status) return status;
   if (agent.password.empty()) {
-    return field_error(at("agents", index, "password"), "empty; right would be at least one character");
+    return field_error(Place(where, "password"), "empty; right would be at least one character");
   }
   if (agent.all_cameras && !agent.cameras.empty()) {
-    return field_error(at("agents", index, "ending"), "without effect beside all cameras; right would be none");
+    return field_error(Place(where, "ending"), "without effect beside all cameras; right would be none");
   }
   for (size_t i = 0; i < agent.cameras.size(); ++i) {  // in the order of the text: those without an end come first
     const ViewRight& right = agent.cameras[i];
     if (cameras.contains(right.name)) continue;
-    return field_error(
-        right.until ? at("agents", index, "ending") : at("agents", index, "cameras") + "/" + std::to_string(i),
-        "no camera of this name in the snapshot: " + in_quotes(right.name) +
-            "; right would be one of \"cameras\", or camera@version of one that has this version");
+    const Place list(where, right.until ? "ending" : "cameras");
+    return field_error(right.until ? list : Place(list, i),
+                       "no camera of this name in the snapshot: " + in_quotes(right.name) +
+                           "; right would be one of \"cameras\", or camera@version of one that has this version");
   }
   return {};
 }
@@ -306,36 +330,41 @@ Status check_agent(const AgentPolicy& agent, size_t index, const std::unordered_
 }  // namespace
 
 Status validate(const PolicySnapshot& snapshot) {
-  UniqueNames listener_names, addresses, agent_names, camera_names;
+  const Place root, listeners(root, "listeners"), agents(root, "agents"), cameras(root, "cameras");
+  UniqueNames listener_names(listeners, "name", snapshot.listeners.size());
+  UniqueNames addresses(listeners, "listen", snapshot.listeners.size());
   for (size_t i = 0; i < snapshot.listeners.size(); ++i) {
     const auto& listener = snapshot.listeners[i];
-    if (auto status = check_listener(listener, i); !status) return status;
-    if (auto status = listener_names.add(listener.name, at("listeners", i, "name")); !status) return status;
+    if (auto status = check_listener(listener, Place(listeners, i)); !status) return status;
+    if (auto status = listener_names.add(listener.name, i); !status) return status;
     if (listener.listen.ends_with(":0")) continue;  // any free port: each gets its own
-    if (auto status = addresses.add(listener.listen, at("listeners", i, "listen")); !status) return status;
+    if (auto status = addresses.add(listener.listen, i); !status) return status;
   }
-  std::unordered_set<std::string> cameras;  // and versions, as "camera@version"
+  UniqueNames camera_names(cameras, "name", snapshot.cameras.size());
+  std::unordered_set<std::string> forms;  // "camera" and "camera@version"
+  forms.reserve(snapshot.cameras.size());
   for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
-    if (auto status = check_camera(snapshot.cameras[i], snapshot.limits, i); !status) return status;
-    if (auto status = camera_names.add(snapshot.cameras[i].name, at("cameras", i, "name")); !status) return status;
-    cameras.insert(snapshot.cameras[i].name);
-    for (const auto& version : snapshot.cameras[i].versions) {
-      cameras.insert(snapshot.cameras[i].name + "@" + version.name);
-    }
+    const auto& camera = snapshot.cameras[i];
+    if (auto status = check_camera(camera, snapshot.limits, Place(cameras, i)); !status) return status;
+    if (auto status = camera_names.add(camera.name, i); !status) return status;
+    forms.insert(camera.name);
+    for (const auto& version : camera.versions) forms.insert(camera.name + "@" + version.name);
   }
+  UniqueNames agent_names(agents, "name", snapshot.agents.size());
   for (size_t i = 0; i < snapshot.agents.size(); ++i) {
-    if (auto status = check_agent(snapshot.agents[i], i, cameras); !status) return status;
-    if (auto status = agent_names.add(snapshot.agents[i].name, at("agents", i, "name")); !status) return status;
+    if (auto status = check_agent(snapshot.agents[i], Place(agents, i), forms); !status) return status;
+    if (auto status = agent_names.add(snapshot.agents[i].name, i); !status) return status;
   }
+  const Place tickets(root, "tickets"), routes(tickets, "routes");
   const std::string_view key = snapshot.tickets.key.reveal();
   if (key.size() < kLeastKey && !(key.empty() && snapshot.tickets.routes.empty())) {
-    return field_error("/tickets/key", "too short to seal anything; right would be at least 32 characters");
+    return field_error(Place(tickets, "key"), "too short to seal anything; right would be at least 32 characters");
   }
-  UniqueNames routes;
+  UniqueNames ids(routes, "id", snapshot.tickets.routes.size());
   for (size_t i = 0; i < snapshot.tickets.routes.size(); ++i) {
-    const std::string where = "/tickets/routes/" + std::to_string(i) + "/id";
-    if (auto status = check_name(snapshot.tickets.routes[i].id, "._-", where); !status) return status;
-    if (auto status = routes.add(snapshot.tickets.routes[i].id, where); !status) return status;
+    const Place here(routes, i);
+    if (auto status = check_name(snapshot.tickets.routes[i].id, "._-", Place(here, "id")); !status) return status;
+    if (auto status = ids.add(snapshot.tickets.routes[i].id, i); !status) return status;
   }
   return {};
 }

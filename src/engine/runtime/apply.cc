@@ -60,7 +60,8 @@ Status check_scene_references(const policy::PolicySnapshot* before, const policy
 }  // namespace
 
 Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64_t> expect_revision) {
-  auto parsed = policy::parse_snapshot(json);
+  const Ref<const Directory> in_force = viewing_->directory();  // only read beside: another apply may come between
+  auto parsed = policy::parse_snapshot(json, in_force->snapshot.get());
   if (!parsed.ok()) return std::move(parsed).error();
   const Ref<const policy::PolicySnapshot> next = std::move(parsed).value();
 
