@@ -21,6 +21,7 @@ from city.parts import Choice, City
 from vigie.control.in_force import InForce
 from vigie.control.parties import LOCAL, InForceNumbers
 from vigie.control.proposals import Source
+from vigie.control.snapshot_text import SnapshotText
 from vigie.control.store import Applied, Command, Store
 from vigie.policy import Town, compile_snapshot, load_town
 from vigie.policy.yaml_marks import read_documents
@@ -46,6 +47,20 @@ class Gate:
         self._policy.put_back(town, {})
 
     def kept(self, town: Town) -> None: ...
+
+
+class Fed:
+    """An engine, given its snapshots as the control process gives them to the engine process."""
+
+    def __init__(self) -> None:
+        self._engine = vigie.Engine()
+        self._text = SnapshotText()
+
+    def apply(self, snapshot: Mapping[str, Any]) -> int:
+        return self._engine.apply(self._text.of(snapshot).decode())
+
+    def close(self) -> None:
+        self._engine.close()
 
 
 class NoEngine:
@@ -75,7 +90,7 @@ def store(
     request: pytest.FixtureRequest, sources: list[Source], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
     """A state of all of it."""
-    engine: Any = vigie.Engine() if request.param.endswith("engine") else NoEngine()
+    engine: Any = Fed() if request.param.endswith("engine") else NoEngine()
     with Store(tmp_path_factory.mktemp("state") / "s", gate=Gate(engine)) as made:
         made.apply(COMMAND, sources)
         yield made
@@ -112,7 +127,7 @@ def test_apply_3000_cameras(benchmark: Any, sources: list[Source], kind: str, tm
     numbers = itertools.count()
 
     def empty() -> tuple[tuple[Store], dict[str, Any]]:
-        engines.append(vigie.Engine() if kind.endswith("engine") else NoEngine())
+        engines.append(Fed() if kind.endswith("engine") else NoEngine())
         return (Store(tmp_path / str(next(numbers)), gate=Gate(engines[-1])),), {}
 
     applied = benchmark.pedantic(lambda store: store.apply(COMMAND, sources), setup=empty, rounds=3)

@@ -11,7 +11,7 @@
 | who may do what | `parties.py`: the protocols, and the rights that stand behind them |
 | what is journaled of a command; of an apply besides | `state_journal.py`; `apply_records.py` |
 | what reaches the engine | `in_force.py`, `engine_gate.py` |
-| the socket between control and engine | `engine_link.py`, `engine_wire.py`, `agent.py` |
+| the socket between control and engine | `engine_link.py`, `engine_wire.py`, `snapshot_text.py`, `agent.py` |
 | the control process as a whole | `plane.py`; the engine's: `agent.py`, `event_buffer.py` |
 | who starts these two | `vigie.processes` |
 | the clock that rights go by | `rights_clock.py` |

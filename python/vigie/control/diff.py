@@ -1,7 +1,7 @@
 """What differs between two versions of objects, field by field. Bodies hold references to secrets, never secrets."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -45,11 +45,11 @@ class Change:
                 yield f"    {item.path}: {item.before} -> {item.after}"
 
 
-def changes(before: Mapping[Key, Body], after: Mapping[Key, Body | None]) -> list[Change]:
+def changes(before: Callable[[Key], Body | None], after: Mapping[Key, Body | None]) -> list[Change]:
     """What putting `after` over `before` changes; None deletes. In the order of kinds and names."""
     found = []
     for (kind, name), body in sorted(after.items(), key=lambda item: item[0]):
-        old = before.get((kind, name))
+        old = before((kind, name))
         if same_body(old, body):
             continue
         action: Literal["created", "changed", "deleted"] = (

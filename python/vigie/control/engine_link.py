@@ -22,6 +22,7 @@ import zmq
 import zmq.utils.monitor
 
 from vigie.control.engine_wire import MAX_FRAME_BYTES, VERSION, Answer, Ask, decode_answer, encode_ask
+from vigie.control.snapshot_text import SnapshotText
 from vigie.control.wire import Body
 from vigie.errors import ConnectionLostError, Error
 from vigie.events import Event
@@ -80,6 +81,7 @@ class EngineLink:
         `on_broken`: told in an `except` that a fault of ours has ended the link.
         """
         self._endpoint = endpoint
+        self._text = SnapshotText()
         self._on_change = on_change
         self._on_events = on_events
         self._on_broken = on_broken
@@ -146,9 +148,8 @@ class EngineLink:
     # What is used of an engine. Each raises what the engine raises, and ConnectionLostError where there is none.
 
     def apply(self, snapshot: Mapping[str, Any], note: bytes = b"") -> int:
-        """Puts a snapshot in force; its revision. `note` is given back by `attached`."""
-        text = json.dumps(snapshot, separators=(",", ":")).encode()
-        return int(self._call("apply", {"note": note}, text, wait_s=APPLY_S).body["revision"])
+        """Puts a snapshot in force; its revision. `note` is given back by `attached`. One at a time."""
+        return int(self._call("apply", {"note": note}, self._text.of(snapshot), wait_s=APPLY_S).body["revision"])
 
     def stats(self, *, wait_s: float = ASK_S) -> dict[str, Any]:
         """All figures."""

@@ -73,5 +73,5 @@ def revisions(db: sqlite3.Connection, kind: str, name: str, before: int | None, 
             now[key] = None if text is None else json.loads(text)
             if (old := _body_at(db, key, rev - 1)) is not None:
                 was[key] = old
-        found.append(Revision(rev, ts_ns, client, on_behalf_of, reason, changes(was, now)))
+        found.append(Revision(rev, ts_ns, client, on_behalf_of, reason, changes(was.get, now)))
     return found

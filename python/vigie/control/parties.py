@@ -4,7 +4,7 @@
 `TownRights`, `state_journal.py` and `agent.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -84,9 +84,7 @@ class Rights(Protocol):
     def owner_of(self, party: Party) -> str:
         """Whose objects are those that the party makes; prune and rollback touch only these."""
 
-    def refused(
-        self, party: Party, before: Iterable[DeclaredObject], after: Iterable[DeclaredObject]
-    ) -> Sequence[RefusedChange]:
+    def refused(self, party: Party, before: Town, after: Town) -> Sequence[RefusedChange]:
         """What of a change of all objects the party may not do. Called by the writer alone; may take a while."""
 
 
@@ -234,14 +232,12 @@ class TownRights:
     def owner_of(self, party: Party) -> str:
         return party.name
 
-    def refused(
-        self, party: Party, before: Iterable[DeclaredObject], after: Iterable[DeclaredObject]
-    ) -> Sequence[RefusedChange]:
+    def refused(self, party: Party, before: Town, after: Town) -> Sequence[RefusedChange]:
         """By the roles of the agent that the party's key or name stands for, once an Organisation is declared."""
-        self._world = self._world.following(before)
+        self._world = self._world.following(before.kinds)
         if not self._world.organisations:
             return []
-        return refused_changes(self._world, self._world.following(after), party.speaker, ns_of(self._now()))
+        return refused_changes(self._world, self._world.following(after.kinds), party.speaker, ns_of(self._now()))
 
     def _index(self) -> "_Index":
         # Asked for every object of a page and for every event: thousands of objects are not walked through each time.

@@ -49,7 +49,7 @@ from vigie.journal import Record
 from vigie.policy import ConfigurationError, Problem, Town
 from vigie.policy.changes import RefusedChange
 from vigie.policy.checks import assemble
-from vigie.policy.declared import Declared
+from vigie.policy.declared import Declared, town_of
 from vigie.policy.yaml_marks import Document
 
 COMMANDS_KEPT = 20_000
@@ -87,6 +87,10 @@ class State:
     def bodies(self) -> dict[Key, Body]:
         """What the objects say."""
         return {key: item.body for key, item in self.objects.items()}
+
+    def usable(self) -> list[Declared[Any]]:
+        """The objects that can be used now."""
+        return [item.declared for item in self.objects.values() if item.declared is not None]
 
 
 @dataclass(frozen=True)
@@ -180,13 +184,16 @@ class Store:
         stored = self._state.objects.get((kind, name))
         return None if stored is None else stored.body
 
+    def _current(self, key: Key) -> Body | None:
+        return self.body(*key)
+
     def set_parties(self, gate: Gate, rights: Rights, journal: JournalSink) -> None:
         """For parties that need the store themselves."""
         self._gate, self._rights, self._journal = gate, rights, journal
 
     def town(self) -> Town:
         """The objects in force, checked together. Raises: ConfigurationError (such as a secret that is not there)."""
-        return assemble(_usable(self._state.objects.values()), list(self.problems))
+        return assemble(self._state.usable(), list(self.problems))
 
     def engine_numbers(self) -> InForceNumbers:
         """What the engine was last told: revisions go on counting from there."""
@@ -224,7 +231,7 @@ class Store:
         with self._lock, reading(sum(len(source.text) for source in sources) > MANY_BYTES):
             if (before := self._begin(command, expect_rev)) is not None:
                 return before
-            proposer = Proposer(self._secrets, self._environ, self._state.bodies)
+            proposer = Proposer(self._secrets, self._environ, self._current)
             proposals = [*proposer.from_yaml(sources), *proposer.from_values(objects, folder)]
             wanted: dict[Key, Body | None] = {item.key: item.body for item in proposals}
             left: list[str] = []
@@ -243,7 +250,7 @@ class Store:
             for kind, name in keys:
                 if (kind, name) not in self._state.objects or not self._may_know(command.party, kind, name):
                     raise NotFoundError("deleted already, or never there", f"{kind}/{name}")
-            proposer = Proposer(self._secrets, self._environ, self._state.bodies)
+            proposer = Proposer(self._secrets, self._environ, self._current)
             return self._change(command, dict.fromkeys(keys), [], proposer, dry_run=dry_run)
 
     def rollback(
@@ -279,7 +286,7 @@ class Store:
             wanted, refused = restored(current, wanted, removal_reason)
             if refused:
                 raise ConfigurationError(refused)
-            proposer = Proposer(self._secrets, self._environ, current)
+            proposer = Proposer(self._secrets, self._environ, current.get)
             items = [proposer.from_state(body) for body in wanted.values() if body is not None]
             found = [item for item in items if item is not None]
             return self._change(
@@ -345,7 +352,7 @@ class Store:
 
     def _read(self) -> tuple[State, list[Problem]]:
         rev, rows = stored_rows(self._db)
-        proposer = Proposer(self._secrets, self._environ, {})
+        proposer = Proposer(self._secrets, self._environ, lambda key: None)
         with reading(len(rows) >= MANY):
             objects = {
                 (kind, name): Stored(kind, name, at, owner, body, proposer.from_state(body))
@@ -405,7 +412,7 @@ class Store:
         """What all changes have in common, from the check of the whole to the commit."""
         problems = [*proposer.problems, *(p for p in self.problems if not _is_of(p, wanted))]
         town = assemble(self._following(wanted, items), problems, self._checked)
-        found = changes(self._state.bodies, wanted)
+        found = changes(self._current, wanted)
         self._authorize(command, found, town)
         warnings = [str(problem) for problem in town.warnings if problem.file != STATE]
         if dry_run:
@@ -449,11 +456,7 @@ class Store:
         changing = (
             {} if len(given) < len(items) else {key: item for key, item in given.items() if key in self._state.objects}
         )
-        kept = [
-            changing.get(key) or item.declared
-            for key, item in self._state.objects.items()
-            if key not in wanted or key in changing
-        ]
+        kept = [changing.get(key) if key in wanted else item.declared for key, item in self._state.objects.items()]
         new = [item for item in items if (item.object.kind, item.object.name) not in changing]
         return [*(item for item in kept if item is not None), *new]
 
@@ -487,8 +490,8 @@ class Store:
                 self._note_numbers(numbers)
                 applying = Applying(
                     applied.changes,
-                    before=lambda key: self.body(*key),
-                    after=lambda key: rows[key][1] if key in rows else self.body(*key),
+                    before=self._current,
+                    after=lambda key: rows[key][1] if key in rows else self._current(key),
                     town=town,
                     sets_before=sets_before,
                     sets_after=numbers.mask_sets,
@@ -509,8 +512,8 @@ class Store:
             decision = self._rights.may(command.party, command.op, ref)
             if not decision.allowed:
                 raise ControlRefusedError(decision.why, f"{change.kind}/{change.name}")
-        before = (item.object for item in _usable(self._state.objects.values()))
-        refused = self._rights.refused(command.party, before, town.objects())
+        before = self._checked or town_of(self._state.usable())
+        refused = self._rights.refused(command.party, before, town)
         if refused:
             raise RefusedChangesError(refused, found)
 
@@ -556,7 +559,7 @@ class Store:
 def assemble_quietly(state: State) -> Town | None:
     """The town of a state, or None where it cannot be used as it is."""
     try:
-        return assemble(_usable(state.objects.values()), [])
+        return assemble(state.usable(), [])
     except ConfigurationError:
         return None
 
@@ -564,10 +567,6 @@ def assemble_quietly(state: State) -> Town | None:
 def digest_of(data: bytes) -> bytes:
     """What tells one command's content from another's under the same id."""
     return hashlib.sha256(data).digest()
-
-
-def _usable(objects: Any) -> list[Declared[Any]]:
-    return [item.declared for item in objects if item.declared is not None]
 
 
 def _is_of(problem: Problem, wanted: Mapping[Key, Any]) -> bool:

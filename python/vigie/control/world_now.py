@@ -3,6 +3,7 @@
 import threading
 
 from vigie.control.store import State, Store
+from vigie.policy.declared import Town, town_of
 from vigie.policy.world import World
 
 
@@ -13,13 +14,14 @@ class WorldNow:
         self._store = store
         self._lock = threading.Lock()
         self._state: State | None = None
+        self._town: Town | None = None
         self._world = World.of(())
 
     def __call__(self) -> World:
         state = self._store.state
         with self._lock:
             if state is not self._state:
-                usable = (item.declared for item in state.objects.values())
-                self._world = self._world.following(item.object for item in usable if item is not None)
+                self._town = town_of(state.usable(), before=self._town)
+                self._world = self._world.following(self._town.kinds)
                 self._state = state
             return self._world

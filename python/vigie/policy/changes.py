@@ -96,9 +96,12 @@ def refused_changes(before: World, after: World, by: str, at: int) -> list[Refus
 
 def changed_keys(before: World, after: World) -> list[Key]:
     """The objects that are not the same in both, in order."""
-    old, new = before.flat, after.flat
-    other = [key for key, item in new.items() if old.get(key) is not item]
-    return sorted([*(key for key in other if old.get(key) != new[key]), *(old.keys() - new.keys())])
+    found = []
+    for was, now in before.others(after.kinds):
+        item = was or now
+        if item is not None and was != now:
+            found.append((item.kind, item.name))
+    return sorted(found)
 
 
 def _lacks(world: World, agent: Agent, item: DeclaredObject | None) -> str | None:

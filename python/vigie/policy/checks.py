@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vigie.policy import texts
-from vigie.policy.declared import Declared, Town, town_of
+from vigie.policy.declared import Declared, Town, by_key, town_of
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.mask_objects import MaskSet
 from vigie.policy.masks import mask_problems, version_names
@@ -30,7 +30,7 @@ def assemble(declared: Sequence[Declared[Any]], problems: list[Problem], before:
     Raises: ConfigurationError with all that is wrong.
     """
     warnings: list[Problem] = []
-    town = town_of(declared, warnings)
+    town = town_of(declared, warnings, before)
     part = town if before is None else _touched(before, town)
     _check_names(declared, town, problems)
     _check_names_of_sites(town, part, problems)
@@ -47,15 +47,20 @@ def assemble(declared: Sequence[Declared[Any]], problems: list[Problem], before:
 
 def _touched(before: Town, town: Town) -> Town:
     """What a step may have made wrong: the objects that are not the former ones, and those that are judged by them."""
-    old = before.by_key
-    changed = [item for key, item in town.by_key.items() if key not in old or old[key].object is not item.object]
-    former = [old[item.object.kind, item.object.name] for item in changed if _key(item) in old]
-    # Whoever names something that is gone is wrong now.
-    if len(former) + len(town.by_key) != len(old) + len(changed):
-        return town
+    changed: list[tuple[Declared[Any], Declared[Any] | None]] = []
+    for items, were in zip(town.lists, before.lists, strict=True):
+        if items is were:
+            continue
+        new, old = items.once(by_key), were.once(by_key)
+        if not old.keys() <= new.keys():
+            return town  # whoever names something that is gone is wrong now
+        for key, item in new.items():
+            was = old.get(key)
+            if was is None or was.object is not item.object:
+                changed.append((item, was))
     cameras: set[str] = set()
     openings = False
-    for item, was in [(item, old.get(_key(item))) for item in changed]:
+    for item, was in changed:
         if isinstance(item.object, _FOR_ALL) or (was is not None and _names_another(was.object, item.object)):
             return town
         if isinstance(item.object, Camera):
@@ -63,12 +68,12 @@ def _touched(before: Town, town: Town) -> Town:
         elif isinstance(item.object, MaskSet):
             cameras.add(item.object.spec.camera)
         openings = openings or isinstance(item.object, Convention)
-    found = {_key(item): item for item in changed}
+    found = by_key(item for item, _ in changed)
     for name in cameras:
         held = [*town.sets.get(name, {}).values(), town.cameras_by_name.get(name)]
-        found |= {_key(item): item for item in held if item is not None}
+        found |= by_key(item for item in held if item is not None)
     if openings:
-        found |= {_key(item): item for item in town.rules if isinstance(item.object, Opening)}
+        found |= by_key(item for item in town.rules if isinstance(item.object, Opening))
     return town_of(found.values())
 
 
@@ -77,10 +82,6 @@ def _names_another(was: DeclaredObject, now: DeclaredObject) -> bool:
     if not isinstance(was, MaskSet) or not isinstance(now, MaskSet):
         return False
     return (was.spec.camera, was.spec.version) != (now.spec.camera, now.spec.version)
-
-
-def _key(item: Declared[Any]) -> tuple[str, str]:
-    return item.object.kind, item.object.name
 
 
 def _check_names(declared: Sequence[Declared[Any]], town: Town, problems: list[Problem]) -> None:

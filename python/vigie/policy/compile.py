@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from vigie.policy import texts
@@ -27,7 +28,8 @@ class Origins:
     """What the parts of a snapshot were made of, in its order."""
 
     server: Declared[Server]
-    cameras: Sequence[tuple[Declared[Camera], Sets]]
+    cameras: Sequence[Declared[Camera]]
+    sets: Mapping[str, Sets]  # as `Town.sets`
     agents: Sequence[Declared[Agent]]
 
     def of(self, steps: Sequence[str]) -> tuple[Declared[Any], Path] | None:
@@ -40,7 +42,8 @@ class Origins:
             case ["agents", index, *rest] if int(index) < len(self.agents):
                 return self.agents[int(index)], _in_object(rest)
             case ["cameras", index, *rest] if int(index) < len(self.cameras):
-                return self._of_camera(*self.cameras[int(index)], rest)
+                camera = self.cameras[int(index)]
+                return self._of_camera(camera, self.sets.get(camera.object.name, _NO_SETS), rest)
         return None
 
     def _of_camera(self, camera: Declared[Camera], sets: Sets, steps: Sequence[str]) -> tuple[Declared[Any], Path]:
@@ -125,8 +128,7 @@ def compile_snapshot(
     listeners: list[dict[str, Any]] = []
     for listener in chosen.object.spec.rtsp:
         listeners.append(_listener(chosen, listener, {taken["name"] for taken in listeners}))
-    made_of = [(camera, town.sets.get(camera.object.name, _NO_SETS)) for camera in town.cameras]
-    cameras = _cameras(made_of, revision, previous)
+    cameras = _cameras(town, revision, previous)
     rights = _rights(town, at, also, previous)
     ahead = max(0, also - at) if also is not None and at is not None else 0
     signing_in = [agent for agent in town.agents if agent.object.spec.password is not None]
@@ -137,6 +139,8 @@ def compile_snapshot(
         _sign_in(agent) | (_rights_by_rules(agent, rights, first) if town.rules else _rights_listed(agent, ahead))
         for agent in signing_in
     ]
+    if previous is not None and previous.origins is not None:
+        agents = _as_before(agents, previous.snapshot["agents"])
     snapshot = {
         "revision": revision,
         "listeners": listeners,
@@ -144,29 +148,36 @@ def compile_snapshot(
         "cameras": cameras,
         "limits": chosen.object.spec.limits.model_dump(),
     }
-    return Compiled(snapshot, Origins(chosen, made_of, signing_in), notes, rights)
+    return Compiled(snapshot, Origins(chosen, town.cameras, town.sets, signing_in), notes, rights)
 
 
-def _cameras(
-    made_of: Sequence[tuple[Declared[Camera], Sets]], revision: int, previous: Compiled | None
-) -> list[dict[str, Any]]:
+def _cameras(town: Town, revision: int, previous: Compiled | None) -> list[dict[str, Any]]:
     """The cameras' entries; those of before, where they are made of the same."""
-    before: dict[str, tuple[tuple[Declared[Camera], Sets], dict[str, Any]]] = {}
-    if previous is not None and previous.origins is not None:
-        before = {
-            origin[0].object.name: (origin, entry)
-            for origin, entry in zip(previous.origins.cameras, previous.snapshot["cameras"], strict=True)
-        }
+    old = None if previous is None else previous.origins
+    entries: list[dict[str, Any]] = [] if previous is None else previous.snapshot["cameras"]
+    if old is not None and old.cameras is town.cameras and old.sets is town.sets:
+        return entries
+    before: dict[str, tuple[Declared[Camera], dict[str, Any]]] = {}
+    if old is not None:
+        before = {item.object.name: (item, entry) for item, entry in zip(old.cameras, entries, strict=True)}
     in_force: Mapping[tuple[str, str | None], Mapping[str, Any]] | None = None
     found = []
-    for camera, sets in made_of:
-        origin, entry = before.get(camera.object.name, (None, {}))
-        if origin is None or origin[0] is not camera or [*origin[1].values()] != [*sets.values()]:
+    for camera in town.cameras:
+        name = camera.object.name
+        sets = town.sets.get(name, _NO_SETS)
+        made_of, entry = before.get(name, (None, {}))
+        if old is None or made_of is not camera or [*old.sets.get(name, _NO_SETS).values()] != [*sets.values()]:
             if in_force is None:
                 in_force = {} if previous is None else sets_in_force(previous.snapshot)
             entry = _camera(camera) | _masks(camera, sets, revision, in_force)
         found.append(entry)
     return found
+
+
+def _as_before(entries: list[dict[str, Any]], before: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries, each the very one of before where it says the same."""
+    known = {entry["name"]: entry for entry in before}
+    return [old if (old := known.get(entry["name"])) == entry else entry for entry in entries]
 
 
 def choose_server(town: Town, name: str | None) -> Declared[Server]:
@@ -302,7 +313,7 @@ def _rights(town: Town, at: int | None, also: int | None, previous: Compiled | N
     if not town.rules or at is None:
         return None
     before = None if previous is None else previous.rights
-    world = World.of(town.objects()) if before is None else before.world.following(town.objects())
+    world = World.of(town.objects()) if before is None else before.world.following(town.kinds)
     rights = live_rights(world, at, before)
     return rights if also is None else both(rights, live_rights(world, also))
 
@@ -324,5 +335,6 @@ def _rights_by_rules(agent: Declared[Agent], rights: LiveRights | None, first: d
     return compiled
 
 
+@lru_cache(4096)
 def _until(end: int) -> str:
     return texts.zulu(datetime_of(end), "microseconds")

@@ -1,10 +1,11 @@
 """Declared objects and where they stand."""
 
+import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.mask_objects import MaskSet
@@ -15,6 +16,7 @@ from vigie.policy.sharing_objects import Approval, Authorisation, Convention, Op
 from vigie.policy.yaml_marks import Document
 
 T = TypeVar("T", bound=DeclaredObject)
+R = TypeVar("R")
 
 RULES: tuple[type[Any], ...] = (Organisation, Post, Authorisation, Convention, Opening, WatchOrder, Approval)
 """The kinds that say who may do what."""
@@ -38,9 +40,20 @@ class Declared(Generic[T]):
         return problem_at(self.document, path, what)
 
 
+class Items(tuple[Declared[T], ...]):
+    """Objects of one list of a town. A town after it that has the very same ones has this list too (`town_of`)."""
+
+    def once(self, make: "Callable[[Items[Any]], R]") -> R:
+        """What a function makes of the list alone: made at the first call, the same one ever after."""
+        made: dict[Callable[..., Any], Any] = self.__dict__.setdefault("made", {})
+        if make not in made:
+            made[make] = make(self)
+        return cast(R, made[make])
+
+
 @dataclass(frozen=True)
 class Town:
-    """All declared objects of a run, by kind, in the order of the files.
+    """All declared objects of a run, by kind, in the order of the files. Its lists become `Items`.
 
     `rules`: the kinds that only say who may do what (Organisation, Post, Authorisation, Convention, Opening,
     WatchOrder, Approval). `others`: those of the desk and of evidence, which nobody's right hangs on. `warnings`: about
@@ -56,47 +69,99 @@ class Town:
     rules: Sequence[Declared[Any]] = ()
     others: Sequence[Declared[Any]] = ()
 
+    def __post_init__(self) -> None:
+        for name in _LISTS:
+            if not isinstance(items := getattr(self, name), Items):
+                object.__setattr__(self, name, Items(items))
+
     @property
-    def items(self) -> Iterator[Declared[Any]]:
-        """Every object, and where it stands."""
-        for items in (self.servers, self.sites, self.cameras, self.mask_sets, self.agents, self.rules, self.others):
-            yield from items
+    def lists(self) -> Sequence[Items[Any]]:
+        """Every list; an object's kind says in which one it is."""
+        return [getattr(self, name) for name in _LISTS]
 
     def objects(self) -> Iterator[DeclaredObject]:
         """Every object, without where it stands."""
-        return (item.object for item in self.items)
+        return (item.object for items in self.lists for item in items)
 
     @cached_property
     def by_key(self) -> Mapping[tuple[str, str], Declared[Any]]:
         """Every object by kind and name."""
-        return {(item.object.kind, item.object.name): item for item in self.items}
-
-    @cached_property
-    def cameras_by_name(self) -> Mapping[str, Declared[Camera]]:
-        """The cameras; of several of one name, which is a mistake, the last."""
-        return {item.object.name: item for item in self.cameras}
-
-    @cached_property
-    def sets(self) -> "Mapping[str, Mapping[str | None, Declared[MaskSet]]]":
-        """By camera: its own mask set under None, and those of its versions by their names, in their order."""
-        found: dict[str, dict[str | None, Declared[MaskSet]]] = {}
-        for item in self.mask_sets:
-            found.setdefault(item.object.spec.camera, {}).setdefault(item.object.spec.version, item)
+        found: dict[tuple[str, str], Declared[Any]] = {}
+        for items in self.lists:
+            found.update(items.once(by_key))
         return found
 
+    @property
+    def cameras_by_name(self) -> Mapping[str, Declared[Camera]]:
+        """The cameras; of several of one name, which is a mistake, the last."""
+        return _once(self.cameras, _by_name)
 
-def town_of(items: Iterable[Declared[Any]], warnings: Sequence[Problem] = ()) -> Town:
-    """The town of these objects, by kind. Nothing is checked."""
-    found: dict[type[Any] | None, list[Declared[Any]]] = {kind: [] for kind in (*_OWN_LISTS, None)}
-    rules: list[Declared[Any]] = []
+    @property
+    def sets(self) -> "Mapping[str, Mapping[str | None, Declared[MaskSet]]]":
+        """By camera: its own mask set under None, and those of its versions by their names, in their order."""
+        return _once(self.mask_sets, _by_camera)
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Mapping[str, DeclaredObject]]:
+        """Every object by kind, and by name in it. Of a list that is the same, the mappings are the same."""
+        return {kind: named for items in self.lists for kind, named in items.once(_by_kind).items()}
+
+
+def town_of(items: Iterable[Declared[Any]], warnings: Sequence[Problem] = (), before: Town | None = None) -> Town:
+    """The town of these objects, by kind. Nothing is checked. `before`: one whose lists it has where they are alike."""
+    found: dict[str, list[Declared[Any]]] = {name: [] for name in _LISTS}
     for item in items:
-        kind = type(item.object)
-        (rules if kind in RULES else found[kind if kind in found else None]).append(item)
-    servers, cameras, agents, sites, mask_sets, others = found.values()
-    return Town(servers, cameras, agents, warnings, sites, mask_sets, rules, others)
+        found[_LIST_OF.get(type(item.object), "others")].append(item)
+    same: dict[str, Any] = {**found}
+    for name, list_ in found.items():
+        old: Items[Any] | tuple[()] = () if before is None else getattr(before, name)
+        if len(old) == len(list_) and all(map(operator.is_, old, list_)):
+            same[name] = old
+    return Town(**same, warnings=warnings)
 
 
-_OWN_LISTS: tuple[type[Any], ...] = (Server, Camera, Agent, Site, MaskSet)
+_LISTS = ("servers", "sites", "cameras", "mask_sets", "agents", "rules", "others")
+_LIST_OF: dict[type[Any], str] = {
+    Server: "servers",
+    Site: "sites",
+    Camera: "cameras",
+    MaskSet: "mask_sets",
+    Agent: "agents",
+    **dict.fromkeys(RULES, "rules"),
+}
+
+
+def _once(items: Sequence[Declared[Any]], make: "Callable[[Items[Any]], R]") -> R:
+    assert isinstance(items, Items)
+    return items.once(make)
+
+
+def by_key(items: Iterable[Declared[Any]]) -> dict[tuple[str, str], Declared[Any]]:
+    """Objects by kind and name; of several of one name, the last."""
+    return {(item.object.kind, item.object.name): item for item in items}
+
+
+def _by_name(items: Iterable[Declared[Any]]) -> dict[str, Declared[Any]]:
+    return {item.object.name: item for item in items}
+
+
+def _by_camera(items: Iterable[Declared[Any]]) -> dict[str, dict[str | None, Declared[MaskSet]]]:
+    found: dict[str, dict[str | None, Declared[MaskSet]]] = {}
+    for item in items:
+        found.setdefault(item.object.spec.camera, {}).setdefault(item.object.spec.version, item)
+    return found
+
+
+def _by_kind(items: Iterable[Declared[Any]]) -> dict[str, dict[str, DeclaredObject]]:
+    return kinds_of(item.object for item in items)
+
+
+def kinds_of(objects: Iterable[DeclaredObject]) -> dict[str, dict[str, DeclaredObject]]:
+    """Objects by kind, and by name in it; of several of one name, the last."""
+    kinds: dict[str, dict[str, DeclaredObject]] = {}
+    for item in objects:
+        kinds.setdefault(item.kind, {})[item.name] = item
+    return kinds
 
 
 def problem_at(document: Document, path: Path, what: str) -> Problem:

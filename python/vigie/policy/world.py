@@ -4,11 +4,11 @@
 all of it share one, so that thousands of cameras make a few hundred decisions.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple, TypeGuard
 
+from vigie.policy.declared import kinds_of
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.fingerprint import fingerprint
 from vigie.policy.mask_objects import MaskSet
@@ -139,10 +139,7 @@ class World:
     @staticmethod
     def of(objects: Iterable[DeclaredObject]) -> "World":
         """Indexes objects; a later one of the same kind and name replaces an earlier one."""
-        kinds: dict[str, dict[str, DeclaredObject]] = {}
-        for item in objects:
-            kinds.setdefault(item.kind, {})[item.name] = item
-        return _build(kinds, None, ())
+        return _build(kinds_of(objects), None, ())
 
     def replacing(self, put: Iterable[DeclaredObject] = (), removed: Iterable[Key] = ()) -> "World":
         """The world with some objects put in and others taken out. What does not hang on them is not made anew."""
@@ -158,16 +155,21 @@ class World:
             kinds[item.kind][item.name] = item
         return _build({**self.kinds, **kinds}, self, (*put, *taken, *former))
 
-    def following(self, objects: Iterable[DeclaredObject]) -> "World":
-        """The world of these objects. Those that are the very ones of this world are not looked at again."""
-        new = {(item.kind, item.name): item for item in objects}
-        put = [item for key, item in new.items() if self.flat.get(key) is not item]
-        return self.replacing(put, self.flat.keys() - new.keys())
+    def following(self, kinds: Kinds) -> "World":
+        """The world of these objects, as `kinds_of` or `Town.kinds` gives them.
 
-    @cached_property
-    def flat(self) -> Mapping[Key, DeclaredObject]:
-        """Every object by kind and name."""
-        return {(kind, name): item for kind, items in self.kinds.items() for name, item in items.items()}
+        Objects that are the very ones of this world are not looked at again, nor kinds that are.
+        """
+        other = [*self.others(kinds)]
+        return _build(kinds, self, [item for pair in other for item in pair if item is not None]) if other else self
+
+    def others(self, kinds: Kinds) -> Iterator[tuple[DeclaredObject | None, DeclaredObject | None]]:
+        """The objects that are not the very same in other kinds: as they are here, as they are there; None: missing."""
+        for kind in self.kinds.keys() | kinds.keys():
+            here, there = self.kinds.get(kind, {}), kinds.get(kind, {})
+            if here is not there:
+                yield from ((was, now) for name, now in there.items() if (was := here.get(name)) is not now)
+                yield from ((was, None) for name, was in here.items() if name not in there)
 
     def get(self, kind: str, name: str) -> DeclaredObject | None:
         """An object, or None."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from python.policy.random_city import AGENTS, CAMERAS, city
 from python.policy.rights_model import Model
+from vigie.policy.declared import kinds_of
 from vigie.policy.live_rights import LiveRights, Right, live_rights
 from vigie.policy.rights import decide
 from vigie.policy.world import World
@@ -129,11 +130,11 @@ def test_a_changed_world_is_the_world_made_anew(seed: int) -> None:
     dull = [] if r.random() < 0.3 else ["Camera", "MaskSet", "Organisation", "Authorisation", "WatchOrder"]
     part = [item for item in objects if item.kind in dull or r.random() < 0.7]
     before = live_rights(World.of(part), at)
-    world = before.world.following(objects)
+    world = before.world.following(kinds_of(objects))
     kept, anew = live_rights(world, at, before), live_rights(full, at)
     assert in_order(kept) == in_order(anew)
     assert kept.next_change == anew.next_change
-    less = live_rights(world.following(part), at, kept)
+    less = live_rights(world.following(kinds_of(part)), at, kept)
     assert in_order(less) == in_order(before)
 
 
