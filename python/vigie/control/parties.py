@@ -237,7 +237,8 @@ class TownRights:
         self._world = self._world.following(before.kinds)
         if not self._world.organisations:
             return []
-        return refused_changes(self._world, self._world.following(after.kinds), party.speaker, ns_of(self._now()))
+        was, self._world = self._world, self._world.following(after.kinds)  # where the next change most likely begins
+        return refused_changes(was, self._world, party.speaker, ns_of(self._now()))
 
     def _index(self) -> "_Index":
         # Asked for every object of a page and for every event: thousands of objects are not walked through each time.

@@ -261,6 +261,8 @@ def _cameras_after(kinds: Kinds, before: World | None, changed: Sequence[Declare
         one, other = before.kinds.get("Camera", {}).get(name), found.get(name)
         if one is not other and not (one and other and _selected_alike(one, other)):
             return _cameras(kinds, old)
+    if not names:
+        return old
     versions = _versions(kinds, names)
     known = dict(old.known)
     spots = {}

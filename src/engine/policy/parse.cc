@@ -142,15 +142,27 @@ void read_rights(FieldReader& reader, std::optional<WallTime> until, FirstError&
 }
 
 // By name; of a name that stands there twice, the right that ends first.
-void sort_rights(std::vector<ViewRight>& rights) {
+ViewRights sorted(const ViewRights& rights) {
   const auto order = [](const ViewRight& right) {
     return std::pair<std::string_view, WallTime>(right.name, right.until.value_or(WallTime::max()));
   };
   const auto no_ascent = [](const ViewRight& a, const ViewRight& b) { return a.name >= b.name; };
-  if (std::ranges::adjacent_find(rights, no_ascent) == rights.end()) return;  // those that were taken over
-  std::ranges::sort(rights, {}, order);
-  const auto repeated = std::ranges::unique(rights, {}, &ViewRight::name);
-  rights.erase(repeated.begin(), repeated.end());
+  if (std::ranges::adjacent_find(rights, no_ascent) == rights.end()) return rights;  // those that were taken over
+  std::vector<ViewRight> list(rights.begin(), rights.end());
+  std::ranges::sort(list, {}, order);
+  const auto repeated = std::ranges::unique(list, {}, &ViewRight::name);
+  list.erase(repeated.begin(), repeated.end());
+  return list;
+}
+
+// Each list once, whoever shares it.
+void sort_rights(std::vector<AgentPolicy>& agents) {
+  std::unordered_map<const void*, std::pair<ViewRights, ViewRights>> known;  // as they were, so that they live; sorted
+  for (AgentPolicy& agent : agents) {
+    auto& [was, is] = known[agent.cameras.identity()];
+    if (is.empty()) was = agent.cameras, is = sorted(was);
+    agent.cameras = is;
+  }
 }
 
 // `before`: the agents in front of it, of which it may have the rights of one.
@@ -179,13 +191,14 @@ AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& erro
   std::string password;
   reader.secret("password", password, kMaxCredential);
   agent.password = Secret(std::move(password));
+  std::vector<ViewRight> rights;
   if (const Json* cameras = reader.find("cameras"); cameras && cameras->is_string()) {
     agent.all_cameras = true;
     if (cameras->get_ref<const std::string&>() != "*") {
       reader.fail("cameras", "found text; right would be a list of camera names, or \"*\" for all");
     }
   } else {
-    read_rights(reader, std::nullopt, error, agent.cameras);
+    read_rights(reader, std::nullopt, error, rights);
   }
   const auto& ending = reader.array("ending", kMaxCameras);
   for (size_t i = 0; i < ending.size() && !error.failed(); ++i) {
@@ -194,8 +207,9 @@ AgentPolicy read_agent(const Json& json, const std::string& at, FirstError& erro
     group.require("cameras", "a list of camera names");
     std::optional<WallTime> until;
     group.instant("until", until);
-    read_rights(group, until, error, agent.cameras);
+    read_rights(group, until, error, rights);
   }
+  if (!rights.empty()) agent.cameras = std::move(rights);
   reader.instant("until", agent.until);
   return agent;
 }
@@ -381,9 +395,7 @@ Result<Ref<PolicySnapshot>> read_text(std::string_view json, const Before& befor
   read_snapshot(document, before, *snapshot, error);
   if (error.failed()) return error.error();
   if (Status status = validate(*snapshot); !status) return status.error();
-  for (AgentPolicy& agent : snapshot->agents) {  // only now: errors name the place in the text
-    sort_rights(agent.cameras);
-  }
+  sort_rights(snapshot->agents);  // only now: errors name the place in the text
   std::ranges::sort(snapshot->tickets.routes, {}, &RoutePolicy::id);
   if (text) mark_those_alone(document, *text);
   return snapshot;

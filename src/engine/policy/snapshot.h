@@ -1,6 +1,7 @@
 #pragma once
 // The policy snapshot: all that the core is told, as one immutable numbered value.
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -142,13 +143,39 @@ struct ViewRight {
   friend bool operator==(const ViewRight&, const ViewRight&) = default;
 };
 
+// Rights that several may share: a list of thousands is kept, checked and compared once.
+class ViewRights {
+ public:
+  ViewRights() = default;
+  ViewRights(std::vector<ViewRight> rights)  // NOLINT(google-explicit-constructor): a list is what it is
+      : list_(std::make_shared<const std::vector<ViewRight>>(std::move(rights))) {}
+  ViewRights(std::initializer_list<ViewRight> rights) : ViewRights(std::vector<ViewRight>(rights)) {}
+  auto begin() const { return list().begin(); }
+  auto end() const { return list().end(); }
+  size_t size() const { return list().size(); }
+  bool empty() const { return list().empty(); }
+  const ViewRight& operator[](size_t index) const { return list()[index]; }
+  // The same for those that share one list, for as long as one of them lives.
+  const void* identity() const { return list_.get(); }
+  friend bool operator==(const ViewRights& a, const ViewRights& b) {
+    return a.list_ == b.list_ || a.list() == b.list();
+  }
+
+ private:
+  const std::vector<ViewRight>& list() const {
+    static const std::vector<ViewRight> kNone;
+    return list_ ? *list_ : kNone;
+  }
+  std::shared_ptr<const std::vector<ViewRight>> list_;
+};
+
 // A viewer's account on listeners with digest access, and what it may see.
 struct AgentPolicy {
   std::string name;
   Secret password;
   bool all_cameras = false;
-  std::vector<ViewRight> cameras;  // by name, each once
-  std::optional<WallTime> until;   // no right of the agent's lasts longer
+  ViewRights cameras;             // by name, each once
+  std::optional<WallTime> until;  // no right of the agent's lasts longer
   friend bool operator==(const AgentPolicy&, const AgentPolicy&) = default;
 
   // Whether it may see the camera's own picture (`version` empty), or the version of this name. One right is not the

@@ -308,7 +308,9 @@ Status check_listener(const ListenerPolicy& listener, const Place& where) {
   return {};
 }
 
-Status check_agent(const AgentPolicy& agent, const Place& where, const std::unordered_set<std::string>& cameras) {
+// `cameras`: every form there is; `checked`: lists of rights that others have had.
+Status check_agent(const AgentPolicy& agent, const Place& where, const std::unordered_set<std::string>& cameras,
+                   std::unordered_set<const void*>& checked) {
   if (auto status = check_name(agent.name, "._@-", Place(where, "name")); !status) return status;
   if (agent.password.empty()) {
     return field_error(Place(where, "password"), "empty; right would be at least one character");
@@ -316,6 +318,7 @@ Status check_agent(const AgentPolicy& agent, const Place& where, const std::unor
   if (agent.all_cameras && !agent.cameras.empty()) {
     return field_error(Place(where, "ending"), "without effect beside all cameras; right would be none");
   }
+  if (!checked.insert(agent.cameras.identity()).second) return {};
   for (size_t i = 0; i < agent.cameras.size(); ++i) {  // in the order of the text: those without an end come first
     const ViewRight& right = agent.cameras[i];
     if (cameras.contains(right.name)) continue;
@@ -350,9 +353,10 @@ Status validate(const PolicySnapshot& snapshot) {
     forms.insert(camera.name);
     for (const auto& version : camera.versions) forms.insert(camera.name + "@" + version.name);
   }
+  std::unordered_set<const void*> checked;
   UniqueNames agent_names(agents, "name", snapshot.agents.size());
   for (size_t i = 0; i < snapshot.agents.size(); ++i) {
-    if (auto status = check_agent(snapshot.agents[i], Place(agents, i), forms); !status) return status;
+    if (auto status = check_agent(snapshot.agents[i], Place(agents, i), forms, checked); !status) return status;
     if (auto status = agent_names.add(snapshot.agents[i].name, i); !status) return status;
   }
   const Place tickets(root, "tickets"), routes(tickets, "routes");

@@ -1,6 +1,7 @@
 // How a policy snapshot comes into force: rights and pictures are taken away first, given last.
 #include <algorithm>
-#include <set>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "mask/scene_watch.h"
@@ -25,8 +26,11 @@ const policy::ListenerPolicy* find_listener(const policy::PolicySnapshot& snapsh
 
 // A still is looked into where it is new: that takes a millisecond or two.
 Status check_scene_references(const policy::PolicySnapshot* before, const policy::PolicySnapshot& next) {
-  std::set<std::vector<uint8_t>> known;
-  known.emplace();  // that there is none
+  const auto bytes = [](const policy::MaskSetPolicy& set) {
+    const auto& still = set.scene_reference;
+    return std::string_view(reinterpret_cast<const char*>(still.data()), still.size());
+  };
+  std::unordered_set<std::string_view> known{""};  // that there is none
   const auto each = [](const policy::PolicySnapshot& snapshot, const auto& step) -> Status {
     for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
       const policy::CameraPolicy& camera = snapshot.cameras[i];
@@ -43,12 +47,12 @@ Status check_scene_references(const policy::PolicySnapshot* before, const policy
   };
   if (before) {
     (void)each(*before, [&](const policy::MaskSetPolicy& set, const std::string&) -> Status {
-      known.insert(set.scene_reference);
+      known.insert(bytes(set));
       return {};
     });
   }
   return each(next, [&](const policy::MaskSetPolicy& set, const std::string& where) -> Status {
-    if (!known.insert(set.scene_reference).second) return {};
+    if (!known.insert(bytes(set)).second) return {};
     const auto read = mask::SceneReference::from_bytes(set.scene_reference);
     if (read.ok()) return {};
     return make_error(

@@ -12,9 +12,13 @@ Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, 
   auto directory = make_ref<Directory>();
   directory->wall = clock.now_wall();
   directory->mono = clock.now_mono();
+  directory->cameras.reserve(snapshot->cameras.size());
+  directory->by_name.reserve(snapshot->cameras.size());
+  directory->agents.reserve(snapshot->agents.size());
   for (const policy::CameraPolicy& camera : snapshot->cameras) {
     Directory::Camera& entry = directory->cameras[camera.name];
     entry.policy = &camera;
+    entry.streams.reserve(camera.streams.size());
     for (const policy::StreamPolicy& stream : camera.streams) {
       const auto found = pipelines.find({camera.name, stream.name});
       entry.streams.push_back(found == pipelines.end() ? nullptr : found->second);

@@ -1,10 +1,11 @@
-"""A city from its YAML files: applied to a running service, one camera of it edited, and started cold."""
+"""A city from its YAML files: applied to a running service, started cold, a camera and a convention of it edited."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vigie.bench.kill.service import ServiceUnderTest
 from vigie.cli.sources import read_sources
@@ -14,6 +15,7 @@ from vigie.errors import Error, TimedOutError
 from vigie.sim.process import SimProcess
 
 UP_S = 300.0
+WINDOWS = ("08:00-12:00", "13:00-17:00")
 
 
 @dataclass
@@ -24,6 +26,7 @@ class CityFigures:
     cameras: int = 0
     apply_s: float = 0
     edit_ms: list[float] = field(default_factory=list)
+    convention_ms: list[float] = field(default_factory=list)
     start_s: float | None = None
     playing: int = 0
     streams: int = 0
@@ -53,13 +56,15 @@ def measure_city(
             found.apply_s = time.monotonic() - began
             bodies = [one.body for one in client.get(ops.ObjectsGet(kind="Camera"))]
             found.cameras = len(bodies)
-            for number in range(edits):
-                tell(f"edit {number + 1} of {edits}")
-                body = dict(bodies[number % len(bodies)])
-                body["spec"] = {**body["spec"], "title": f"edited {number}"}
-                began = time.monotonic()
-                client.apply(objects=[body], timeout_s=60)
-                found.edit_ms.append((time.monotonic() - began) * 1e3)
+            tell(f"{edits} edits of a camera each")
+            found.edit_ms = [
+                _edited_ms(client, bodies[number % len(bodies)], title=f"edited {number}") for number in range(edits)
+            ]
+            tell(f"{edits} edits of a convention")
+            for convention in client.get(ops.ObjectsGet(kind="Convention"))[:1]:
+                found.convention_ms = [
+                    _edited_ms(client, convention.body, windows=[WINDOWS[number % 2]]) for number in range(edits)
+                ]
         if sim_cameras:
             service.stop()
             tell("starting cold")
@@ -68,6 +73,12 @@ def measure_city(
             if _all_play(service.endpoint, found, began + UP_S):
                 found.start_s = time.monotonic() - began
     return found
+
+
+def _edited_ms(client: Client, body: Mapping[str, Any], **fields: Any) -> float:
+    began = time.monotonic()
+    client.apply(objects=[{**body, "spec": {**body["spec"], **fields}}], timeout_s=60)
+    return (time.monotonic() - began) * 1e3
 
 
 def _all_play(endpoint: str, found: CityFigures, until: float) -> bool:

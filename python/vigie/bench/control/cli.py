@@ -37,7 +37,7 @@ def control(
     ] = None,
     sim_cameras: Annotated[int, typer.Option(min=0, help="Of the city, that are simulated; 0: no cold start.")] = 0,
     sim_port: Annotated[int, typer.Option(min=1, max=65535, help="Where its cameras' addresses point.")] = 9554,
-    edits: Annotated[int, typer.Option(min=1, help="Of one camera of the city each.")] = 20,
+    edits: Annotated[int, typer.Option(min=1, help="Of one camera of the city each, and of a convention.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
     """A right that is withdrawn in front of its viewers, commands of many clients, and a whole city.
@@ -113,7 +113,8 @@ def _cut_values(cut: Cut) -> dict[str, Any]:
 
 
 def _city_values(city: CityFigures) -> dict[str, Any]:
-    return {**asdict(city), "apply_s": round(city.apply_s, 2), "edit_ms": spread(city.edit_ms)}
+    spreads = {"edit_ms": spread(city.edit_ms), "convention_ms": spread(city.convention_ms)}
+    return {**asdict(city), "apply_s": round(city.apply_s, 2), **spreads}
 
 
 def _tables(values: dict[str, Any]) -> list[Table]:
@@ -145,6 +146,7 @@ def _tables(values: dict[str, Any]) -> list[Table]:
     if city := values.get("city"):
         table = _table(f"A city of {city['cameras']} cameras, {city['objects']} objects")
         _row(table, "one camera edited", city["edit_ms"])
+        _row(table, "one convention edited", city["convention_ms"])
         started = "not measured" if city["start_s"] is None else f"{city['start_s']:.1f} s"
         table.caption = (
             f"applied in {city['apply_s']} s; started cold until {city['playing']} of {city['streams']} streams play: "
