@@ -82,7 +82,10 @@ class FolderPlace:
         return self._held
 
     def send(self, lines: bytes) -> None:
-        """Appends to the folder's segments, and notes the newest checkpoint there as well."""
+        """Appends to the folder's segments, and notes the newest checkpoint there as well.
+
+        Raises: OSError; NotFoundError where the folder was moved or unmounted meanwhile.
+        """
         parts = [split_line(text) for text in lines.splitlines()]
         first, last = parts[0], parts[-1]
         if (
@@ -97,6 +100,8 @@ class FolderPlace:
         ):
             raise InvalidArgumentError("lines that do not follow those it holds", str(self._folder))
         self._segments.append(first.seq, lines)
+        if not self._segments.is_in_place():
+            raise NotFoundError("the folder was there, and is not any more", str(self._folder))
         self._held = Held(last.seq, last.hash)
         for part in reversed(parts):
             if part is not None and part.category == "journal" and b'"kind":"journal.checkpoint"' in part.entry:
