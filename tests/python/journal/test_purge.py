@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from pydantic import ValidationError
 from python.journal.made import KEY, OPERATOR, Clock, fill, login, texts_of
 from vigie.journal import FolderPlace, Journal, Limits, Retention, read_entries, verify
 from vigie.journal.line import Chain, split_line
-from vigie.journal.purge import apply_anchors, find_anchors, months_before, plan_purge
+from vigie.journal.purge import apply_anchors, find_anchors, months_before, plan_purge, would_purge
 from vigie.journal.records import CATEGORIES, Purge, PurgedUntil, record_bytes
 from vigie.journal.segments import segment_files
 from vigie.journal.texts import NS, instant_text
+
+verify_module = sys.modules[verify.__module__]
 
 Open = Callable[..., Journal]
 PUBLIC = KEY.public_key()
@@ -301,6 +304,97 @@ def test_a_later_purge_with_a_longer_retention_forgets_no_anchor(open_journal: O
     assert len(find_anchors(journal.folder)) == 2
     found = verify(journal.folder, PUBLIC)
     assert found.ok, found.finding
+
+
+def test_an_anchor_that_is_purged_itself_still_counts(open_journal: Open, clock: Clock) -> None:
+    """What a short retention took out is gone, however long later ones are."""
+    journal = aged(open_journal, clock)
+    short = months_before(clock.now_ns, 6)
+    journal.purge(Retention(views=6, journal=6), OPERATOR)
+    for _ in range(14):
+        fill(journal, 6)
+        clock.after(MONTH_S)
+    journal.purge(Retention(views=36, journal=6), OPERATOR)
+    (anchor,) = find_anchors(journal.folder)
+    assert anchor.until["views"] == instant_text(short)
+    found = verify(journal.folder, PUBLIC)
+    assert found.ok, found.finding
+
+
+def test_no_anchor_carries_on_what_is_below_the_floor(open_journal: Open, clock: Clock) -> None:
+    """Whoever put one there: the next one is signed."""
+    journal = aged(open_journal, clock)
+    journal.close()
+    add_anchor(journal.folder, clock, months=3)
+    chain = split_line(texts_of(journal.folder)[-1])
+    assert chain is not None
+    _, text = Chain(chain.seq, chain.hash).add(clock.now_ns, "journal", b'{"kind":"journal.checkpoint"}')
+    with segment_files(journal.folder)[-1].open("ab") as out:
+        out.write(text)
+    assert len(find_anchors(journal.folder)) == 1
+    planned = plan_purge(journal.folder, Retention(views=36), clock.now_ns, OPERATOR, None)
+    until = {each.category: each.until for each in planned.purged}
+    assert until["views"] == months_before(clock.now_ns, 6)
+
+
+def test_whether_anything_would_go(open_journal: Open, clock: Clock) -> None:
+    journal = open_journal(limits=LONG)
+    journal.append(login())
+    begun = clock.now_ns
+    folder = journal.folder
+    assert not would_purge(folder, Retention(), begun + 6 * MONTH_S * NS)
+    assert would_purge(folder, Retention(), begun + 13 * MONTH_S * NS)
+    assert not would_purge(folder, Retention(access=36, journal=36), begun + 13 * MONTH_S * NS)
+    assert would_purge(folder, Retention(access=36, journal=12), begun + 13 * MONTH_S * NS)
+    with segment_files(folder)[-1].open("ab") as out:
+        out.write(b'{"seq":99,"at"')  # on its way to the disk
+    assert not would_purge(folder, Retention(access=36, journal=36), begun + 13 * MONTH_S * NS)
+    os.truncate(segment_files(folder)[-1], segment_files(folder)[-1].stat().st_size - 14)
+    clock.after(13 * MONTH_S)
+    assert journal.purge(Retention(), OPERATOR).entries > 0
+    assert not would_purge(folder, Retention(), clock.now_ns)
+
+
+def test_it_is_old_by_the_instant_that_is_given(open_journal: Open, clock: Clock) -> None:
+    """The writer's clock may have been set ahead; whoever purges knows which instant is believed."""
+    journal = aged(open_journal, clock)
+    believed = clock.now_ns
+    clock.after(36 * MONTH_S)
+    young = [each.seq for each in read_entries(journal.folder) if each.at_ns >= months_before(believed, 12)]
+    journal.purge(Retention(), OPERATOR, believed)
+    left = [each.seq for each in read_entries(journal.folder)]
+    assert left[: len(young)] == young
+    assert len(left) == len(young) + 2, "the anchor and its checkpoint"
+
+
+def test_what_a_purge_that_died_was_about_to_keep_goes_too(open_journal: Open, clock: Clock) -> None:
+    journal = aged(open_journal, clock)
+    first = segment_files(journal.folder)[0]
+    left = first.with_name(first.name + ".new")
+    left.write_bytes(first.read_bytes())
+    journal.purge(Retention(), OPERATOR)
+    assert not first.exists()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("retention", [Retention(), Retention(views=6, access=36, journal=36)])
+def test_what_is_purged_while_it_is_read_is_no_finding(
+    open_journal: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, retention: Retention
+) -> None:
+    """Whole segments go before they are read, or entries of them."""
+    journal = aged(open_journal, clock)
+    read, gone, fifth = verify_module.raw_lines, [], segment_files(journal.folder)[4]
+
+    def purge_before(file: Path) -> Any:
+        if not gone and file == fifth:
+            gone.append(journal.purge(retention, OPERATOR))
+        return read(file)
+
+    monkeypatch.setattr(verify_module, "raw_lines", purge_before)
+    found = verify(journal.folder, PUBLIC)
+    assert gone[0].entries > 0
+    assert found.ok, found.finding
+    assert (found.first_seq > 1, found.purged > 0) == (gone[0].segments > 0, retention.access > 12)
 
 
 def test_what_waits_behind_an_anchor_is_written_behind_its_checkpoint(
