@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from vigie.durable import replace_file
 from vigie.errors import InvalidArgumentError, NotFoundError
 from vigie.journal.line import MAX_LINE_BYTES, NO_LINE, Chain, split_line
+from vigie.journal.purge import anchor_of
 from vigie.journal.recover import recover
 from vigie.journal.segments import (
     NEWEST,
@@ -103,6 +104,8 @@ class FolderPlace:
         if not self._segments.is_in_place():
             raise NotFoundError("the folder was there, and is not any more", str(self._folder))
         self._held = Held(last.seq, last.hash)
+        if any(part is not None and anchor_of(part) for part in parts):
+            self._segments.rotate(last.seq + 1)  # what the anchor names can be taken out of closed segments alone
         for part in reversed(parts):
             if part is not None and part.category == "journal" and b'"kind":"journal.checkpoint"' in part.entry:
                 with contextlib.suppress(OSError):  # where nothing can be replaced, nothing can be cut off either

@@ -204,12 +204,33 @@ def test_the_segment_that_is_being_written_is_left_alone(open_journal: Open, clo
     second = tmp_path / "second"
     second.mkdir()
     journal = aged(open_journal, clock, second=FolderPlace(second))
-    journal.purge(Retention(), OPERATOR)
+    clock.after(13 * MONTH_S)
     journal.close()
     (file,) = segment_files(second)
+    add_anchor(second, clock, months=12, signed=True)
+    assert len(find_anchors(second)) == 1
     before = file.read_bytes()
     assert apply_anchors(second).entries == 0
     assert file.read_bytes() == before
+
+
+def test_an_anchor_closes_the_segment_of_the_copy(open_journal: Open, clock: Clock, tmp_path: Path) -> None:
+    """However small the copy is, its keeper can take out what the anchor names."""
+    second = tmp_path / "second"
+    second.mkdir()
+    journal = aged(open_journal, clock, second=FolderPlace(second))
+    journal.purge(Retention(), OPERATOR)
+    journal.close()
+    assert len(segment_files(second)) == 2
+    assert apply_anchors(second).entries > 0
+    oldest = next(read_entries(second))
+    assert oldest.at_ns >= months_before(clock.now_ns, 12)
+    found = verify(journal.folder, PUBLIC, second)
+    assert found.ok, found.finding
+    open_journal(second=FolderPlace(second)).close()  # it goes on behind that
+    found = verify(journal.folder, PUBLIC, second)
+    assert (found.finding, found.notes) == (None, [])
+    assert texts_of(second)[-1] == texts_of(journal.folder)[-1]
 
 
 def purged_copy(open_journal: Open, clock: Clock, tmp_path: Path) -> Path:
@@ -286,12 +307,15 @@ def test_an_anchor_below_the_floor_is_named(open_journal: Open, clock: Clock) ->
     assert (found.finding.what, found.finding.seq) == ("purged_early", seq)
 
 
-def add_anchor(folder: Path, clock: Clock, months: int) -> int:
+def add_anchor(folder: Path, clock: Clock, months: int, *, signed: bool = False) -> int:
+    """Its seq. `signed`: with what looks like a checkpoint behind it."""
     last = split_line(texts_of(folder)[-1])
     assert last is not None
     until = months_before(clock.now_ns, months)
     anchor = Purge(purged=(PurgedUntil(category="views", until=until),), begins=1)
     chain, text = Chain(last.seq, last.hash).add(clock.now_ns, "journal", record_bytes(anchor))
+    if signed:
+        text += chain.add(clock.now_ns, "journal", b'{"kind":"journal.checkpoint"}')[1]
     with segment_files(folder)[-1].open("ab") as out:
         out.write(text)
     return chain.seq
@@ -325,12 +349,7 @@ def test_no_anchor_carries_on_what_is_below_the_floor(open_journal: Open, clock:
     """Whoever put one there: the next one is signed."""
     journal = aged(open_journal, clock)
     journal.close()
-    add_anchor(journal.folder, clock, months=3)
-    chain = split_line(texts_of(journal.folder)[-1])
-    assert chain is not None
-    _, text = Chain(chain.seq, chain.hash).add(clock.now_ns, "journal", b'{"kind":"journal.checkpoint"}')
-    with segment_files(journal.folder)[-1].open("ab") as out:
-        out.write(text)
+    add_anchor(journal.folder, clock, months=3, signed=True)
     assert len(find_anchors(journal.folder)) == 1
     planned = plan_purge(journal.folder, Retention(views=36), clock.now_ns, OPERATOR, None)
     until = {each.category: each.until for each in planned.purged}

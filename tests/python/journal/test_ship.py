@@ -12,7 +12,7 @@ import pytest
 from python.journal.made import KEY, Clock, fill, login, texts_of
 from vigie.journal import Alarm, FolderPlace, Held, Journal, Limits, verify
 from vigie.journal.line import split_line
-from vigie.journal.segments import segment_files
+from vigie.journal.segments import SECOND, segment_files
 
 Open = Callable[..., Journal]
 PUBLIC = KEY.public_key()
@@ -174,6 +174,24 @@ def test_a_folder_is_a_journal_of_its_own_right(open_journal: Open, tmp_path: Pa
     assert verify(second, PUBLIC).ok
     assert verify(journal.folder, PUBLIC, second).ok
     assert alarms.heard == []
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_another_folder_begins_anew_only_where_somebody_wants_it(
+    open_journal: Open, tmp_path: Path, alarms: Alarms, forgotten: bool
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    journal = open_journal(second=FolderPlace(one))
+    fill(journal, 10)
+    journal.close()
+    if forgotten:
+        (journal.folder / SECOND).unlink()
+    journal = open_journal(second=FolderPlace(other), on_alarm=alarms)
+    journal.close()
+    assert [alarm.what for alarm in alarms.heard] == ([] if forgotten else ["second_place_differs"])
+    assert texts_of(other) == (texts_of(journal.folder) if forgotten else [])
 
 
 def test_a_place_where_files_can_only_grow(
