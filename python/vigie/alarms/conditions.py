@@ -22,9 +22,15 @@ OF_MACHINE = ("disk_full", "journal_away", "journal_differs", "outlet_failing")
 
 def limits_of(world: World, server: str | None) -> AlarmLimits:
     """Those of the server by that name, or of the only one; else as they are when nothing is said."""
+    chosen = server_of(world, server)
+    return AlarmLimits.model_validate({}) if chosen is None else chosen.spec.alarms
+
+
+def server_of(world: World, name: str | None) -> Server | None:
+    """The server by that name, or the only one; None: it cannot be told."""
     servers = world.kinds.get("Server", {})
-    chosen = servers.get(server) if server else next(iter(servers.values()), None) if len(servers) == 1 else None
-    return chosen.spec.alarms if isinstance(chosen, Server) else AlarmLimits.model_validate({})
+    chosen = servers.get(name) if name else next(iter(servers.values()), None) if len(servers) == 1 else None
+    return chosen if isinstance(chosen, Server) else None
 
 
 def of_streams(streams: Streams, silent_ns: int, already: frozenset[str], now: int) -> Iterator[Found]:

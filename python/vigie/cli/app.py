@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -73,6 +74,10 @@ def serve(
     http: Annotated[
         str | None, typer.Option(help="Where /health and /metrics are, such as 127.0.0.1:9464.", show_default=False)
     ] = None,
+    journal_copy: Annotated[
+        Path | None,
+        typer.Option(help="Copy the journal to this folder, on another disk or machine.", show_default=False),
+    ] = None,
 ) -> None:
     """Takes the cameras in and serves viewers, until SIGTERM or Ctrl-C. SIGHUP reads the files again.
 
@@ -85,8 +90,10 @@ def serve(
 
     if not files and (check or state is None):
         raise typer.BadParameter("missing; right would be a YAML file, or --state DIR", param_hint="--file")
-    if state is None and (control or figures or http):
-        raise typer.BadParameter("without --state; right would be --state DIR", param_hint="--control")
+    of_state = {"--control": control, "--figures": figures, "--http": http, "--journal-copy": journal_copy}
+    for option, given in of_state.items():
+        if state is None and given:
+            raise typer.BadParameter("without --state; right would be --state DIR", param_hint=option)
     if check:
         raise typer.Exit(configuration.check(files or [], server))
     if http:
@@ -94,7 +101,8 @@ def serve(
     cpus = _cpus(pin)
     options = Options(files or [], server, shards, cpus, stats_interval, live, as_json)
     if state is not None:
-        raise typer.Exit(serve_from_state(options, state, control or [], figures, http))
+        copy = None if journal_copy is None else _second_place(journal_copy, state)
+        raise typer.Exit(serve_from_state(options, state, control or [], figures, http, copy))
     raise typer.Exit(Service(options).run())
 
 
@@ -315,6 +323,17 @@ def _address(text: str) -> None:
         parsed(text)
     except InvalidArgumentError as error:
         raise typer.BadParameter(error.what, param_hint="--http") from None
+
+
+def _second_place(copy: Path, state: Path) -> Path:
+    """The folder that the journal is copied to, absolute. Not checked: that it is there."""
+    if Path(os.path.realpath(copy)).is_relative_to(os.path.realpath(state)):
+        what = f"{copy} lies in the state folder {state}, and would be lost with it"
+    elif os.path.exists(copy) and not os.path.isdir(copy):
+        what = f"{copy} is not a folder"
+    else:
+        return Path(os.path.abspath(copy))
+    raise typer.BadParameter(f"{what}; right would be a folder on another disk or machine", param_hint="--journal-copy")
 
 
 def _cpus(text: str | None) -> list[int]:

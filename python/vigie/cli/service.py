@@ -188,7 +188,14 @@ class _Signals(AbstractContextManager[int]):
         self._write.close()
 
 
-def serve_from_state(options: Options, folder: Path, endpoints: Sequence[str], figures: str, http: str | None) -> int:
+def serve_from_state(
+    options: Options,
+    folder: Path,
+    endpoints: Sequence[str],
+    figures: str,
+    http: str | None,
+    journal_copy: Path | None = None,
+) -> int:
     """`vigie serve --state`; the exit code."""
     from vigie.processes import supervisor, web
 
@@ -201,6 +208,7 @@ def serve_from_state(options: Options, folder: Path, endpoints: Sequence[str], f
         shards=options.shards,
         cpus=options.cpus,
         files=options.files,
+        journal_copy=journal_copy,
         engine_environment=large_pages.variables(),
     )
     return supervisor.Supervisor(wanted, out, None if http is None else web.server(http)).run()

@@ -16,6 +16,7 @@
 | who starts these two | `vigie.processes` |
 | the clock that rights go by | `rights_clock.py` |
 | a back-up | `backup.py` |
+| when the journal is purged, and by which months | `retention.py` |
 | alarms, outlets | rules: `vigie.alarms`; the rest: `alarm_desk.py`, `desk_database.py`, `outlet_threads.py` |
 | operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py`, `sessions.py` |
 | ways to sign in | `signin/` |

@@ -114,7 +114,10 @@ def _copy_journal(journal: Path, to: Path) -> int:
     # The note first: it may not name a checkpoint that the copy does not have.
     _copy(journal / NEWEST, folder / NEWEST)
     for segment in segment_files(journal):
-        text = segment.read_bytes()
+        try:
+            text = segment.read_bytes()
+        except FileNotFoundError:
+            raise _Changed("the journal was purged meanwhile") from None
         _write(folder / segment.name, text[: text.rfind(b"\n") + 1])
     result = verify(folder, load_public(to / (KEY + ".pub")))
     if result.finding is not None:

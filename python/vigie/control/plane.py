@@ -8,6 +8,7 @@ runs, one after another: applies, and what partners of sites have told.
 import asyncio
 import os
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from vigie.control.in_force import InForce, refusal_lines
 from vigie.control.keys import Keys, server_pair
 from vigie.control.parties import LOCAL, Line, TownRights
 from vigie.control.proposals import Source
+from vigie.control.retention import Purges, retention_of
 from vigie.control.rights_clock import CLOCK_S, RightsClock, clock_line
 from vigie.control.route_ops import RouteOps
 from vigie.control.routes import Routes
@@ -68,7 +70,7 @@ class Output(Protocol):
 class Options:
     """`read_files`: what is applied on SIGHUP, if anything; `apply_files`: at the start too.
 
-    `endpoints` and `figures`: where it listens; empty: sockets in the state folder.
+    `endpoints` and `figures`: where it listens; empty: sockets in the state folder. `journal_copy`: the second place.
     """
 
     folder: Path
@@ -78,6 +80,7 @@ class Options:
     server: str | None = None
     read_files: Callable[[], Sequence[Source]] | None = None
     apply_files: bool = True
+    journal_copy: Path | None = None
 
 
 class Plane:
@@ -151,8 +154,12 @@ class Plane:
             publish=lambda kind, name, body, about: self._service.publish(kind, name, body, about=about),
         )
         self._handlers.by_op |= self._route_ops.by_op
-        self._handlers.desk.alarms.server = options.server
-        self.on_journal = self._handlers.desk.alarms.on_journal
+        alarms, world = self._handlers.desk.alarms, self._handlers.desk.world
+        alarms.server = options.server
+        self.on_journal = alarms.on_journal
+        self._purges = Purges(
+            lines.purge, lambda: retention_of(world(), options.server), self._clock, out.say, alarms.raise_, alarms.over
+        )
         self._watching = Watching(
             key,
             store.body,
@@ -161,7 +168,7 @@ class Plane:
             lambda: self._policy.decided,
             now_ns=self._clock.now_ns,
             say=out.say,
-            raise_alarm=self._handlers.desk.alarms.raise_,
+            raise_alarm=alarms.raise_,
         )
         self._endpoints: list[str] = []
 
@@ -170,6 +177,8 @@ class Plane:
         loop = self._loop
         try:
             self._bind()
+            for line in self._copied():
+                self._out.say(line)
             loop.add_signal_handler(signal.SIGHUP, self.reload)
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop.set)
@@ -182,6 +191,7 @@ class Plane:
             self._spawn(self._figures())
             self._spawn(self._renewals())
             self._spawn(self._sweeps())
+            self._purges.start()
             self._out.ready()
             await self._stop.wait()
             if self._with_engine:
@@ -189,6 +199,7 @@ class Plane:
                     await asyncio.to_thread(self._link.shut_down, SHUT_DOWN_S)
             return 0
         finally:
+            self._purges.close()
             loop.remove_reader(self._sites.fileno())
             for task in self._tasks:
                 task.cancel()
@@ -224,7 +235,7 @@ class Plane:
 
     def standing(self) -> list[str]:
         """How things are, as lines for somebody who comes later."""
-        lines = [f"control at {endpoint}" for endpoint in self._endpoints]
+        lines = [f"control at {endpoint}" for endpoint in self._endpoints] + self._copied()
         state = self._store.state
         lines.append(f"state at revision {state.rev}, {len(state.objects)} objects")
         with suppress(Error):
@@ -246,6 +257,7 @@ class Plane:
             "objects": len(self._store.state.objects),
             "clients": self._service.clients,
             "counters": dict(self._service.counters),
+            "journal": self._journal.figures(),
             "version": version(),
         }
 
@@ -255,6 +267,10 @@ class Plane:
             self._endpoints.append(self._listen(self._service.bind, endpoint))
             self._out.say(f"control at {self._endpoints[-1]}")
         self._listen(self._service.bind_figures, self._options.figures or f"ipc://{folder / FIGURES}")
+
+    def _copied(self) -> list[str]:
+        copy = self._options.journal_copy
+        return [] if copy is None else [f"journal is copied to {copy}"]
 
     def _listen(self, bind: Callable[..., str], endpoint: str) -> str:
         if endpoint.startswith("ipc://"):
@@ -464,6 +480,34 @@ def _end_broken() -> None:
     os._exit(70)
 
 
+class _Told:
+    """What the journal tells: said at once, and kept until somebody hears it, for it tells each thing once.
+
+    Thread: any. In order: whoever hears may take no lock that is held over a write.
+    """
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+        self._kept: list[Alarm] = []
+        self._hear: Callable[[str, str], None] | None = None
+
+    def __call__(self, alarm: Alarm) -> None:
+        self._out.say(f"journal: {alarm.what}: {alarm.text}")
+        with self._lock:
+            if self._hear is None:
+                self._kept.append(alarm)
+            else:
+                self._hear(alarm.what, alarm.text)
+
+    def pass_on(self, hear: Callable[[str, str], None]) -> None:
+        """To whom, from now on; what was told before too."""
+        with self._lock:
+            self._hear = hear
+            for alarm in self._kept:
+                hear(alarm.what, alarm.text)
+
+
 def serve_plane(
     options: Options, out: Output, sites: Any, take_over: TakeOver, on_made: Callable[[Plane], None]
 ) -> int:
@@ -473,21 +517,15 @@ def serve_plane(
     the service answers all the same, so that it can be put right. Raises: StateUnreadableError, BindFailedError, and as
     `open_journal`.
     """
-    heard: list[Callable[[str, str], None]] = []
-
-    def on_alarm(alarm: Alarm) -> None:
-        out.say(f"journal: {alarm.what}: {alarm.text}")
-        for hear in heard:
-            hear(alarm.what, alarm.text)
-
+    told = _Told(out)
     with ExitStack() as stack:
         store = stack.enter_context(Store(options.folder))
-        journal = stack.enter_context(open_journal(options.folder, on_alarm))
+        journal = stack.enter_context(open_journal(options.folder, told, options.journal_copy))
         stack.enter_context(sites)
 
         async def run() -> int:
             plane = Plane(options, out, sites, store, journal, take_over)
-            heard.append(plane.on_journal)
+            told.pass_on(plane.on_journal)
             on_made(plane)
             return await plane.run()
 

@@ -82,6 +82,12 @@ class RightsClock:
         self._keep(self._believed)
         return None
 
+    def believed_ns(self) -> int | None:
+        """What the wall clock shows, where it is believed; None: it is in doubt."""
+        if self.also_ns() is not None or self._believed is None:
+            return None
+        return self._believed.wall_ns
+
     def latest_ns(self) -> int:
         """The later of the two."""
         return max(self.now_ns(), self.also_ns() or 0)

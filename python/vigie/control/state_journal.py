@@ -7,7 +7,8 @@ from vigie.control.diff import Change
 from vigie.control.lookups import Find, commune_of, organisation_of
 from vigie.control.parties import Line
 from vigie.errors import Error, StateUnwritableError
-from vigie.journal import Actor, Alarm, Journal, Record, load_private, make_key
+from vigie.journal import Actor, Alarm, FolderPlace, Journal, Purged, Record, Retention, load_private, make_key
+from vigie.journal.purge import would_purge
 from vigie.journal.records import SYSTEM, Apply, Operation, Process, Refusal, Still
 from vigie.policy import texts
 
@@ -39,16 +40,30 @@ class StateJournal:
         """A new engine is there: the views of the one before have ended. Raises: as `append`."""
         self._journal.append(Process(actor=SYSTEM, process="engine", name=ENGINE_NAME, step="began", version=version))
 
+    def purge(self, retention: Retention, at_ns: int) -> Purged | None:
+        """Takes out what is older than that at an instant, ns since 1970 UTC; None: nothing is, and there is no line.
 
-def open_journal(folder: Path, on_alarm: Callable[[Alarm], None]) -> Journal:
-    """The journal of a state folder; folder and key are made at the first start.
+        Raises: as `Journal.purge`.
+        """
+        if not would_purge(self._journal.folder, retention, at_ns):
+            return None
+        return self._journal.purge(retention, SYSTEM, at_ns)
+
+    def figures(self) -> dict[str, int | None]:
+        """How many lines were written, and how many of them the second place lacks; None: there is none."""
+        return {"lines": self._journal.seq, "unconfirmed_lines": self._journal.unconfirmed_lines}
+
+
+def open_journal(folder: Path, on_alarm: Callable[[Alarm], None], copy: Path | None = None) -> Journal:
+    """The journal of a state folder; folder and key are made at the first start. `copy`: a folder as second place.
 
     Raises: JournalDamagedError, InvalidArgumentError (another key), StateUnwritableError, JournalWriteFailedError.
     """
     key = folder / KEY
     try:
         signing = load_private(key) if key.exists() else make_key(key)
-        return Journal(folder / FOLDER, signing, on_alarm=on_alarm)
+        second = None if copy is None else FolderPlace(copy)
+        return Journal(folder / FOLDER, signing, second=second, on_alarm=on_alarm)
     except Error:
         raise
     except OSError as error:

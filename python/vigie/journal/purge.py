@@ -7,6 +7,7 @@ accepts a missing entry or a missing beginning only where such an anchor says so
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from vigie.errors import JournalDamagedError
 from vigie.journal.line import Line, split_line
 from vigie.journal.records import CATEGORIES, Actor, Category, Fields, Purge, PurgedUntil, parse_record
 from vigie.journal.segments import raw_lines, segment_files
-from vigie.journal.texts import NS, instant_text
+from vigie.journal.texts import NS, instant_text, parse_instant
 
 FLOOR_MONTHS, CEILING_MONTHS = 6, 36
 Months = Annotated[int, Field(ge=FLOOR_MONTHS, le=CEILING_MONTHS)]
@@ -113,18 +114,48 @@ def is_gone(line: Line, until: dict[str, str]) -> bool:
     return line.at < until.get(line.category, "")
 
 
-def plan_purge(folder: Path, retention: Retention, now_ns: int, actor: Actor, shipped: int | None) -> Purge:
-    """The anchor of a purge. `shipped`: what the second place has confirmed; lines beyond it keep their heads."""
-    until = {category: max(0, months_before(now_ns, retention.months(category))) for category in CATEGORIES}
-    texts: dict[str, str] = {category: instant_text(time_ns) for category, time_ns in until.items()}
-    begins = 1
-    for file in segment_files(folder):
-        first, last, empty = _extent(file, texts)
-        begins = first or begins
-        if not empty or (shipped is not None and last > shipped):
+def would_purge(folder: Path, retention: Retention, now_ns: int) -> bool:
+    """Whether a purge at an instant would take out any entry.
+
+    Raises: OSError, JournalDamagedError for a line that is none.
+    """
+    until = _until(retention, now_ns)
+    *closed, written = segment_files(folder)
+    if any(not line.purged and is_gone(line, until) for file in closed for line in _lines(file)):
+        return True
+    for raw in raw_lines(written):
+        line = split_line(raw.text)
+        if line is None:  # it is on its way to the disk
             break
-    purged = tuple(PurgedUntil(category=category, until=time_ns) for category, time_ns in until.items())
+        if not line.purged and is_gone(line, until):
+            return True
+    return False
+
+
+def plan_purge(folder: Path, retention: Retention, now_ns: int, actor: Actor, shipped: int | None) -> Purge:
+    """The anchor of a purge. `shipped`: what the second place has confirmed; lines beyond it keep their heads.
+
+    It says what the anchors before it have said too, for they are purged in their turn; below the floor it says
+    nothing, whoever did. The last segment, which is being written, is left as it is.
+    Raises: OSError, JournalDamagedError for a line that is none.
+    """
+    until = _until(retention, now_ns)
+    floor = instant_text(max(0, months_before(now_ns, FLOOR_MONTHS)))
+    for category, instant in latest(find_anchors(folder)).items():
+        until[category] = max(until.get(category, ""), min(instant, floor))
+    *closed, written = segment_files(folder)
+    begins = int(written.stem)
+    for file in closed:
+        first, last, empty = _extent(file, until)
+        if first and (not empty or (shipped is not None and last > shipped)):
+            begins = first
+            break
+    purged = tuple(PurgedUntil(category=each, until=parse_instant(until[each])) for each in CATEGORIES)
     return Purge(actor=actor, purged=purged, begins=begins)
+
+
+def _until(retention: Retention, now_ns: int) -> dict[str, str]:
+    return {each: instant_text(max(0, months_before(now_ns, retention.months(each)))) for each in CATEGORIES}
 
 
 def _extent(file: Path, until: dict[str, str]) -> tuple[int, int, bool]:
@@ -152,6 +183,8 @@ def apply_anchors(folder: Path) -> Purged:
     For a copy: verify it first; what its anchors name goes, whoever wrote them.
     Raises: OSError, JournalDamagedError for a line that is none.
     """
+    for left in folder.glob("*.jsonl.new"):  # a purge that died: what it was about to keep may be gone by now
+        left.unlink()
     anchors = find_anchors(folder)
     until, begins = latest(anchors), max((anchor.begins for anchor in anchors), default=1)
     entries = segments = 0
@@ -175,6 +208,8 @@ def apply_anchors(folder: Path) -> Purged:
 
 def _lines(file: Path) -> Iterator[Line]:
     for raw in raw_lines(file):
+        if raw.number % 64 == 0:
+            time.sleep(0)  # lets other threads of the writer's process go on: it is theirs too
         line = split_line(raw.text)
         if line is None:
             raise JournalDamagedError("it does not have the form of a line", f"{file}:{raw.number}")

@@ -110,6 +110,7 @@ class SegmentWriter:
         self._folder = folder
         self._limit = limit_bytes
         self._write = write
+        self._path = folder
         self._file: int | None = None
         self._size = 0
         self.broken = False
@@ -118,6 +119,7 @@ class SegmentWriter:
 
     def _open(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._path = path
         self._size = os.fstat(self._file).st_size
 
     def append(self, first_seq: int, text: bytes) -> None:
@@ -138,6 +140,13 @@ class SegmentWriter:
             self.broken = True  # the system may have dropped the pages: what is on the disk is not known
             raise
         self._size += len(text)
+
+    def is_in_place(self) -> bool:
+        """Whether what is written is what a reader of the folder finds: neither moved nor unmounted meanwhile."""
+        try:
+            return self._file is None or os.path.samestat(os.stat(self._path), os.fstat(self._file))
+        except OSError:
+            return False
 
     def rotate(self, next_seq: int) -> None:
         """What comes next stands in another segment, unless this one is empty."""

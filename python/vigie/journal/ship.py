@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from vigie.durable import replace_file
 from vigie.errors import InvalidArgumentError, NotFoundError
 from vigie.journal.line import MAX_LINE_BYTES, NO_LINE, Chain, split_line
+from vigie.journal.purge import anchor_of
 from vigie.journal.recover import recover
 from vigie.journal.segments import (
     NEWEST,
@@ -82,7 +83,10 @@ class FolderPlace:
         return self._held
 
     def send(self, lines: bytes) -> None:
-        """Appends to the folder's segments, and notes the newest checkpoint there as well."""
+        """Appends to the folder's segments, and notes the newest checkpoint there as well.
+
+        Raises: OSError; NotFoundError where the folder was moved or unmounted meanwhile.
+        """
         parts = [split_line(text) for text in lines.splitlines()]
         first, last = parts[0], parts[-1]
         if (
@@ -97,7 +101,11 @@ class FolderPlace:
         ):
             raise InvalidArgumentError("lines that do not follow those it holds", str(self._folder))
         self._segments.append(first.seq, lines)
+        if not self._segments.is_in_place():
+            raise NotFoundError("the folder was there, and is not any more", str(self._folder))
         self._held = Held(last.seq, last.hash)
+        if any(part is not None and anchor_of(part) for part in parts):
+            self._segments.rotate(last.seq + 1)  # what the anchor names can be taken out of closed segments alone
         for part in reversed(parts):
             if part is not None and part.category == "journal" and b'"kind":"journal.checkpoint"' in part.entry:
                 with contextlib.suppress(OSError):  # where nothing can be replaced, nothing can be cut off either

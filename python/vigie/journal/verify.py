@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from vigie.errors import JournalDamagedError
 from vigie.journal import keys
 from vigie.journal.line import NO_LINE, Line, split_line
-from vigie.journal.purge import FLOOR_MONTHS, anchor_of, find_anchors, latest, months_before
+from vigie.journal.purge import FLOOR_MONTHS, Anchor, anchor_of, find_anchors, latest, months_before
 from vigie.journal.records import Checkpoint, JournalCreated, parse_record
 from vigie.journal.segments import NEWEST, RawLine, is_written, raw_lines, read_newest, segment_files
 from vigie.journal.texts import NS, instant_text, parse_instant
@@ -95,9 +95,24 @@ def verify(
     Parameters: `key`: of the one who is to have signed; without it the journal's own word is taken, which proves only
     that it agrees with itself. `against`: the second place. `noted`: a checkpoint that somebody kept elsewhere.
     `is_copy`: the folder is a second place, which may be without the note of its newest checkpoint.
-    A journal that is being written may be verified.
+    A journal that is being written may be verified. One that is purged meanwhile is read again.
     Raises: NotFoundError where there is no journal; OSError.
     """
+    while True:
+        begins = segment_files(folder)[:1]
+        try:
+            result, anchors = _verify_once(folder, key, against, noted, is_copy=is_copy)
+            if result.finding is None or find_anchors(folder) == anchors:
+                return result
+        except FileNotFoundError:
+            if segment_files(folder)[:1] == begins:
+                raise
+
+
+def _verify_once(
+    folder: Path, key: Ed25519PublicKey | None, against: Path | None, noted: Line | None, *, is_copy: bool
+) -> tuple[Verification, list[Anchor]]:
+    """Also the anchors that it went by."""
     result = Verification(folder, key_given=key is not None, key="" if key is None else keys.public_text(key))
     copy = None
     if against is not None:
@@ -113,7 +128,7 @@ def verify(
         result.finding = found.finding
     if copy is not None:
         _judge_copy(result, copy)
-    return result
+    return result, reader.anchors
 
 
 def _judge_copy(result: Verification, copy: Verification) -> None:
@@ -151,8 +166,8 @@ class _Reader:
         self._newest_fault: Finding | None = None
         self._newest = self._read_newest()
         self._files = segment_files(self._folder)
-        self._anchors = find_anchors(self._folder)
-        self._until = latest(self._anchors)
+        self.anchors = find_anchors(self._folder)
+        self._until = latest(self.anchors)
         self._before: tuple[RawLine, Line] | None = None
         self._copy: Iterator[tuple[RawLine, Line]] | None = None
         self._copy_next: tuple[RawLine, Line] | None = None
@@ -258,7 +273,7 @@ class _Reader:
             self._found("rewritten", raw, 1, "the first line follows another line")
         if line.seq > 1 and (place := self._find(1, raw)):
             self._found("moved", raw, 1, f"seq {line.seq} stands here; seq 1 stands in {place}")
-        if line.seq > 1 and line.seq > max((anchor.begins for anchor in self._anchors), default=1):
+        if line.seq > 1 and line.seq > max((anchor.begins for anchor in self.anchors), default=1):
             self._found(
                 "missing", raw, 1, f"seq 1 to {line.seq - 1} is not there, and no anchor says that it was purged"
             )

@@ -182,15 +182,30 @@ class Journal:
         self._submit(_Job((), sign=True)).result()
         return self._signed_seq
 
-    def purge(self, retention: Retention, actor: Actor) -> Purged:
+    @property
+    def seq(self) -> int:
+        """Of the newest line."""
+        return self._chain.seq
+
+    @property
+    def unconfirmed_lines(self) -> int | None:
+        """How many lines the second place has not confirmed yet; None: there is no second place."""
+        if self._shipper is None:
+            return None
+        held = self._shipper.held  # first: it follows the chain
+        return self._chain.seq - held
+
+    def purge(self, retention: Retention, actor: Actor, at_ns: int | None = None) -> Purged:
         """Takes out what is older than its category is kept (L-33); the anchor is written and signed before.
 
-        A crash in between leaves lines that the next purge takes out. Raises: JournalWriteFailedError.
+        `at_ns`: the instant by which it is old, ns since 1970 UTC; by default that of the journal's clock.
+        A crash in between leaves lines that the next purge takes out.
+        Raises: JournalWriteFailedError, JournalDamagedError, OSError, ClosedError.
         """
         with self._purging:
             self._submit(_Job((), rotate=True)).result()
             shipped = None if self._shipper is None else self._shipper.held
-            anchor = plan_purge(self.folder, retention, self._clock(), actor, shipped)
+            anchor = plan_purge(self.folder, retention, self._clock() if at_ns is None else at_ns, actor, shipped)
             self._submit(_Job(_encoded([anchor]), sign=True)).result()
             try:
                 return apply_anchors(self.folder)

@@ -36,6 +36,7 @@ ALARM_KINDS: dict[str, AlarmKind] = {
     "journal_away": AlarmKind("warning", "machine", "the journal's second place is not reached"),
     "journal_differs": AlarmKind("critical", "machine", "the journal's second place holds other lines"),
     "journal_checkpoint": AlarmKind("warning", "machine", "a checkpoint of the journal was not noted", _DAY),
+    "journal_purge": AlarmKind("warning", "machine", "the journal holds what should have been purged", _DAY),
     "outlet_failing": AlarmKind("warning", "Outlet", "alarms are not told there"),
 }
 """By name. A new kind: a row here; when it is raised is in `vigie.alarms`."""

@@ -123,6 +123,20 @@ class AlarmLimits(Spec):
     clock_step_s: float = Field(1, ge=0.1, le=3600, description="seconds, 0.1 to 3600: how far the clock may jump")
 
 
+Months = Annotated[int, Field(ge=6, le=36)]
+
+
+class JournalMonths(Spec):
+    """How many months the journal keeps what (L-33). Once a day what is older is taken out for good."""
+
+    views: Months = Field(12, description="months, 6 to 36: views and stills")
+    decisions: Months = Field(12, description="months, 6 to 36: refusals, routes, changes of objects and masks")
+    access: Months = Field(12, description="months, 6 to 36: who signed in, who read the journal")
+    evidence: Months = Field(12, description="months, 6 to 36: requisitions, exports, holds, deletions")
+    operation: Months = Field(12, description="months, 6 to 36: domes, recordings, alarms, processes")
+    journal: Months = Field(12, description="months, 6 to 36: checkpoints and what was purged")
+
+
 class ServerSpec(Spec):
     """An engine machine."""
 
@@ -132,6 +146,9 @@ class ServerSpec(Spec):
     limits: Limits = Field(default_factory=lambda: Limits.model_validate({}), description="a mapping of limits")
     alarms: AlarmLimits = Field(
         default_factory=lambda: AlarmLimits.model_validate({}), description="a mapping such as {silent_s: 30}"
+    )
+    journal_months: JournalMonths = Field(
+        default_factory=lambda: JournalMonths.model_validate({}), description="a mapping such as {views: 24}"
     )
 
 

@@ -12,7 +12,10 @@ from vigie.processes import feed, run_folder
 
 
 def run(state: Path, options: Mapping[str, Any]) -> int:
-    """Until it is told to stop; the exit code. `options`: endpoints, figures, server, files, apply_files."""
+    """Until it is told to stop; the exit code.
+
+    `options`: endpoints, figures, server, files, apply_files, journal_copy.
+    """
     kept = {name: value for name, value in options.items() if name != "apply_files"}
     run_folder.announce(state, run_folder.CONTROL, kept)
     from vigie.cli.sites import Sites, take_over_sites
@@ -28,6 +31,7 @@ def run(state: Path, options: Mapping[str, Any]) -> int:
         server=options["server"],
         read_files=(lambda: read_sources(files)) if files else None,
         apply_files=options["apply_files"],
+        journal_copy=None if options["journal_copy"] is None else Path(options["journal_copy"]),
     )
     with feed.Feed(feed.socket_path(state)) as to_supervisor:
         out = _Output(to_supervisor, lambda: run_folder.announce(state, run_folder.CONTROL, kept, ready=True))

@@ -76,6 +76,11 @@ class _Collector(Collector):
         yield GaugeMetricFamily("vigie_control_clients", "Connected now", value=facts["clients"])
         counters = {name.replace(".", "_"): value for name, value in facts["counters"].items()}
         yield _by("vigie_control_events", "What the control service has counted", "event", counters, count=True)
+        journal = facts["journal"]
+        yield CounterMetricFamily("vigie_journal_lines", "Lines of the journal", value=journal["lines"])
+        if (lines := journal["unconfirmed_lines"]) is not None:
+            text = "Lines that the second place has not confirmed yet"
+            yield GaugeMetricFamily("vigie_journal_unconfirmed_lines", text, value=lines)
         info = GaugeMetricFamily("vigie_info", "Versions", labels=["version"])
         info.add_metric([facts["version"]], 1)
         yield info

@@ -57,6 +57,7 @@ class Options:
     shards: int = 1
     cpus: Sequence[int] = ()
     files: Sequence[Path] = ()
+    journal_copy: Path | None = None
     engine_environment: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, role: str) -> dict[str, Any]:
@@ -69,6 +70,7 @@ class Options:
             "figures": self.figures,
             "server": self.server,
             "files": [str(path.resolve()) for path in self.files],
+            "journal_copy": None if self.journal_copy is None else str(self.journal_copy),
         }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from pydantic import ValidationError
 from python.journal.made import KEY, OPERATOR, Clock, fill, login, texts_of
 from vigie.journal import FolderPlace, Journal, Limits, Retention, read_entries, verify
 from vigie.journal.line import Chain, split_line
-from vigie.journal.purge import apply_anchors, find_anchors, months_before, plan_purge
+from vigie.journal.purge import apply_anchors, find_anchors, months_before, plan_purge, would_purge
 from vigie.journal.records import CATEGORIES, Purge, PurgedUntil, record_bytes
 from vigie.journal.segments import segment_files
 from vigie.journal.texts import NS, instant_text
+
+verify_module = sys.modules[verify.__module__]
 
 Open = Callable[..., Journal]
 PUBLIC = KEY.public_key()
@@ -201,12 +204,33 @@ def test_the_segment_that_is_being_written_is_left_alone(open_journal: Open, clo
     second = tmp_path / "second"
     second.mkdir()
     journal = aged(open_journal, clock, second=FolderPlace(second))
-    journal.purge(Retention(), OPERATOR)
+    clock.after(13 * MONTH_S)
     journal.close()
     (file,) = segment_files(second)
+    add_anchor(second, clock, months=12, signed=True)
+    assert len(find_anchors(second)) == 1
     before = file.read_bytes()
     assert apply_anchors(second).entries == 0
     assert file.read_bytes() == before
+
+
+def test_an_anchor_closes_the_segment_of_the_copy(open_journal: Open, clock: Clock, tmp_path: Path) -> None:
+    """However small the copy is, its keeper can take out what the anchor names."""
+    second = tmp_path / "second"
+    second.mkdir()
+    journal = aged(open_journal, clock, second=FolderPlace(second))
+    journal.purge(Retention(), OPERATOR)
+    journal.close()
+    assert len(segment_files(second)) == 2
+    assert apply_anchors(second).entries > 0
+    oldest = next(read_entries(second))
+    assert oldest.at_ns >= months_before(clock.now_ns, 12)
+    found = verify(journal.folder, PUBLIC, second)
+    assert found.ok, found.finding
+    open_journal(second=FolderPlace(second)).close()  # it goes on behind that
+    found = verify(journal.folder, PUBLIC, second)
+    assert (found.finding, found.notes) == (None, [])
+    assert texts_of(second)[-1] == texts_of(journal.folder)[-1]
 
 
 def purged_copy(open_journal: Open, clock: Clock, tmp_path: Path) -> Path:
@@ -283,12 +307,15 @@ def test_an_anchor_below_the_floor_is_named(open_journal: Open, clock: Clock) ->
     assert (found.finding.what, found.finding.seq) == ("purged_early", seq)
 
 
-def add_anchor(folder: Path, clock: Clock, months: int) -> int:
+def add_anchor(folder: Path, clock: Clock, months: int, *, signed: bool = False) -> int:
+    """Its seq. `signed`: with what looks like a checkpoint behind it."""
     last = split_line(texts_of(folder)[-1])
     assert last is not None
     until = months_before(clock.now_ns, months)
     anchor = Purge(purged=(PurgedUntil(category="views", until=until),), begins=1)
     chain, text = Chain(last.seq, last.hash).add(clock.now_ns, "journal", record_bytes(anchor))
+    if signed:
+        text += chain.add(clock.now_ns, "journal", b'{"kind":"journal.checkpoint"}')[1]
     with segment_files(folder)[-1].open("ab") as out:
         out.write(text)
     return chain.seq
@@ -301,6 +328,92 @@ def test_a_later_purge_with_a_longer_retention_forgets_no_anchor(open_journal: O
     assert len(find_anchors(journal.folder)) == 2
     found = verify(journal.folder, PUBLIC)
     assert found.ok, found.finding
+
+
+def test_an_anchor_that_is_purged_itself_still_counts(open_journal: Open, clock: Clock) -> None:
+    """What a short retention took out is gone, however long later ones are."""
+    journal = aged(open_journal, clock)
+    short = months_before(clock.now_ns, 6)
+    journal.purge(Retention(views=6, journal=6), OPERATOR)
+    for _ in range(14):
+        fill(journal, 6)
+        clock.after(MONTH_S)
+    journal.purge(Retention(views=36, journal=6), OPERATOR)
+    (anchor,) = find_anchors(journal.folder)
+    assert anchor.until["views"] == instant_text(short)
+    found = verify(journal.folder, PUBLIC)
+    assert found.ok, found.finding
+
+
+def test_no_anchor_carries_on_what_is_below_the_floor(open_journal: Open, clock: Clock) -> None:
+    """Whoever put one there: the next one is signed."""
+    journal = aged(open_journal, clock)
+    journal.close()
+    add_anchor(journal.folder, clock, months=3, signed=True)
+    assert len(find_anchors(journal.folder)) == 1
+    planned = plan_purge(journal.folder, Retention(views=36), clock.now_ns, OPERATOR, None)
+    until = {each.category: each.until for each in planned.purged}
+    assert until["views"] == months_before(clock.now_ns, 6)
+
+
+def test_whether_anything_would_go(open_journal: Open, clock: Clock) -> None:
+    journal = open_journal(limits=LONG)
+    journal.append(login())
+    begun = clock.now_ns
+    folder = journal.folder
+    assert not would_purge(folder, Retention(), begun + 6 * MONTH_S * NS)
+    assert would_purge(folder, Retention(), begun + 13 * MONTH_S * NS)
+    assert not would_purge(folder, Retention(access=36, journal=36), begun + 13 * MONTH_S * NS)
+    assert would_purge(folder, Retention(access=36, journal=12), begun + 13 * MONTH_S * NS)
+    with segment_files(folder)[-1].open("ab") as out:
+        out.write(b'{"seq":99,"at"')  # on its way to the disk
+    assert not would_purge(folder, Retention(access=36, journal=36), begun + 13 * MONTH_S * NS)
+    os.truncate(segment_files(folder)[-1], segment_files(folder)[-1].stat().st_size - 14)
+    clock.after(13 * MONTH_S)
+    assert journal.purge(Retention(), OPERATOR).entries > 0
+    assert not would_purge(folder, Retention(), clock.now_ns)
+
+
+def test_it_is_old_by_the_instant_that_is_given(open_journal: Open, clock: Clock) -> None:
+    """The writer's clock may have been set ahead; whoever purges knows which instant is believed."""
+    journal = aged(open_journal, clock)
+    believed = clock.now_ns
+    clock.after(36 * MONTH_S)
+    young = [each.seq for each in read_entries(journal.folder) if each.at_ns >= months_before(believed, 12)]
+    journal.purge(Retention(), OPERATOR, believed)
+    left = [each.seq for each in read_entries(journal.folder)]
+    assert left[: len(young)] == young
+    assert len(left) == len(young) + 2, "the anchor and its checkpoint"
+
+
+def test_what_a_purge_that_died_was_about_to_keep_goes_too(open_journal: Open, clock: Clock) -> None:
+    journal = aged(open_journal, clock)
+    first = segment_files(journal.folder)[0]
+    left = first.with_name(first.name + ".new")
+    left.write_bytes(first.read_bytes())
+    journal.purge(Retention(), OPERATOR)
+    assert not first.exists()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("retention", [Retention(), Retention(views=6, access=36, journal=36)])
+def test_what_is_purged_while_it_is_read_is_no_finding(
+    open_journal: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, retention: Retention
+) -> None:
+    """Whole segments go before they are read, or entries of them."""
+    journal = aged(open_journal, clock)
+    read, gone, fifth = verify_module.raw_lines, [], segment_files(journal.folder)[4]
+
+    def purge_before(file: Path) -> Any:
+        if not gone and file == fifth:
+            gone.append(journal.purge(retention, OPERATOR))
+        return read(file)
+
+    monkeypatch.setattr(verify_module, "raw_lines", purge_before)
+    found = verify(journal.folder, PUBLIC)
+    assert gone[0].entries > 0
+    assert found.ok, found.finding
+    assert (found.first_seq > 1, found.purged > 0) == (gone[0].segments > 0, retention.access > 12)
 
 
 def test_what_waits_behind_an_anchor_is_written_behind_its_checkpoint(

@@ -1,7 +1,9 @@
 """The second place: copied as the journal grows, away and caught up with, never written to where it differs."""
 
 import os
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from python.journal.made import KEY, Clock, fill, login, texts_of
 from vigie.journal import Alarm, FolderPlace, Held, Journal, Limits, verify
 from vigie.journal.line import split_line
-from vigie.journal.segments import segment_files
+from vigie.journal.segments import SECOND, segment_files
 
 Open = Callable[..., Journal]
 PUBLIC = KEY.public_key()
@@ -174,6 +176,24 @@ def test_a_folder_is_a_journal_of_its_own_right(open_journal: Open, tmp_path: Pa
     assert alarms.heard == []
 
 
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_another_folder_begins_anew_only_where_somebody_wants_it(
+    open_journal: Open, tmp_path: Path, alarms: Alarms, forgotten: bool
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    journal = open_journal(second=FolderPlace(one))
+    fill(journal, 10)
+    journal.close()
+    if forgotten:
+        (journal.folder / SECOND).unlink()
+    journal = open_journal(second=FolderPlace(other), on_alarm=alarms)
+    journal.close()
+    assert [alarm.what for alarm in alarms.heard] == ([] if forgotten else ["second_place_differs"])
+    assert texts_of(other) == (texts_of(journal.folder) if forgotten else [])
+
+
 def test_a_place_where_files_can_only_grow(
     open_journal: Open, tmp_path: Path, alarms: Alarms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +245,43 @@ def test_a_folder_that_is_not_mounted_is_away(tmp_path: Path, alarms: Alarms) ->
         second.mkdir()
         assert alarms.wait_for(2)[-1] == "second_place_back"
     assert verify(journal.folder, PUBLIC, second).ok
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted"])
+def test_a_folder_that_goes_while_lines_come_is_away(
+    open_journal: Open, tmp_path: Path, alarms: Alarms, how: str
+) -> None:
+    """Its files are open, and take lines that nobody would find there."""
+    second, elsewhere = tmp_path / "second", tmp_path / "elsewhere"
+    second.mkdir()
+    journal = open_journal(second=FolderPlace(second), on_alarm=alarms, limits=Limits(retry_s=0.01))
+    journal.append(login())
+    wait_until(lambda: journal.unconfirmed_lines == 0)
+    second.rename(elsewhere)
+    if how == "deleted":
+        shutil.copytree(elsewhere, second)  # for later: as it was
+        second.rename(tmp_path / "kept")
+        shutil.rmtree(elsewhere)
+        elsewhere = tmp_path / "kept"
+    journal.append(login())
+    assert alarms.wait_for(1) == ["second_place_away"]
+    assert journal.unconfirmed_lines
+    elsewhere.rename(second)
+    assert alarms.wait_for(2)[-1] == "second_place_back"
+    wait_until(lambda: journal.unconfirmed_lines == 0)
+    assert texts_of(second) == texts_of(journal.folder)
+    assert journal.seq == len(texts_of(journal.folder))
+
+
+def wait_until(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_without_a_second_place_nothing_waits(open_journal: Open) -> None:
+    assert open_journal().unconfirmed_lines is None
 
 
 def test_a_folder_takes_no_lines_that_do_not_follow(tmp_path: Path) -> None:

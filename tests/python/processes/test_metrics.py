@@ -28,6 +28,7 @@ STATS = {
 FACTS = {
     "stats": STATS, "engine": True, "in_force": True, "revision": 3, "objects": 12, "clients": 4,
     "counters": {"messages": 10, "control_late": 1}, "version": "1.2",
+    "journal": {"lines": 41, "unconfirmed_lines": 5},
 }  # fmt: skip
 
 
@@ -67,6 +68,14 @@ def test_what_is_there() -> None:
     ]:
         assert found[name, labels] == pytest.approx(value), name
     assert ("vigie_stream_camera_clock_error_seconds", camera) not in found
+
+
+def test_how_far_the_journals_copy_is() -> None:
+    assert page(health(FACTS))["vigie_journal_lines_total", ()] == 41
+    assert page(health(FACTS))["vigie_journal_unconfirmed_lines", ()] == 5
+    alone = page(health({**FACTS, "journal": {"lines": 41, "unconfirmed_lines": None}}))
+    assert alone["vigie_journal_lines_total", ()] == 41
+    assert ("vigie_journal_unconfirmed_lines", ()) not in alone
 
 
 def test_no_person_and_no_address() -> None:
