@@ -15,8 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from vigie.cli.answers import AsJson, Control, Key, StateFolder, Timeout, answers, client_of, print_json
-from vigie.cli.objects import DryRun
-from vigie.cli.objects import _print_applied as print_applied
+from vigie.cli.objects import DryRun, print_applied
 from vigie.errors import Error, InvalidArgumentError
 
 app = typer.Typer(help="Cameras from elsewhere.", no_args_is_help=True)

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vigie.cli import completion
-from vigie.cli.answers import AsJson, Control, Key, StateFolder, Timeout
-from vigie.cli.answers import answers as _answers
-from vigie.cli.answers import client_of as _client
-from vigie.cli.answers import print_json as _print_json
-from vigie.cli.answers import time_text as _time
+from vigie.cli.answers import AsJson, Control, Key, StateFolder, Timeout, answers, client_of, print_json, time_text
 from vigie.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -56,13 +52,13 @@ def apply(
     from vigie.cli.sources import read_sources
     from vigie.control import ops
 
-    with _answers(as_json):
+    with answers(as_json):
         sources = [
             ops.YamlSource(text=one.text, file=one.file[-1024:], folder=one.folder) for one in read_sources(files)
         ]
-        with _client(control, state, key, timeout) as client:
+        with client_of(control, state, key, timeout) as client:
             applied = client.apply(yaml=sources, prune=prune, dry_run=dry_run, expect_rev=expect_rev)
-        _print_applied(applied, as_json)
+        print_applied(applied, as_json)
 
 
 def get(
@@ -80,10 +76,10 @@ def get(
     as_json: AsJson = False,
 ) -> None:
     """Lists objects."""
-    with _answers(as_json):
+    with answers(as_json):
         found = _objects(what, labels, fields, (control, state, key, timeout))
         if as_json:
-            _print_json({"objects": [item.model_dump() for item in found]})
+            print_json({"objects": [item.model_dump() for item in found]})
             return
         width = max((len(f"{item.kind}/{item.name}") for item in found), default=0)
         for item in found:
@@ -103,16 +99,16 @@ def describe(
     from vigie.cli.yaml_text import yaml_of
     from vigie.control import ops
 
-    with _answers(as_json):
+    with answers(as_json):
         kind, name = _name(what)
-        with _client(control, state, key, timeout) as client:
+        with client_of(control, state, key, timeout) as client:
             (found,) = client.get(ops.ObjectsGet(kind=kind, name=name))
             items = client.state([kind]).items
             revisions = client.history(ops.ObjectsHistory(kind=kind, name=name, limit=10)).revisions
         streams = next((item.streams for item in items if (item.kind, item.name) == (kind, name)), {})
         if as_json:
             past = [item.model_dump() for item in revisions]
-            _print_json({**found.model_dump(), "streams": streams, "history": past})
+            print_json({**found.model_dump(), "streams": streams, "history": past})
             return
         print(yaml_of([found.body]), end="")
         print(f"# revision {found.rev}, owner {found.owner}")
@@ -134,11 +130,11 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Deletes objects: all that are named in one revision, or none."""
-    with _answers(as_json):
+    with answers(as_json):
         keys = [_name(name) for name in names]
-        with _client(control, state, key, timeout) as client:
+        with client_of(control, state, key, timeout) as client:
             applied = client.delete(keys, expect_rev=expect_rev, dry_run=dry_run)
-        _print_applied(applied, as_json)
+        print_applied(applied, as_json)
 
 
 def export(
@@ -156,10 +152,10 @@ def export(
     """Prints objects as YAML that applies again. Secrets given in clear stand as references into this state."""
     from vigie.cli.yaml_text import yaml_of
 
-    with _answers(as_json):
+    with answers(as_json):
         found = _objects(what, labels, fields, (control, state, key, timeout))
         if as_json:
-            _print_json({"objects": [item.body for item in found]})
+            print_json({"objects": [item.body for item in found]})
         else:
             print(yaml_of([item.body for item in found]), end="")
 
@@ -179,12 +175,12 @@ def history(
     """Who changed what, and when; the newest first."""
     from vigie.control import ops
 
-    with _answers(as_json):
+    with answers(as_json):
         kind, _, name = what.partition("/")
-        with _client(control, state, key, timeout) as client:
+        with client_of(control, state, key, timeout) as client:
             page = client.history(ops.ObjectsHistory(kind=kind, name=name, before=before, limit=limit))
         if as_json:
-            _print_json(page.model_dump())
+            print_json(page.model_dump())
             return
         for revision in page.revisions:
             print("\n".join(_revision_lines(revision)))
@@ -206,13 +202,13 @@ def rollback(
     """Makes your own objects as they were, as a new revision."""
     from vigie.control import ops
 
-    with _answers(as_json):
+    with answers(as_json):
         wanted = ops.ObjectsRollback(
             to_rev=to_rev, removal_reason=removal_reason, expect_rev=expect_rev, dry_run=dry_run
         )
-        with _client(control, state, key, timeout) as client:
+        with client_of(control, state, key, timeout) as client:
             applied = client.rollback(wanted)
-        _print_applied(applied, as_json)
+        print_applied(applied, as_json)
 
 
 def wait(
@@ -230,13 +226,13 @@ def wait(
     """Waits until a stream is in a state, or the state at a revision; exit code 1 when the time is over."""
     from vigie.control import ops
 
-    with _answers(as_json):
+    with answers(as_json):
         name, _, stream = camera.partition("/")
         wanted = ops.ObjectsWait(rev=rev, camera=name, stream=stream, state=until)
-        with _client(control, state, key, timeout) as client:
+        with client_of(control, state, key, timeout) as client:
             waited = client.wait(wanted, timeout_s=timeout)
         if as_json:
-            _print_json(waited.model_dump())
+            print_json(waited.model_dump())
         else:
             print(f"{camera}: {waited.state}" if camera else f"revision {waited.rev}")
 
@@ -253,7 +249,7 @@ def events(
     """What is there now, one line each; with -f every event after it, also over restarts of the service."""
     from vigie.control.session import State
 
-    with _answers(as_json), _client(control, state, key, timeout) as client:
+    with answers(as_json), client_of(control, state, key, timeout) as client:
         if not follow:
             _print_state(client.state(), as_json)
             return
@@ -263,11 +259,11 @@ def events(
                 if isinstance(item, State):
                     _print_state(item, as_json)
                 elif as_json:
-                    _print_json({"type": "event", **_event_fields(item)})
+                    print_json({"type": "event", **_event_fields(item)})
                 else:
                     text = item.body.get("text") or item.body.get("state") or ""
                     rev = f"revision {item.body['rev']}" if "rev" in item.body else ""
-                    print(f"{_time(item.ts_ns)} {item.kind:<15} {item.object}: {text or rev}", flush=True)
+                    print(f"{time_text(item.ts_ns)} {item.kind:<15} {item.object}: {text or rev}", flush=True)
         except KeyboardInterrupt:
             return
 
@@ -294,13 +290,14 @@ def _objects(what: str, labels: Sequence[str] | None, fields: Sequence[str] | No
 
     kind, _, name = what.partition("/")
     wanted = ops.ObjectsGet(kind=kind, name=name, labels=_pairs(labels), fields=_pairs(fields))
-    with _client(*to) as client:
+    with client_of(*to) as client:
         return client.get(wanted)
 
 
-def _print_applied(applied: "ops.Applied", as_json: bool) -> None:
+def print_applied(applied: "ops.Applied", as_json: bool) -> None:
+    """What an apply or a deletion has changed, or would change."""
     if as_json:
-        _print_json({"ok": True, **applied.model_dump()})
+        print_json({"ok": True, **applied.model_dump()})
         return
     for warning in applied.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -324,7 +321,7 @@ def _change_lines(change: "ops.ObjectChanged") -> Iterator[str]:
 def _revision_lines(revision: "ops.RevisionOut", only: tuple[str, str] | None = None) -> Iterator[str]:
     who = revision.client + (f" for {revision.on_behalf_of}" if revision.on_behalf_of else "")
     why = f" ({revision.reason})" if revision.reason else ""
-    yield f"revision {revision.rev}  {_time(revision.ts_ns)}  {who}{why}"
+    yield f"revision {revision.rev}  {time_text(revision.ts_ns)}  {who}{why}"
     for change in revision.changes:
         if only is None or (change.kind, change.name) == only:
             yield from (f"    {line}" for line in _change_lines(change))
@@ -335,7 +332,7 @@ def _revision_lines(revision: "ops.RevisionOut", only: tuple[str, str] | None = 
 def _print_state(state: Any, as_json: bool) -> None:
     if as_json:
         items = [item.model_dump() for item in state.items]
-        _print_json({"type": "state", "rev": state.rev, "epoch": state.epoch, "items": items})
+        print_json({"type": "state", "rev": state.rev, "epoch": state.epoch, "items": items})
         return
     print(f"revision {state.rev}, {len(state.items)} objects", flush=True)
     for item in state.items:

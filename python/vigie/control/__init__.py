@@ -18,7 +18,7 @@
 | a back-up | `backup.py` |
 | when the journal is purged, and by which months | `retention.py` |
 | alarms, outlets | rules: `vigie.alarms`; the rest: `alarm_desk.py`, `desk_database.py`, `outlet_threads.py` |
-| operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py`, `sessions.py` |
+| operations of people at a desk | `desk_ops.py`, `desk.py`, `incidents.py`, `approvals.py`, `signed_in.py` |
 | ways to sign in | `signin/` |
 | clients | `session.py` (no I/O), `client.py`, `aclient.py` |
 

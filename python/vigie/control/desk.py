@@ -12,7 +12,7 @@ from vigie.control.desk_database import DeskDatabase
 from vigie.control.incidents import Clients, Incidents
 from vigie.control.op import Message
 from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
-from vigie.control.sessions import Sessions
+from vigie.control.signed_in import Sessions
 from vigie.control.store import Applied, Store
 from vigie.control.world_now import WorldNow
 from vigie.errors import ControlRefusedError, NotFoundError

@@ -119,6 +119,30 @@ def vigie_command() -> Iterator[Callable[..., Command]]:
 
 
 @pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state folder that is not there yet."""
+    return tmp_path / "state"
+
+
+@pytest.fixture(name="vigie")
+def vigie_client(vigie_command: Callable[..., Command], state: Path) -> Callable[..., tuple[int, str]]:
+    """Runs a client to its end: exit code and output."""
+
+    def run(*arguments: str | Path) -> tuple[int, str]:
+        command = vigie_command(*arguments, "--state", state, "--timeout", "20")
+        return command.wait_end(60), command.text()
+
+    return run
+
+
+def started(vigie_command: Callable[..., Command], state: Path, *more: str | Path) -> Command:
+    """A `vigie serve` on the folder that answers."""
+    running = vigie_command("serve", "--state", state, *more)
+    running.wait_line("control at ipc://")
+    return running
+
+
+@pytest.fixture
 def town(tmp_path: Path) -> Callable[..., Path]:
     """Writes documents into `town.yaml` and returns its path."""
 

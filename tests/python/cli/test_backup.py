@@ -31,11 +31,6 @@ def agent(password: str) -> str:
     return f'kind: Agent\nname: jeanne\nspec: {{password: "{password}", cameras: [a]}}\n'
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
 def test_the_way_back(vigie_command: Start, state: Path, tmp_path: Path) -> None:
     running = vigie_command("serve", "--state", state, "--control", f"ipc://{state}/control.sock", "--control",
                             "tcp://127.0.0.1:*")  # fmt: skip

@@ -12,34 +12,12 @@ import pytest
 from vigie.control import desk_ops
 from vigie.control.client import Client
 
-from .conftest import SERVER, camera
+from .conftest import SERVER, camera, started
 
 pytestmark = pytest.mark.usefixtures("core")
 Start = Callable[..., Any]
 QUICK = SERVER.replace("}]}", "}], alarms: {silent_s: 1, settle_s: 0}}")
 LOST = 'kind: Camera\nname: lost\nspec: {streams: {main: {url: "rtsp://127.0.0.1:1/x"}}, privacy: withheld}\n'
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def vigie(vigie_command: Start, state: Path) -> Callable[..., tuple[int, str]]:
-    """Runs a client to its end: exit code and output."""
-
-    def run(*arguments: str | Path) -> tuple[int, str]:
-        command = vigie_command(*arguments, "--state", state, "--timeout", "20")
-        return command.wait_end(60), command.text()
-
-    return run
-
-
-def started(vigie_command: Start, state: Path, *more: str | Path) -> Any:
-    running = vigie_command("serve", "--state", state, *more)
-    running.wait_line("control at ipc://")
-    return running
 
 
 def test_alarms_of_an_engine_are_listed_acknowledged_and_outlive_a_kill(

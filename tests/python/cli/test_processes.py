@@ -38,11 +38,6 @@ def camera(name: str, fields: str = "") -> str:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
 def serve(vigie_command: Start, state: Path) -> Start:
     """Starts `vigie serve` on the folder and waits until it answers."""
 

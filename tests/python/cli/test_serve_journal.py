@@ -28,11 +28,6 @@ DEADLINE_S = 40.0
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
 def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "mount" / "copy"
     folder.mkdir(parents=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import started
+
 pytestmark = pytest.mark.usefixtures("core")
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 Start = Callable[..., Any]
@@ -26,28 +28,6 @@ def camera(name: str, fields: str = "", labels: str = "") -> str:
 def masks(size: float, more: str = "") -> str:
     region = f"{{name: r, points: [[0, 0], [{size}, 0], [{size}, {size}]]}}"
     return f"kind: MaskSet\nname: m\nspec:\n  {{camera: a, reason: flats, {more}regions: [{region}]}}\n"
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def vigie(vigie_command: Start, state: Path) -> Callable[..., tuple[int, str]]:
-    """Runs a client to its end: exit code and output."""
-
-    def run(*arguments: str | Path) -> tuple[int, str]:
-        command = vigie_command(*arguments, "--state", state, "--timeout", "20")
-        return command.wait_end(60), command.text()
-
-    return run
-
-
-def started(vigie_command: Start, state: Path, *more: str | Path) -> Any:
-    running = vigie_command("serve", "--state", state, *more)
-    running.wait_line("control at ipc://")
-    return running
 
 
 def port_of(running: Any) -> int:

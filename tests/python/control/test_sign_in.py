@@ -284,7 +284,7 @@ def test_two_places_are_an_alarm_and_a_post_is_where_the_client_stands(served: S
 
 
 def test_sessions_of_one_agent_are_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vigie.control.sessions.PER_AGENT", 2)
+    monkeypatch.setattr("vigie.control.signed_in.PER_AGENT", 2)
     keys = keys_of(served, "desk")
     with connect(served, keys) as first, connect(served, keys) as second, connect(served, keys) as third:
         for client in (first, second, third):

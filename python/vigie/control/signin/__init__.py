@@ -8,7 +8,7 @@
 | passwords of Agents | `local.py` |
 | how often somebody may try | `limits.py` |
 
-None of them gives a right: what they say is mapped to an Agent, whose rights the objects decide (`sessions.py`).
+None of them gives a right: what they say is mapped to an Agent, whose rights the objects decide (`signed_in.py`).
 Called in threads of their own; no text made here holds a password or a token.
 """
 
