@@ -14,6 +14,8 @@ import pytest
 
 import vigie
 from python.processes.ending import kill_processes
+from vigie.control import ops
+from vigie.control.client import Client
 
 # Whoever started the tests in the background may have had SIGINT ignored, and children would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -135,11 +137,28 @@ def vigie_client(vigie_command: Callable[..., Command], state: Path) -> Callable
     return run
 
 
-def started(vigie_command: Callable[..., Command], state: Path, *more: str | Path) -> Command:
-    """A `vigie serve` on the folder that answers."""
-    running = vigie_command("serve", "--state", state, *more)
-    running.wait_line("control at ipc://")
-    return running
+@pytest.fixture
+def serve(vigie_command: Callable[..., Command], state: Path) -> Callable[..., Command]:
+    """Starts `vigie serve` on the folder and waits until it answers."""
+
+    def start(*more: str | Path) -> Command:
+        running = vigie_command("serve", "--state", state, *more)
+        running.wait_line("control at ipc://")
+        return running
+
+    return start
+
+
+@pytest.fixture
+def client(state: Path) -> Iterator[Client]:
+    """Of whoever serves the folder."""
+    with Client(f"ipc://{state}/control.sock", timeout_s=30) as made:
+        yield made
+
+
+def apply(client: Client, *documents: str) -> int:
+    """The revision after an apply of these."""
+    return client.apply(yaml=[ops.YamlSource(text="---\n".join(documents))]).rev
 
 
 @pytest.fixture

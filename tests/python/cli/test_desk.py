@@ -12,7 +12,7 @@ import pytest
 from vigie.control import desk_ops
 from vigie.control.client import Client
 
-from .conftest import SERVER, camera, started
+from .conftest import SERVER, camera
 
 pytestmark = pytest.mark.usefixtures("core")
 Start = Callable[..., Any]
@@ -21,9 +21,9 @@ LOST = 'kind: Camera\nname: lost\nspec: {streams: {main: {url: "rtsp://127.0.0.1
 
 
 def test_alarms_of_an_engine_are_listed_acknowledged_and_outlive_a_kill(
-    vigie_command: Start, vigie: Any, town: Any, state: Path
+    serve: Start, vigie_command: Start, vigie: Any, town: Any, state: Path
 ) -> None:
-    running = started(vigie_command, state)
+    running = serve()
     following = vigie_command("events", "-f", "--kind", "alarm_raised", "--state", state)
     following.wait_line("revision 0, 0 objects")
     assert vigie("apply", "-f", town(QUICK, LOST, camera("street")))[0] == 0
@@ -43,7 +43,7 @@ def test_alarms_of_an_engine_are_listed_acknowledged_and_outlive_a_kill(
     assert (code, "right would be nothing, or: ack ID" in text) == (2, True)
     running.process.send_signal(signal.SIGKILL)
     running.wait_end()
-    started(vigie_command, state)
+    serve()
     code, text = vigie("alarms", "--kind", "camera_silent")
     assert code == 0
     assert silent in text
@@ -54,8 +54,8 @@ def test_alarms_of_an_engine_are_listed_acknowledged_and_outlive_a_kill(
     assert any("acknowledged" in str(step) for step in steps), show.text()
 
 
-def test_incidents(vigie_command: Start, vigie: Any, town: Any, state: Path) -> None:
-    started(vigie_command, state, "-f", town(SERVER, camera("square")))
+def test_incidents(serve: Start, vigie: Any, town: Any) -> None:
+    serve("-f", town(SERVER, camera("square")))
     at = "2026-06-01T12:00:00+02:00"
     code, text = vigie("incident", "open", "square", "--motive", "a fight", "--at", at, "--before", "60")
     assert code == 0, text
@@ -87,8 +87,8 @@ def masks(size: float, more: str = "") -> str:
     return f"kind: MaskSet\nname: m\nspec: {{camera: hall, reason: flats, {more}regions: [{region}]}}\n"
 
 
-def test_approvals(vigie_command: Start, vigie: Any, town: Any, state: Path) -> None:
-    running = started(vigie_command, state, "-f", town(*CITY, masks(0.5)))
+def test_approvals(serve: Start, vigie_command: Start, vigie: Any, town: Any, state: Path) -> None:
+    running = serve("-f", town(*CITY, masks(0.5)))
     assert vigie("approve")[1] == "nothing waits"
     code, text = vigie("apply", "-f", town(masks(0.4, "removal_reason: agreed, ")))
     assert code == 1, text

@@ -28,35 +28,10 @@ from vigie.processes import run_folder
 from vigie.processes.run_folder import CONTROL, ENGINE
 from vigie.sim.process import SimProcess
 
+from .conftest import SERVER, apply, camera
+
 pytestmark = pytest.mark.usefixtures("core")
-SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 Start = Callable[..., Any]
-
-
-def camera(name: str, fields: str = "") -> str:
-    return f'kind: Camera\nname: {name}\nspec: {{{fields}streams: {{main: {{url: "push:"}}}}}}\n'
-
-
-@pytest.fixture
-def serve(vigie_command: Start, state: Path) -> Start:
-    """Starts `vigie serve` on the folder and waits until it answers."""
-
-    def start(*more: str | Path) -> Any:
-        running = vigie_command("serve", "--state", state, *more)
-        running.wait_line("control at ipc://")
-        return running
-
-    return start
-
-
-@pytest.fixture
-def client(state: Path) -> Any:
-    with Client(f"ipc://{state}/control.sock", timeout_s=30) as made:
-        yield made
-
-
-def apply(client: Client, *documents: str) -> int:
-    return client.apply(yaml=[ops.YamlSource(text="---\n".join(documents))]).rev
 
 
 def gone(pid: int) -> bool:

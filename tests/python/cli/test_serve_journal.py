@@ -5,7 +5,7 @@ import re
 import shutil
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ import pytest
 
 from python.journal.made import Clock, login, texts_of
 from python.processes.ending import kill_process, pids_of
-from vigie.control import ops, rights_clock
+from vigie.control import rights_clock
 from vigie.control.client import Client
 from vigie.journal import Entry, Journal, load_private, make_key, read_entries, verify
 from vigie.journal.purge import months_before
 from vigie.journal.segments import segment_files
 from vigie.processes.run_folder import CONTROL
 
-from .conftest import SERVER, camera
+from .conftest import SERVER, apply, camera
 
 pytestmark = pytest.mark.usefixtures("core")
 Start = Callable[..., Any]
@@ -32,28 +32,6 @@ def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "mount" / "copy"
     folder.mkdir(parents=True)
     return folder
-
-
-@pytest.fixture
-def serve(vigie_command: Start, state: Path) -> Start:
-    """Starts `vigie serve` on the folder and waits until it answers."""
-
-    def start(*more: str | Path) -> Any:
-        running = vigie_command("serve", "--state", state, *more)
-        running.wait_line("control at ipc://")
-        return running
-
-    return start
-
-
-@pytest.fixture
-def client(state: Path) -> Iterator[Client]:
-    with Client(f"ipc://{state}/control.sock", timeout_s=30) as made:
-        yield made
-
-
-def apply(client: Client, *documents: str) -> int:
-    return client.apply(yaml=[ops.YamlSource(text="---\n".join(documents))]).rev
 
 
 def until(what: Callable[[], Any]) -> Any:

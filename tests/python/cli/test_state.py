@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from .conftest import started
-
 pytestmark = pytest.mark.usefixtures("core")
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 Start = Callable[..., Any]
@@ -44,15 +42,15 @@ def describes(port: int, camera_name: str) -> str:
         return connection.recv(4096).split(b"\r\n")[0].decode()
 
 
-def test_apply_reaches_the_engine_and_survives_kill(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
-    running = started(vigie_command, state)
+def test_apply_reaches_the_engine_and_survives_kill(serve: Start, vigie: Any, town: Town, state: Path) -> None:
+    running = serve()
     code, text = vigie("apply", "-f", town(SERVER, camera("a", labels="zone: north"), camera("b")))
     assert (code, text.splitlines()[-1]) == (0, "revision 1: 3 changes"), text
     port = port_of(running)
     withheld, absent = describes(port, "a"), describes(port, "nobody")
     assert withheld != absent, "the camera is not in the engine"
     running.kill_all()
-    again = started(vigie_command, state)
+    again = serve()
     again.wait_line("state at revision 1, 3 objects")
     assert describes(port_of(again), "a") == withheld
     code, text = vigie("get", "Camera", "-l", "zone=north", "--json")
@@ -66,12 +64,14 @@ def test_apply_reaches_the_engine_and_survives_kill(vigie_command: Start, vigie:
     assert "no answer within" in text
 
 
-def test_the_journal_of_a_session_holds(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
-    running = started(vigie_command, state)
+def test_the_journal_of_a_session_holds(
+    serve: Start, vigie_command: Start, vigie: Any, town: Town, state: Path
+) -> None:
+    running = serve()
     assert vigie("apply", "-f", town(SERVER, camera("a")))[0] == 0
     assert vigie("rollback", "99")[0] == 1
     running.kill_all()
-    again = started(vigie_command, state)
+    again = serve()
     assert vigie("delete", "Camera/a")[0] == 0
     again.process.terminate()
     assert again.wait_end() == 0, again.text()
@@ -88,8 +88,8 @@ def test_the_journal_of_a_session_holds(vigie_command: Start, vigie: Any, town: 
     assert kinds == ["process", "apply", "refusal", "process", "apply"], text
 
 
-def test_the_engine_refuses_and_nothing_is_kept(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
-    started(vigie_command, state)
+def test_the_engine_refuses_and_nothing_is_kept(serve: Start, vigie: Any, town: Town) -> None:
+    serve()
     masked = camera("a", "privacy: masked, ")
     assert vigie("apply", "-f", town(SERVER, masked, masks(0.5)))[0] == 0
     file = town(SERVER, masked, masks(0.4))
@@ -107,14 +107,14 @@ def test_the_engine_refuses_and_nothing_is_kept(vigie_command: Start, vigie: Any
     assert vigie("apply", "-f", town(SERVER, masked, masks(0.6)))[1].splitlines()[-1] == "revision 2: 1 change"
 
 
-def test_masks_do_not_shrink_over_a_restart(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
-    running = started(vigie_command, state)
+def test_masks_do_not_shrink_over_a_restart(serve: Start, vigie: Any, town: Town, state: Path) -> None:
+    running = serve()
     file = town(SERVER, camera("a", "privacy: masked, "), masks(0.5), agent("given"))
     assert vigie("apply", "-f", file)[0] == 0
     running.kill_all()
     # The secret is gone: the state cannot be used, and the engine knows no mask to compare with.
     (state / "secrets.json").unlink()
-    running = started(vigie_command, state)
+    running = serve()
     running.wait_line("nothing is shown until it is put right")
     assert "not a secret of this field" in running.text()
     code, text = vigie("apply", "-f", town(SERVER, camera("a", "privacy: masked, "), masks(0.4), agent("new")))
@@ -129,11 +129,9 @@ def agent(password: str) -> str:
     return f'kind: Agent\nname: jeanne\nspec: {{password: "{password}", cameras: [a]}}\n'
 
 
-def test_files_are_applied_at_the_start_and_on_sighup(
-    vigie_command: Start, vigie: Any, town: Town, state: Path
-) -> None:
+def test_files_are_applied_at_the_start_and_on_sighup(serve: Start, vigie: Any, town: Town, state: Path) -> None:
     file = town(SERVER, camera("a"))
-    running = started(vigie_command, state, "-f", file)
+    running = serve("-f", file)
     running.wait_line("state at revision 1, 2 changes")
     town(SERVER, camera("a", "privcy: clear, "))
     running.process.send_signal(signal.SIGHUP)
@@ -151,8 +149,8 @@ def test_a_mistake_in_the_files_ends_the_start(vigie_command: Start, town: Town,
     assert "did you mean" in running.text()
 
 
-def test_dry_run_prune_and_expected_revision(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
-    started(vigie_command, state, "-f", town(SERVER, camera("a"), camera("b"))).wait_line("state at revision 1")
+def test_dry_run_prune_and_expected_revision(serve: Start, vigie: Any, town: Town, state: Path) -> None:
+    serve("-f", town(SERVER, camera("a"), camera("b"))).wait_line("state at revision 1")
     file = town(SERVER, camera("a", "number: 7, "))
     code, text = vigie("apply", "-f", file, "--prune", "--dry-run")
     assert code == 0
@@ -173,9 +171,9 @@ def test_dry_run_prune_and_expected_revision(vigie_command: Start, vigie: Any, t
     assert json.loads(text)["rev"] == 4
 
 
-def test_export_applies_again(vigie_command: Start, vigie: Any, town: Town, state: Path, tmp_path: Path) -> None:
+def test_export_applies_again(serve: Start, vigie: Any, town: Town, state: Path, tmp_path: Path) -> None:
     strange = camera("a", 'title: "010", commune: "57463", ', labels='yes: "true", empty: ""')
-    started(vigie_command, state, "-f", town(SERVER, strange, agent("secret-word"))).wait_line("state at")
+    serve("-f", town(SERVER, strange, agent("secret-word"))).wait_line("state at")
     code, text = vigie("export")
     assert code == 0
     assert "secret-word" not in text
@@ -184,14 +182,16 @@ def test_export_applies_again(vigie_command: Start, vigie: Any, town: Town, stat
     assert "revision 1: 0 changes" in vigie("apply", "-f", file, "--prune")[1]
 
 
-def test_events_are_followed_over_a_restart(vigie_command: Start, vigie: Any, town: Town, state: Path) -> None:
-    running = started(vigie_command, state, "-f", town(SERVER, camera("a")))
+def test_events_are_followed_over_a_restart(
+    serve: Start, vigie_command: Start, vigie: Any, town: Town, state: Path
+) -> None:
+    running = serve("-f", town(SERVER, camera("a")))
     following = vigie_command("events", "-f", "--state", state)
     following.wait_line("Camera/a: main waiting")
     assert vigie("apply", "-f", town(camera("b")))[0] == 0
     following.wait_line("object_created  Camera/b: revision 2")
     running.kill_all()
-    started(vigie_command, state)
+    serve()
     following.wait_line("revision 2, 3 objects")
     assert vigie("apply", "-f", town(camera("c")))[0] == 0
     following.wait_line("object_created  Camera/c: revision 3")
@@ -235,7 +235,7 @@ def test_keys_over_tcp(vigie_command: Start, town: Town, state: Path, tmp_path: 
 ROUNDS = 6
 
 
-def test_kill_under_load_loses_no_acknowledged_revision(vigie_command: Start, town: Town, state: Path) -> None:
+def test_kill_under_load_loses_no_acknowledged_revision(serve: Start, town: Town, state: Path) -> None:
     """The whole: service, store and engine, killed while a client applies without pause and retries by id."""
     from vigie.control import ops
     from vigie.control.client import Client
@@ -246,7 +246,7 @@ def test_kill_under_load_loses_no_acknowledged_revision(vigie_command: Start, to
     number = 0
     with Client(f"ipc://{state}/control.sock", timeout_s=30) as client:
         for _ in range(ROUNDS):
-            running = started(vigie_command, state)
+            running = serve()
             until = time.monotonic() + 0.3 + rng.random()
             while time.monotonic() < until:
                 number += 1
@@ -256,7 +256,7 @@ def test_kill_under_load_loses_no_acknowledged_revision(vigie_command: Start, to
                 except ControlUnavailableError:
                     break
             running.kill_all()
-        started(vigie_command, state)
+        serve()
         rev = client.call("ping", {}).rev
         (found,) = client.get(ops.ObjectsGet(kind="Camera", name="a"))
     assert rev >= acknowledged > ROUNDS
