@@ -362,7 +362,12 @@ class Plane:
         self._spawn(self._written_down(events))
 
     async def _written_down(self, events: Sequence[Event]) -> None:
-        await self._watching.deal_with(events)
+        try:
+            await self._watching.deal_with(events)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not keep back all that comes after
+            traceback.print_exc()
+            self._out.say(f"{len(events)} events of the engine are not in the journal: {type(error).__name__}")
+            self._service.counters["engine_events_lost"] += len(events)
         self._link.acknowledge(events[-1].seq)
 
     # Who watches what.

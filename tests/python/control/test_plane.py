@@ -1,4 +1,4 @@
-"""`vigie serve --state` compiles anew by itself when a right ends, and remembers what the engine was told."""
+"""`vigie serve --state` by itself: what it compiles anew when a right ends, and what it does with events."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from vigie.control.engine_link import Attached
 from vigie.control.rights_clock import RightsClock, trust
 from vigie.control.state_journal import open_journal
 from vigie.control.store import Command, Store
+from vigie.events import Event
 from vigie.policy.windows import ns_of
 
 from .conftest import LOCAL, yaml
@@ -24,6 +25,7 @@ class Link:
 
     def __init__(self) -> None:
         self.engine = Engine()
+        self.acknowledged = 0
 
     def attached(self, wait_s: float) -> Attached:
         return Attached("session", "instance", 0, b"", b"", 0)
@@ -32,6 +34,9 @@ class Link:
 
     def apply(self, snapshot: Mapping[str, Any], note: bytes = b"") -> int:
         return self.engine.apply(snapshot)
+
+    def acknowledge(self, seq: int) -> None:
+        self.acknowledged = seq
 
     def close(self) -> None: ...
 
@@ -56,6 +61,8 @@ class Quiet:
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+    def event(self, event: Event) -> None: ...
 
 
 def test_a_right_that_ends_is_taken_from_the_engine(tmp_path: Path) -> None:
@@ -114,3 +121,24 @@ def test_a_step_of_the_clock_is_said_and_trust_is_journaled(tmp_path: Path) -> N
         asyncio.run(session(store, journal))
     text = "".join(path.read_text() for path in sorted((folder / "journal").glob("*.jsonl")))
     assert '"op":"clock.trust"' in text
+
+
+def test_events_go_on_after_a_fault_of_ours(tmp_path: Path, capfd: Any) -> None:
+    folder, link, out = tmp_path / "state", Link(), Quiet()
+
+    async def session(store: Store, journal: Any) -> None:
+        served = plane.Plane(plane.Options(folder, ""), out, NoSites(), store, journal, lambda *_: None, link)
+        # What only another version of the engine would say: its viewer has no facts.
+        for seq, facts in ((1, {}), (2, None)):
+            kind = "viewer_playing" if facts is not None else "stream_state"
+            served._deal_with([Event(seq, seq, kind, "a/main", "playing", 0, "", 0, facts or {})], 0)
+            async with asyncio.timeout(20):
+                while link.acknowledged < seq:
+                    await asyncio.sleep(0.01)
+        assert served._service.counters["engine_events_lost"] == 1
+        assert out.said == ["1 events of the engine are not in the journal: KeyError"]
+        await served._service.close()
+
+    with Store(folder, environ={}) as store, open_journal(folder, lambda alarm: None) as journal:
+        asyncio.run(session(store, journal))
+    assert "KeyError" in capfd.readouterr().err
