@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <map>
+#include <mutex>
 #include <regex>
 #include <thread>
 
@@ -12,6 +14,14 @@
 namespace vigie::loadgen {
 
 inline const Credentials kCredentials{"ops", "right"};
+
+// A pattern ready to be searched. Several threads may not make one at a time: std::ctype notes what it has narrowed.
+inline const std::regex& compiled(const std::string& pattern) {
+  static std::mutex mutex;
+  static std::map<std::string, std::regex> known;
+  const std::lock_guard lock(mutex);
+  return known.try_emplace(pattern, pattern).first->second;
+}
 
 // Cameras 0, 1, … with these quirks, served by a thread of their own. A thousand small units a second, a report every 20.
 class WireServer {
@@ -144,8 +154,8 @@ class WireClient {
   // The camera's strongest challenge that it takes: it is the last one of them in C3.
   void pick_challenge(const std::string& text) {
     std::vector<std::string> lines;
-    static const std::regex kLine("WWW-Authenticate: ([^\r\n]*[^ \r\n])");
-    for (std::sregex_iterator at(text.begin(), text.end(), kLine), end; at != end; ++at) lines.push_back((*at)[1]);
+    const std::regex& line_of = compiled("WWW-Authenticate: ([^\r\n]*[^ \r\n])");
+    for (std::sregex_iterator at(text.begin(), text.end(), line_of), end; at != end; ++at) lines.push_back((*at)[1]);
     challenge_.clear();
     for (const std::string& line : lines) {
       if (line.starts_with("Digest")) challenge_ = line;
@@ -193,10 +203,10 @@ class WireClient {
         if (rest.size() >= size) return take(Item::Kind::frame, 4, size, static_cast<uint8_t>(rest[1])), true;
       } else if (enough) {
         const size_t head = rest.find("\r\n\r\n");
-        static const std::regex kLength("Content-Length: *([0-9]+)");
         std::smatch found;
         const std::string text(rest.substr(0, head));
-        const size_t body = std::regex_search(text, found, kLength) ? std::stoul(found[1]) : 0;
+        const size_t body =
+            std::regex_search(text, found, compiled("Content-Length: *([0-9]+)")) ? std::stoul(found[1]) : 0;
         if (head != std::string::npos && rest.size() >= head + 4 + body) {
           const bool answer = rest.starts_with("RTSP/");
           return take(answer ? Item::Kind::answer : Item::Kind::request, 0, head + 4 + body, -1), true;
@@ -220,7 +230,7 @@ inline int status_of(const std::string& answer) { return answer.size() < 12 ? 0 
 // The first group of a pattern, or nothing.
 inline std::string found_in(const std::string& text, const char* pattern) {
   std::smatch found;
-  return std::regex_search(text, found, std::regex(pattern)) ? std::string(found[1]) : std::string();
+  return std::regex_search(text, found, compiled(pattern)) ? std::string(found[1]) : std::string();
 }
 
 struct RtpFacts {
