@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from vigie.policy.fields import AgentName, DeclaredObject, Line, Reason, Spec, at_field
-from vigie.policy.moments import DEFAULT_ZONE, ZONE, Instant, Zone
+from vigie.policy.moments import DEFAULT_ZONE, WINDOWS, ZONE, Instant, Windows, Zone
 from vigie.policy.people_objects import ORGANISATION, DatedSpec
 from vigie.policy.sharing_objects import INSTANT, SELECTOR, Selector, words
-from vigie.policy.windows import parse_windows
 
 Reference = Annotated[Line, Field(min_length=1, max_length=128)]
 Words = Annotated[Line, Field(min_length=1, max_length=128)]
@@ -29,12 +28,7 @@ class RecordingPolicySpec(Spec):
     streams: list[Line] = Field(
         default_factory=lambda: ["main"], min_length=1, max_length=16, description="a list of streams such as [main]"
     )
-    windows: list[Line] = Field(
-        default_factory=lambda: ["24/7"],
-        min_length=1,
-        max_length=64,
-        description='a list of windows such as ["Mo-Fr 07:00-19:00"]',
-    )
+    windows: Windows = Field(default_factory=lambda: ["24/7"], description=WINDOWS)
     zone: Zone = Field(DEFAULT_ZONE, description=ZONE)
     retention_days: Annotated[int, Field(ge=1, le=31)] = Field(description="a whole number from 1 to 31")
     minimum_fps: Annotated[int, Field(ge=6, le=120)] = Field(
@@ -44,12 +38,6 @@ class RecordingPolicySpec(Spec):
         10, description="seconds, 0 to 300: kept from before an incident"
     )
     volumes: list[Line] = Field(min_length=1, max_length=16, description="a list of names of Volumes")
-
-    @field_validator("windows")
-    @classmethod
-    def _windows(cls, windows: list[str]) -> list[str]:
-        parse_windows(windows)
-        return windows
 
 
 class RecordingPolicy(DeclaredObject):

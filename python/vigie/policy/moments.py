@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from vigie.policy import texts
-from vigie.policy.windows import FOREVER, datetime_of, ns_of, wall_ns, zone_of
+from vigie.policy.fields import Line
+from vigie.policy.windows import FOREVER, datetime_of, ns_of, parse_windows, wall_ns, zone_of
 
 MOMENT = "a day such as 2026-12-31, or a time with its zone such as 2026-12-31T12:00:00+01:00"
 DEFAULT_ZONE = "Europe/Paris"
 ZONE = "a time zone such as Europe/Paris"
+WINDOWS = 'a list of windows such as ["Mo-Fr 07:00-19:00"]'
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 Terms = tuple[tuple[int, int], ...]
@@ -40,7 +42,15 @@ def _zone(name: str) -> str:
 
 Moment = Annotated[str, AfterValidator(_moment)]
 Instant = Annotated[str, AfterValidator(texts.utc_text)]
+
+
+def _windows(windows: list[str]) -> list[str]:
+    parse_windows(windows)
+    return windows
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
+Windows = Annotated[list[Line], Field(min_length=1, max_length=64), AfterValidator(_windows)]
 
 
 def begins_ns(moment: str | None, zone: str = DEFAULT_ZONE) -> int:

@@ -12,9 +12,11 @@ from vigie.policy.fields import AgentName, DeclaredObject, Line, Name, Reason, S
 from vigie.policy.moments import (
     DEFAULT_ZONE,
     MOMENT,
+    WINDOWS,
     ZONE,
     Instant,
     Moment,
+    Windows,
     Zone,
     begins_ns,
     ends_ns,
@@ -22,7 +24,6 @@ from vigie.policy.moments import (
 )
 from vigie.policy.people_objects import COMMUNE, ORGANISATION, PURPOSE, RANKS, Commune, DatedSpec, Ranks
 from vigie.policy.polygons import polygon_problem
-from vigie.policy.windows import parse_windows
 
 Action = Literal["live", "playback", "export", "ptz"]
 ACTIONS: tuple[Action, ...] = ("live", "playback", "export", "ptz")
@@ -140,12 +141,7 @@ class ConventionSpec(DatedSpec):
     cameras: Selector = Field(description=SELECTOR)
     rights: list[Action] = Field(min_length=1, max_length=4, description="a list of live, playback, export and ptz")
     ptz_rank: Ranks | None = Field(None, description=RANKS)
-    windows: list[Line] = Field(
-        default_factory=lambda: ["24/7"],
-        min_length=1,
-        max_length=64,
-        description='a list of windows such as ["Mo-Fr 07:00-19:00"]',
-    )
+    windows: Windows = Field(default_factory=lambda: ["24/7"], description=WINDOWS)
     zone: Zone = Field(DEFAULT_ZONE, description=ZONE)
     from_date: Moment = Field(description=MOMENT)
     until_date: Moment | None = Field(None, description=MOMENT)
@@ -159,12 +155,6 @@ class ConventionSpec(DatedSpec):
     )
     extra_masks: Name | None = Field(None, description="the version of a MaskSet, such as police")
     cut: Cut | None = Field(None, description="a mapping {since, reason}")
-
-    @field_validator("windows")
-    @classmethod
-    def _windows(cls, windows: list[str]) -> list[str]:
-        parse_windows(windows)
-        return windows
 
     @model_validator(mode="after")
     def _fits(self) -> "ConventionSpec":
