@@ -1,6 +1,7 @@
 """The client in JavaScript, written from docs/protocol.md alone: applies, reads, follows events, survives kill -9.
 
-Needs node, and the packages of examples/javascript/package.json (`npm install` there, or NODE_PATH).
+Needs node, and the packages of examples/javascript/package.json: `make test` installs them where there is npm;
+otherwise `npm install` there, or NODE_PATH.
 """
 
 import json
@@ -20,7 +21,8 @@ import pytest
 import vigie
 from python.processes.ending import kill_processes
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "javascript"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "javascript"
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 
 
@@ -29,15 +31,18 @@ def camera(name: str, fields: str = "") -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def node() -> str:
+def node() -> Iterator[str]:
     found = shutil.which("node")
     if found is None:
         pytest.skip("node is not installed")
     pytest.importorskip("vigie._core")
     asks = "require('zeromq'); require('@msgpack/msgpack')"
-    if subprocess.run([found, "-e", asks], cwd=EXAMPLE, capture_output=True, check=False).returncode != 0:
-        pytest.skip("the packages of examples/javascript are not installed")
-    return found
+    paths = [str(ROOT / ".cache" / "javascript" / "node_modules"), *filter(None, [os.environ.get("NODE_PATH")])]
+    with pytest.MonkeyPatch.context() as environ:
+        environ.setenv("NODE_PATH", os.pathsep.join(paths))
+        if subprocess.run([found, "-e", asks], cwd=EXAMPLE, capture_output=True, check=False).returncode != 0:
+            pytest.skip("the packages of examples/javascript are not installed")
+        yield found
 
 
 class Lines:
