@@ -21,17 +21,22 @@ TRANSPORTS = ("tcp", "udp")
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[bytes]]]:
-    """The access units put in, by codec."""
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The clips put in, by codec."""
     folder = tmp_path_factory.mktemp("clips")
-    return {codec: nal.split_units(clips.make_two_sizes(folder, codec).read_bytes(), codec) for codec in CODECS}
+    return {codec: clips.make_two_sizes(folder, codec) for codec in CODECS}
 
 
 @pytest.fixture(scope="module")
-def gst(sources: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GstCamera]:
+def sources(files: dict[str, Path]) -> dict[str, list[list[bytes]]]:
+    """Their access units."""
+    return {codec: nal.split_units(file.read_bytes(), codec) for codec, file in files.items()}
+
+
+@pytest.fixture(scope="module")
+def gst(files: dict[str, Path]) -> Iterator[GstCamera]:
     """GStreamer's server with both clips."""
-    folder = next(path for path in tmp_path_factory.getbasetemp().iterdir() if (path / "two-sizes.h264").exists())
-    with GstCamera({codec: (codec, folder / f"two-sizes.{codec}") for codec in CODECS}) as running:
+    with GstCamera({codec: (codec, file) for codec, file in files.items()}) as running:
         yield running
 
 
