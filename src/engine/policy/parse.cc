@@ -335,19 +335,8 @@ LimitsPolicy read_limits(const Json& json, const std::string& at, FirstError& er
   return limits;
 }
 
-// What is taken over from the snapshot before. Both may be null.
-struct Before {
-  const PolicySnapshot* snapshot = nullptr;
-  const ShortText* text = nullptr;
-
-  template <class T>
-  const T* find(const TakenOver ShortText::* which, const std::vector<T> PolicySnapshot::* list, size_t index) const {
-    if (!snapshot || !text || !(text->*which)[index]) return nullptr;
-    return &(snapshot->*list)[*(text->*which)[index]];
-  }
-};
-
-void read_snapshot(const Json& json, const Before& before, PolicySnapshot& snapshot, FirstError& error) {
+// `shorter`: the text was made shorter, and this is what of it is taken over; else null.
+void read_snapshot(const Json& json, const ShortText* shorter, PolicySnapshot& snapshot, FirstError& error) {
   FieldReader reader(json, "", error, {"revision", "listeners", "agents", "cameras", "tickets", "limits"});
   reader.require("revision", "a number that grows with every snapshot");
   reader.integer_into("revision", snapshot.revision, 1, kMaxWhole);
@@ -363,11 +352,11 @@ void read_snapshot(const Json& json, const Before& before, PolicySnapshot& snaps
   std::unordered_map<std::string_view, const AgentPolicy*> earlier;
   read_all("agents", kMaxAgents, snapshot.agents, [&](const Json& one, size_t i, const std::string& at) {
     if (i > 0) earlier[snapshot.agents.back().name] = &snapshot.agents.back();  // reserved: it stays
-    const AgentPolicy* same = before.find(&ShortText::agents, &PolicySnapshot::agents, i);
+    const AgentPolicy* same = shorter ? shorter->agents[i] : nullptr;
     return same ? *same : read_agent(one, at, error, earlier);
   });
   read_all("cameras", kMaxCameras, snapshot.cameras, [&](const Json& one, size_t i, const std::string& at) {
-    const CameraPolicy* same = before.find(&ShortText::cameras, &PolicySnapshot::cameras, i);
+    const CameraPolicy* same = shorter ? shorter->cameras[i] : nullptr;
     return same ? *same : read_camera(one, at, error);
   });
   if (const Json* tickets = reader.find("tickets")) {
@@ -383,8 +372,8 @@ void mark_those_alone(const Json& json, SnapshotText& text) {
   for (size_t i = 0; i < text.agents.size(); ++i) text.agents[i].stands_alone = !json["agents"][i].contains("like");
 }
 
-// `json`: the text, or the shorter one of `before`.
-Result<Ref<PolicySnapshot>> read_text(std::string_view json, const Before& before, SnapshotText* text) {
+// `json`: the text, or the one of `shorter`. `text`: what is kept of it, if anything.
+Result<Ref<PolicySnapshot>> read_text(std::string_view json, const ShortText* shorter, SnapshotText* text) {
   TextCheck check;
   if (!Json::sax_parse(json.begin(), json.end(), &check)) {
     return check.error() ? *check.error() : make_error(Code::policy_syntax, "byte 0", "this is not JSON");
@@ -392,7 +381,7 @@ Result<Ref<PolicySnapshot>> read_text(std::string_view json, const Before& befor
   const Json document = Json::parse(json.begin(), json.end());
   auto snapshot = make_ref<PolicySnapshot>();
   FirstError error;
-  read_snapshot(document, before, *snapshot, error);
+  read_snapshot(document, shorter, *snapshot, error);
   if (error.failed()) return error.error();
   if (Status status = validate(*snapshot); !status) return status.error();
   sort_rights(snapshot->agents);  // only now: errors name the place in the text
@@ -410,11 +399,11 @@ Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json, const Po
         "found " + std::to_string(json.size()) + " bytes; right would be at most " + std::to_string(kMaxSnapshotBytes));
   }
   try {
-    auto shorter = shorten(json, before ? before->text.get() : nullptr);
+    auto shorter = shorten(json, before);
     SnapshotText* const text = shorter ? &shorter->whole : nullptr;
-    auto read = shorter ? read_text(shorter->json, {before, &*shorter}, text) : read_text(json, {}, nullptr);
+    auto read = shorter ? read_text(shorter->json, &*shorter, text) : read_text(json, nullptr, nullptr);
     // What is wrong is said of the text as it was given.
-    if (shorter && !read) read = read_text(json, {}, text);
+    if (shorter && !read) read = read_text(json, nullptr, text);
     if (!read) return std::move(read).error();
     Ref<PolicySnapshot> snapshot = std::move(read).value();
     if (text) snapshot->text = std::make_unique<const SnapshotText>(std::move(*text));

@@ -3,8 +3,6 @@
 #include <functional>
 #include <unordered_map>
 
-#include "policy/snapshot.h"
-
 namespace vigie::policy {
 
 PolicySnapshot::PolicySnapshot() = default;
@@ -142,8 +140,10 @@ class Shorter {
   size_t kept_ = 0;
 };
 
-bool walk_list(Walk& walk, std::string_view json, Earlier earlier, Shorter& shorter, std::vector<TextElement>& elements,
-               TakenOver& taken) {
+// `policies`: what the earlier list was read as; `taken`: those of them that the new elements are, else null.
+template <class T>
+bool walk_list(Walk& walk, std::string_view json, Earlier earlier, const std::vector<T>& policies, Shorter& shorter,
+               std::vector<TextElement>& elements, std::vector<const T*>& taken) {
   if (!elements.empty() || !walk.take('[')) return false;
   if (walk.take(']')) return true;
   do {
@@ -165,16 +165,18 @@ bool walk_list(Walk& walk, std::string_view json, Earlier earlier, Shorter& shor
       shorter.leave_out(element.begin, walk.place());
     }
     elements.push_back(element);
-    taken.push_back(same);
+    taken.push_back(same ? &policies[*same] : nullptr);
   } while (walk.take(','));
   return walk.take(']');
 }
 
 }  // namespace
 
-std::optional<ShortText> shorten(std::string_view json, const SnapshotText* before) {
-  static const SnapshotText kNothing;
-  const SnapshotText& old = before ? *before : kNothing;
+std::optional<ShortText> shorten(std::string_view json, const PolicySnapshot* before) {
+  static const PolicySnapshot kNothing;
+  static const SnapshotText kNoText;
+  const PolicySnapshot& old = before ? *before : kNothing;
+  const SnapshotText& text = old.text ? *old.text : kNoText;
   if (json.size() > kMaxShortened) return std::nullopt;
   ShortText made;
   Shorter shorter(json, made.json);
@@ -184,12 +186,14 @@ std::optional<ShortText> shorten(std::string_view json, const SnapshotText* befo
     const auto key = walk.plain_text();
     if (!key || !walk.take(':')) return std::nullopt;
     walk.blanks();
-    const bool agents = *key == "agents";
-    const bool walked =
-        (agents || *key == "cameras") && walk.next() == '['
-            ? walk_list(walk, json, Earlier(old.json, agents ? old.agents : old.cameras), shorter,
-                        agents ? made.whole.agents : made.whole.cameras, agents ? made.agents : made.cameras)
-            : walk.value();
+    const auto read = [&](const auto& elements, const auto& policies, auto& new_elements, auto& taken) {
+      return walk_list(walk, json, Earlier(text.json, elements), policies, shorter, new_elements, taken);
+    };
+    const bool is_list = walk.next() == '[';
+    const bool walked = is_list && *key == "agents" ? read(text.agents, old.agents, made.whole.agents, made.agents)
+                        : is_list && *key == "cameras"
+                            ? read(text.cameras, old.cameras, made.whole.cameras, made.cameras)
+                            : walk.value();
     if (!walked) return std::nullopt;
   } while (walk.take(','));
   if (!walk.take('}')) return std::nullopt;

@@ -2,10 +2,11 @@
 // What of a snapshot's text stood there before, word for word, and need not be read again.
 #include <cstddef>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "policy/snapshot.h"
 
 namespace vigie::policy {
 
@@ -23,22 +24,21 @@ struct SnapshotText {
   std::vector<TextElement> agents, cameras;
 };
 
-// For each element of a list of the new text: which of the earlier one's it is, if any.
-using TakenOver = std::vector<std::optional<size_t>>;
-
 // A text made shorter: "{}" stands for every element that was there before.
 struct ShortText {
   std::string json;
   SnapshotText whole;  // whose elements stand alone only where they are taken over; of others the reader says it
-  TakenOver agents, cameras;
+  // For each element what it was read as, in the snapshot before; null: it has to be read.
+  std::vector<const AgentPolicy*> agents;
+  std::vector<const CameraPolicy*> cameras;
 };
 
 // Largest text that is made shorter: it holds no more values than a text may that is read whole, as each has two bytes.
 inline constexpr size_t kMaxShortened = size_t{8} << 20;
 
-// `before` may be null. Not checked: that the text is well-formed. It is, exactly if the shorter one is: each element
+// `before` may be null, and has to outlive what is made. Not checked: that the text is well-formed. It is, exactly if the shorter one is: each element
 // that is left out is a whole object that stands where an element may stand. Nothing: its lists cannot be told apart, or
 // it is larger than kMaxShortened.
-std::optional<ShortText> shorten(std::string_view json, const SnapshotText* before);
+std::optional<ShortText> shorten(std::string_view json, const PolicySnapshot* before);
 
 }  // namespace vigie::policy
