@@ -1,12 +1,11 @@
 """Whom an alarm concerns: the camera it is of, and the organisations whose matter it is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vigie.alarms.conditions import MACHINE
 from vigie.policy.alarm_kinds import ALARM_KINDS
+from vigie.policy.declared import Kinds, find_in
 from vigie.policy.desk_objects import Outlet
-from vigie.policy.fields import DeclaredObject
 from vigie.policy.moments import state, term
 from vigie.policy.objects import Camera, Site
 from vigie.policy.people_objects import Agent
@@ -14,7 +13,6 @@ from vigie.policy.sharing_objects import Authorisation, Convention
 from vigie.policy.windows import FOREVER
 from vigie.policy.world import World
 
-Objects = Mapping[tuple[str, str], DeclaredObject]
 DESK_ROLES = frozenset({"supervisor", "administrator"})
 """Who of an organisation is told of what is its matter, beside those who may watch the camera."""
 
@@ -27,16 +25,16 @@ class Subject:
     organisations: frozenset[str]
 
 
-def subject_of(objects: Objects, kind: str, about: str) -> Subject:
+def subject_of(kinds: Kinds, kind: str, about: str) -> Subject:
     """What an alarm is about. What is not declared any more is the installation's."""
     known = ALARM_KINDS.get(kind)
     of = "machine" if known is None or about == MACHINE else known.about
     if of in ("camera", "stream"):
         camera = about.partition("/")[0].partition("@")[0]
-        item = objects.get(("Camera", camera)) or objects.get(("Site", camera.partition(".")[0]))
+        item = find_in(kinds, "Camera", camera) or find_in(kinds, "Site", camera.partition(".")[0])
         owners = {item.spec.owner, item.spec.operated_by} if isinstance(item, (Camera, Site)) else set()
         return Subject(camera, frozenset(owner for owner in owners if owner))
-    item = objects.get((of, about))
+    item = find_in(kinds, of, about)
     owner = None
     if isinstance(item, (Agent, Outlet)):
         owner = item.spec.organisation
@@ -47,9 +45,9 @@ def subject_of(objects: Objects, kind: str, about: str) -> Subject:
     return Subject("", frozenset((owner,) if owner else ()))
 
 
-def may_know_as_member(objects: Objects, agent: str, subject: Subject, now: int) -> bool:
+def may_know_as_member(kinds: Kinds, agent: str, subject: Subject, now: int) -> bool:
     """Whether an agent is told because it is its organisation's matter: supervisors and administrators."""
-    item = objects.get(("Agent", agent))
+    item = find_in(kinds, "Agent", agent)
     if not isinstance(item, Agent) or item.spec.organisation not in subject.organisations:
         return False
     return not DESK_ROLES.isdisjoint(item.spec.roles) and _in_force(item, now)

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal, Protocol
@@ -41,7 +41,6 @@ from vigie.journal import records
 from vigie.journal.records import SYSTEM
 from vigie.policy.alarm_kinds import ALARM_KINDS, SEVERITIES, Severity
 from vigie.policy.desk_objects import Outlet
-from vigie.policy.fields import DeclaredObject
 from vigie.policy.objects import AlarmLimits
 from vigie.policy.world import World
 
@@ -99,7 +98,6 @@ class AlarmDesk:
         self._thread: threading.Thread | None = None
         self._figures_due = 0.0
         self._clocks: tuple[int, int] | None = None
-        self._objects: tuple[World, Mapping[tuple[str, str], DeclaredObject]] = (World.of(()), {})
         self._standing: tuple[World | None, int, list[Found]] = (None, 0, [])
         self._source = socket.gethostname()
         self._show()
@@ -283,8 +281,7 @@ class AlarmDesk:
             self._outlets.wake()
 
     def _record(self, alarm: Alarm, did: str) -> records.Record:
-        objects = self._objects_of(self._world())
-        subject = subject_of(objects, alarm.kind, alarm.object)
+        subject = subject_of(self._world().kinds, alarm.kind, alarm.object)
         return records.Alarm(
             actor=SYSTEM,
             alarm=alarm.id,
@@ -327,7 +324,6 @@ class AlarmDesk:
         """The alarms that an outlet asks for and may hear of: an organisation's, only those of its matter."""
         spec, world, now = outlet.spec, self._world(), self._now_ns()
         least = SEVERITIES.index(spec.severity)
-        objects = self._objects_of(world)
         found = []
         for alarm in self.alarms():
             if spec.kinds is not None and alarm.kind not in spec.kinds:
@@ -335,14 +331,8 @@ class AlarmDesk:
             if SEVERITIES.index(alarm.severity) < least or alarm.key == ("outlet_failing", outlet.name):
                 continue
             if spec.organisation is not None:
-                subject = subject_of(objects, alarm.kind, alarm.object)
+                subject = subject_of(world.kinds, alarm.kind, alarm.object)
                 if not organisation_may_know(world, spec.organisation, subject, now):
                     continue
             found.append(alarm)
         return found
-
-    def _objects_of(self, world: World) -> Mapping[tuple[str, str], DeclaredObject]:
-        if self._objects[0] is not world:
-            every: Iterable[DeclaredObject] = (item for of in world.kinds.values() for item in of.values())
-            self._objects = (world, {(item.kind, item.name): item for item in every})
-        return self._objects[1]

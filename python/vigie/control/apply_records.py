@@ -1,10 +1,10 @@
 """What of an apply is a line of its own in the journal, besides the apply's: masks, Openings, break-glass. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vigie.control.diff import Body, Change, Key, canonical
+from vigie.control.diff import Body, Change, Find, canonical
 from vigie.control.lookups import commune_of
 from vigie.control.loosening import is_open, set_of, uncovers
 from vigie.journal.records import SYSTEM, BreakGlass, MaskChange, Opening, Record
@@ -23,8 +23,8 @@ class Applying:
     """An apply that the engine has taken. `before`, `after`: an object by kind and name, None where there is none."""
 
     changes: Sequence[Change]
-    before: Callable[[Key], Body | None]
-    after: Callable[[Key], Body | None]
+    before: Find
+    after: Find
     town: Town
     sets_before: MaskSets
     sets_after: MaskSets
@@ -39,7 +39,7 @@ def _changed(apply: Applying, kind: str) -> Iterator[tuple[str, Body | None, Bod
     for change in apply.changes:
         if change.kind == kind:
             key = (kind, change.name)
-            yield change.name, apply.before(key), apply.after(key)
+            yield change.name, apply.before(*key), apply.after(*key)
 
 
 def _mask_changes(apply: Applying) -> Iterator[Record]:
@@ -65,7 +65,7 @@ def _mask_changes(apply: Applying) -> Iterator[Record]:
             actor=SYSTEM,
             camera=camera,
             # Of a camera that goes with its masks, as it was.
-            commune=commune_of(camera, lambda *key: apply.after(key), lambda *key: apply.before(key)),
+            commune=commune_of(camera, apply.after, apply.before),
             mask_set=name,
             revision=apply.sets_after.get(place, (None,))[0],
             before=apply.sets_before.get(place, (None,))[0],

@@ -9,6 +9,8 @@ from vigie.policy.problems import Path, dotted
 
 Body = Mapping[str, Any]
 Key = tuple[str, str]
+Find = Callable[[str, str], Body | None]
+"""An object by kind and name, None where there is none."""
 MISSING = object()
 # `json.dumps` makes one of its own each time.
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -45,11 +47,11 @@ class Change:
                 yield f"    {item.path}: {item.before} -> {item.after}"
 
 
-def changes(before: Callable[[Key], Body | None], after: Mapping[Key, Body | None]) -> list[Change]:
+def changes(before: Find, after: Mapping[Key, Body | None]) -> list[Change]:
     """What putting `after` over `before` changes; None deletes. In the order of kinds and names."""
     found = []
     for (kind, name), body in sorted(after.items(), key=lambda item: item[0]):
-        old = before((kind, name))
+        old = before(kind, name)
         if same_body(old, body):
             continue
         action: Literal["created", "changed", "deleted"] = (

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from vigie.control.diff import Body, Change, Key, changes
 
@@ -37,13 +38,14 @@ def bodies_at(db: sqlite3.Connection, rev: int) -> dict[Key, tuple[str, Body | N
         owner = db.execute(
             "SELECT owner FROM versions WHERE kind = ? AND name = ? ORDER BY rev DESC LIMIT 1", (kind, name)
         ).fetchone()[0]
-        found[kind, name] = (owner, _body_at(db, (kind, name), rev))
+        found[kind, name] = (owner, _body_at(db, rev, kind, name))
     return found
 
 
-def _body_at(db: sqlite3.Connection, key: Key, rev: int) -> Body | None:
+def _body_at(db: sqlite3.Connection, rev: int, kind: str, name: str) -> Body | None:
     row = db.execute(
-        "SELECT body FROM versions WHERE kind = ? AND name = ? AND rev <= ? ORDER BY rev DESC LIMIT 1", (*key, rev)
+        "SELECT body FROM versions WHERE kind = ? AND name = ? AND rev <= ? ORDER BY rev DESC LIMIT 1",
+        (kind, name, rev),
     ).fetchone()
     if row is None or row[0] is None:
         return None
@@ -67,11 +69,8 @@ def revisions(db: sqlite3.Connection, kind: str, name: str, before: int | None, 
         head = "SELECT ts_ns, client, on_behalf_of, reason FROM revisions WHERE rev = ?"
         ts_ns, client, on_behalf_of, reason = db.execute(head, (rev,)).fetchone()
         now: dict[Key, Body | None] = {}
-        was: dict[Key, Body] = {}
         for one_kind, one_name, text in db.execute("SELECT kind, name, body FROM versions WHERE rev = ?", (rev,)):
-            key = (one_kind, one_name)
-            now[key] = None if text is None else json.loads(text)
-            if (old := _body_at(db, key, rev - 1)) is not None:
-                was[key] = old
-        found.append(Revision(rev, ts_ns, client, on_behalf_of, reason, changes(was.get, now)))
+            now[one_kind, one_name] = None if text is None else json.loads(text)
+        was = partial(_body_at, db, rev - 1)
+        found.append(Revision(rev, ts_ns, client, on_behalf_of, reason, changes(was, now)))
     return found

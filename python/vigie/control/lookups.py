@@ -1,12 +1,9 @@
 """What lines and answers say of a name, from the objects of a state: a camera's commune, an agent's organisation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from vigie.control.diff import Body
-
-Find = Callable[[str, str], Body | None]
-"""An object by kind and name, None where there is none."""
+from vigie.control.diff import Find
 
 
 def spec_of_camera(camera: str, *states: Find) -> Mapping[str, Any]:

@@ -3,10 +3,10 @@
 For changes that nobody has written down as such: a rollback brings back old text, and its old reasons.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vigie.control.diff import Body, Key, canonical
+from vigie.control.diff import Body, Find, Key, canonical
 
 _OPEN = ("clear", "masked_at_source")
 
@@ -42,12 +42,12 @@ def uncovers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return (smaller and reasoned) or unwatched
 
 
-def is_open(camera: str, find: Callable[[Key], Body | None]) -> bool:
+def is_open(camera: str, find: Find) -> bool:
     """Whether pictures of a camera may be shown without masks of ours. Of a site's camera: any of that site's."""
-    body = find(("Camera", camera))
+    body = find("Camera", camera)
     if body is not None:
         return body["spec"].get("privacy") in _OPEN
-    site = find(("Site", camera.partition(".")[0])) if "." in camera else None
+    site = find("Site", camera.partition(".")[0]) if "." in camera else None
     if site is None:
         return False
     decided = [site["spec"], *site["spec"].get("overrides", {}).values()]

@@ -14,12 +14,12 @@ from vigie.control.diff import Change
 from vigie.control.ops import OPS
 from vigie.journal import Record
 from vigie.policy.changes import RefusedChange, refused_changes
-from vigie.policy.declared import Town
+from vigie.policy.declared import Town, find_in
 from vigie.policy.desk_objects import Incident
-from vigie.policy.fields import DeclaredObject
 from vigie.policy.incidents import place_in
 from vigie.policy.live_rights import LiveRights, Right
-from vigie.policy.people_objects import AgentSpec, Organisation
+from vigie.policy.mask_objects import MaskSet
+from vigie.policy.people_objects import Agent
 from vigie.policy.routing import shows
 from vigie.policy.windows import ns_of
 from vigie.policy.world import World
@@ -185,7 +185,6 @@ class TownRights:
         self._town = town
         self._now = now
         self._decided = decided
-        self._made: _Index | None = None
         self._by_rules: _ByRules | None = None
         self._world = World.of(())  # the writer's
 
@@ -214,8 +213,8 @@ class TownRights:
         if target.kind == "Agent":
             return target.name == speaker
         if target.kind == "MaskSet":
-            of = self._index().sets.get(target.name)
-            return of is not None and self._covered(speaker, of, _covers)
+            item = find_in(self._town().kinds, "MaskSet", target.name)
+            return isinstance(item, MaskSet) and self._covered(speaker, item.spec.camera, _covers)
         if target.kind in ("Incident", "bookmark"):
             return self._may_know_incident(speaker, target.name, as_shown=target.kind == "bookmark")
         if target.kind == "Alarm":
@@ -224,10 +223,9 @@ class TownRights:
 
     def _administers(self, agent: str) -> bool:
         """Whether he is an organisation's administrator: each of his changes is then judged by `refused`."""
-        index = self._index()
-        spec = index.agents.get(agent)
-        organised = any(isinstance(item.object, Organisation) for item in index.town.rules)
-        return organised and spec is not None and "administrator" in spec.roles
+        kinds = self._town().kinds
+        item = find_in(kinds, "Agent", agent)
+        return "Organisation" in kinds and isinstance(item, Agent) and "administrator" in item.spec.roles
 
     def owner_of(self, party: Party) -> str:
         return party.name
@@ -240,33 +238,24 @@ class TownRights:
         was, self._world = self._world, self._world.following(after.kinds)  # where the next change most likely begins
         return refused_changes(was, self._world, party.speaker, ns_of(self._now()))
 
-    def _index(self) -> "_Index":
-        # Asked for every object of a page and for every event: thousands of objects are not walked through each time.
-        town, index = self._town(), self._made
-        if index is None or index.town is not town:
-            sets = {item.object.name: item.object.spec.camera for item in town.mask_sets}
-            agents = {item.object.name: item.object.spec for item in town.agents}
-            index = self._made = _Index(town, agents, sets, {(item.kind, item.name): item for item in town.objects()})
-        return index
-
     def _may_know_alarm(self, agent: str, kind: str, about: str) -> bool:
         """Of a camera: who may watch it. Of what is an organisation's matter: its supervisors and administrators."""
-        objects = self._index().objects
-        subject = subject_of(objects, kind, about)
+        kinds = self._town().kinds
+        subject = subject_of(kinds, kind, about)
         if subject.camera and self._covered(agent, subject.camera, _covers):
             return True
-        return may_know_as_member(objects, agent, subject, ns_of(self._now()))
+        return may_know_as_member(kinds, agent, subject, ns_of(self._now()))
 
     def _may_know_incident(self, agent: str, name: str, *, as_shown: bool) -> bool:
         """Whoever opened it and those who work with him; at the Post it was pushed to, who may see it live now.
 
         The latter are shown what `incident.list` shows, and not the object, which says who opened it.
         """
-        index, now = self._index(), ns_of(self._now())
-        item = index.objects.get(("Incident", name))
+        kinds, now = self._town().kinds, ns_of(self._now())
+        item = find_in(kinds, "Incident", name)
         if not isinstance(item, Incident):
             return False
-        place = place_in(index.objects, item, agent, now)
+        place = place_in(kinds, item, agent, now)
         watches = place == "watcher" or (place == "recipient" and as_shown)
         return place == "member" or (
             watches and any(self._covered(agent, camera, _covers) for camera in item.spec.cameras)
@@ -274,13 +263,15 @@ class TownRights:
 
     def _covered(self, agent: str, camera: str, by: Callable[[str, str], bool]) -> bool:
         """`camera`: a camera's or a version's name, or `camera/stream`."""
-        name, index = camera.partition("/")[0], self._index()
-        if index.town.rules:
+        name, town = camera.partition("/")[0], self._town()
+        if town.rules:
             return any(by(entry, name) for entry in self._allowed(agent, name))
-        spec = index.agents.get(agent)
-        if spec is None or (spec.until is not None and datetime.fromisoformat(spec.until) <= self._now()):
+        item = find_in(town.kinds, "Agent", agent)
+        if not isinstance(item, Agent):
             return False
-        return any(by(entry, name) for entry in spec.cameras or ())
+        if item.spec.until is not None and datetime.fromisoformat(item.spec.until) <= self._now():
+            return False
+        return any(by(entry, name) for entry in item.spec.cameras or ())
 
     def _allowed(self, agent: str, name: str) -> Sequence[str]:
         """The camera and its versions, as far as the rules let the agent see them now."""
@@ -290,16 +281,6 @@ class TownRights:
         if made is None or made.rights is not rights:
             made = self._by_rules = _ByRules(rights)
         return made.allowed(agent, name.partition("@")[0], ns_of(self._now()))
-
-
-@dataclass(frozen=True)
-class _Index:
-    """Of a town: agents by name, the cameras of mask sets by the sets' names, and all objects."""
-
-    town: Town
-    agents: Mapping[str, AgentSpec]
-    sets: Mapping[str, str]
-    objects: Mapping[tuple[str, str], DeclaredObject]
 
 
 class _ByRules:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vigie.control.diff import Body, Key, canonical
+from vigie.control.diff import Body, Find, Key, canonical
 from vigie.control.secret_store import Kept, SecretStore, new_id
 from vigie.policy import texts
 from vigie.policy.declared import Declared
@@ -47,7 +47,7 @@ class Proposal:
 class Proposer:
     """Reads what one apply brings. `new_secrets` are to be kept before its objects are."""
 
-    def __init__(self, kept: SecretStore, environ: Mapping[str, str], current: Callable[[Key], Body | None]) -> None:
+    def __init__(self, kept: SecretStore, environ: Mapping[str, str], current: Find) -> None:
         """`current`: an object as it is in force."""
         self.problems: list[Problem] = []
         self.new_secrets: dict[str, Kept] = {}
@@ -120,7 +120,7 @@ class Proposer:
                 given = "file:" + os.path.normpath(os.path.join(folder, given[5:]))
             elif not given.startswith(("env:", "state:")):
                 of = f"{_owner_text(value)} {dotted(path)}"
-                known = _at(self._current((item.object.kind, item.object.name)), path)
+                known = _at(self._current(item.object.kind, item.object.name), path)
                 if isinstance(known, str) and known.startswith("state:") and self._kept.get(known, of) == given:
                     given = known  # the same as before is no change
                 else:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vigie.control.diff import Change
-from vigie.control.lookups import Find, commune_of, organisation_of
+from vigie.control.diff import Change, Find
+from vigie.control.lookups import commune_of, organisation_of
 from vigie.control.parties import Line
 from vigie.errors import Error, StateUnwritableError
 from vigie.journal import Actor, Alarm, FolderPlace, Journal, Purged, Record, Retention, load_private, make_key

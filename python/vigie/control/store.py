@@ -184,9 +184,6 @@ class Store:
         stored = self._state.objects.get((kind, name))
         return None if stored is None else stored.body
 
-    def _current(self, key: Key) -> Body | None:
-        return self.body(*key)
-
     def set_parties(self, gate: Gate, rights: Rights, journal: JournalSink) -> None:
         """For parties that need the store themselves."""
         self._gate, self._rights, self._journal = gate, rights, journal
@@ -231,7 +228,7 @@ class Store:
         with self._lock, reading(sum(len(source.text) for source in sources) > MANY_BYTES):
             if (before := self._begin(command, expect_rev)) is not None:
                 return before
-            proposer = Proposer(self._secrets, self._environ, self._current)
+            proposer = Proposer(self._secrets, self._environ, self.body)
             proposals = [*proposer.from_yaml(sources), *proposer.from_values(objects, folder)]
             wanted: dict[Key, Body | None] = {item.key: item.body for item in proposals}
             left: list[str] = []
@@ -250,7 +247,7 @@ class Store:
             for kind, name in keys:
                 if (kind, name) not in self._state.objects or not self._may_know(command.party, kind, name):
                     raise NotFoundError("deleted already, or never there", f"{kind}/{name}")
-            proposer = Proposer(self._secrets, self._environ, self._current)
+            proposer = Proposer(self._secrets, self._environ, self.body)
             return self._change(command, dict.fromkeys(keys), [], proposer, dry_run=dry_run)
 
     def rollback(
@@ -286,7 +283,7 @@ class Store:
             wanted, refused = restored(current, wanted, removal_reason)
             if refused:
                 raise ConfigurationError(refused)
-            proposer = Proposer(self._secrets, self._environ, current.get)
+            proposer = Proposer(self._secrets, self._environ, self.body)
             items = [proposer.from_state(body) for body in wanted.values() if body is not None]
             found = [item for item in items if item is not None]
             return self._change(
@@ -352,7 +349,7 @@ class Store:
 
     def _read(self) -> tuple[State, list[Problem]]:
         rev, rows = stored_rows(self._db)
-        proposer = Proposer(self._secrets, self._environ, lambda key: None)
+        proposer = Proposer(self._secrets, self._environ, lambda *key: None)
         with reading(len(rows) >= MANY):
             objects = {
                 (kind, name): Stored(kind, name, at, owner, body, proposer.from_state(body))
@@ -412,7 +409,7 @@ class Store:
         """What all changes have in common, from the check of the whole to the commit."""
         problems = [*proposer.problems, *(p for p in self.problems if not _is_of(p, wanted))]
         town = assemble(self._following(wanted, items), problems, self._checked)
-        found = changes(self._current, wanted)
+        found = changes(self.body, wanted)
         self._authorize(command, found, town)
         warnings = [str(problem) for problem in town.warnings if problem.file != STATE]
         if dry_run:
@@ -490,8 +487,8 @@ class Store:
                 self._note_numbers(numbers)
                 applying = Applying(
                     applied.changes,
-                    before=self._current,
-                    after=lambda key: rows[key][1] if key in rows else self._current(key),
+                    before=self.body,
+                    after=lambda *key: rows[key][1] if key in rows else self.body(*key),
                     town=town,
                     sets_before=sets_before,
                     sets_after=numbers.mask_sets,

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vigie.control.lookups import Find, commune_of, organisation_of
+from vigie.control.diff import Find
+from vigie.control.lookups import commune_of, organisation_of
 from vigie.control.routes import Route
 from vigie.control.state_journal import ENGINE_NAME
 from vigie.events import Event

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from vigie.control.lookups import Find
+from vigie.control.diff import Find
 from vigie.control.presence import Presence
 from vigie.control.routes import Routes
 from vigie.control.views import Views

@@ -18,6 +18,9 @@ from vigie.policy.yaml_marks import Document
 T = TypeVar("T", bound=DeclaredObject)
 R = TypeVar("R")
 
+Kinds = Mapping[str, Mapping[str, DeclaredObject]]
+"""Objects by kind, and by name in it."""
+
 RULES: tuple[type[Any], ...] = (Organisation, Post, Authorisation, Convention, Opening, WatchOrder, Approval)
 """The kinds that say who may do what."""
 
@@ -102,8 +105,8 @@ class Town:
         return _once(self.mask_sets, _by_camera)
 
     @cached_property
-    def kinds(self) -> Mapping[str, Mapping[str, DeclaredObject]]:
-        """Every object by kind, and by name in it. Of a list that is the same, the mappings are the same."""
+    def kinds(self) -> Kinds:
+        """Every object. Of a list that is the same, the mappings are the same."""
         return {kind: named for items in self.lists for kind, named in items.once(_by_kind).items()}
 
 
@@ -152,16 +155,21 @@ def _by_camera(items: Iterable[Declared[Any]]) -> dict[str, dict[str | None, Dec
     return found
 
 
-def _by_kind(items: Iterable[Declared[Any]]) -> dict[str, dict[str, DeclaredObject]]:
+def _by_kind(items: Iterable[Declared[Any]]) -> Kinds:
     return kinds_of(item.object for item in items)
 
 
-def kinds_of(objects: Iterable[DeclaredObject]) -> dict[str, dict[str, DeclaredObject]]:
-    """Objects by kind, and by name in it; of several of one name, the last."""
+def kinds_of(objects: Iterable[DeclaredObject]) -> Kinds:
+    """Of several of one kind and name, the last."""
     kinds: dict[str, dict[str, DeclaredObject]] = {}
     for item in objects:
         kinds.setdefault(item.kind, {})[item.name] = item
     return kinds
+
+
+def find_in(kinds: Kinds, kind: str, name: str) -> DeclaredObject | None:
+    """An object, or None."""
+    return kinds.get(kind, {}).get(name)
 
 
 def problem_at(document: Document, path: Path, what: str) -> Problem:

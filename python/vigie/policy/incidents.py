@@ -1,10 +1,10 @@
 """Who may bookmark a camera, whom a bookmark is shown to at a Post, and who may know of one. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
+from vigie.policy.declared import Kinds, find_in
 from vigie.policy.desk_objects import Incident
-from vigie.policy.fields import DeclaredObject
 from vigie.policy.moments import DEFAULT_ZONE, state, term
 from vigie.policy.people_objects import Agent, Post
 from vigie.policy.persons import person_of
@@ -14,7 +14,6 @@ from vigie.policy.sharing_objects import WatchOrder
 from vigie.policy.world import World
 
 DESK_ROLES = frozenset({"operator", "supervisor", "administrator"})
-Objects = Mapping[tuple[str, str], DeclaredObject]
 Place = Literal["member", "watcher", "recipient", ""]
 
 
@@ -56,38 +55,37 @@ def why_nobody_sees(world: World, post: str, camera: str, purpose: str | None, a
     return f"{head}; such as: {explain(nearest, DEFAULT_ZONE)}"
 
 
-def place_in(objects: Objects, incident: Incident, agent: str, now: int) -> Place:
+def place_in(kinds: Kinds, incident: Incident, agent: str, now: int) -> Place:
     """How an agent may know of an incident: as one of those who opened it, or where he may watch its cameras.
 
     `watcher`: of a town without organisations; `recipient`: of those whose Post it is; "": not at all. What is kept for
     a targeted watch is told to those named there alone (L-27).
     """
     spec = incident.spec
-    me = objects.get(("Agent", agent))
+    me = find_in(kinds, "Agent", agent)
     if not isinstance(me, Agent) or not state(term(None, me.spec.until), now)[0]:
         return ""
-    if _kept_from(objects, incident, agent, now):
+    if _kept_from(kinds, incident, agent, now):
         return ""
     if spec.opened_by == agent:
         return "member"
     own = me.spec.organisation
-    opener = objects.get(("Agent", spec.opened_by))
+    opener = find_in(kinds, "Agent", spec.opened_by)
     if own is None:
         return "watcher"  # a town without organisations: who may watch
     if isinstance(opener, Agent) and opener.spec.organisation == own:
         return "" if DESK_ROLES.isdisjoint(me.spec.roles) else "member"
-    post = objects.get(("Post", spec.post or ""))
+    post = find_in(kinds, "Post", spec.post or "")
     if isinstance(post, Post) and post.spec.organisation in (own, *me.spec.made_available_to):
         return "recipient"
     return ""
 
 
-def _kept_from(objects: Objects, incident: Incident, agent: str, now: int) -> bool:
+def _kept_from(kinds: Kinds, incident: Incident, agent: str, now: int) -> bool:
     return any(
         isinstance(item, WatchOrder)
         and agent not in item.spec.persons
         and not set(item.spec.cameras).isdisjoint(incident.spec.cameras)
         and state(term(item.spec.from_, item.spec.until), now)[0]
-        for (kind, _), item in objects.items()
-        if kind == "WatchOrder"
+        for item in kinds.get("WatchOrder", {}).values()
     )

@@ -35,16 +35,9 @@ class Names:
     """All names by kind."""
 
     def __init__(self, town: Town) -> None:
-        self.of: dict[str, dict[str, Declared[Any]]] = {kind: {} for kind in ("Organisation", "Post", "Convention")}
-        for item in town.rules:
-            self.of.setdefault(item.object.kind, {})[item.object.name] = item
-        self.of["Agent"] = {item.object.name: item for item in town.agents}
-        self.of["Site"] = {item.object.name: item for item in town.sites}
-        self.of["Server"] = {item.object.name: item for item in town.servers}
-        for item in town.others:
-            self.of.setdefault(item.object.kind, {})[item.object.name] = item
+        self.of: Mapping[str, Mapping[str, Any]] = {"Organisation": {}, "Post": {}, "Convention": {}, **town.kinds}
         self.cameras = town.cameras_by_name
-        self.sites = set(self.of["Site"])
+        self.sites = set(self.of.get("Site", ()))
         self._town = town
 
     @cached_property
@@ -84,7 +77,7 @@ class Names:
     def type_of(self, organisation: str | None) -> str | None:
         """An organisation's type, where it is declared."""
         item = self.of["Organisation"].get(organisation or "")
-        return None if item is None else item.object.spec.type
+        return None if item is None else item.spec.type
 
 
 def _of_organisation(names: Names, item: Declared[Organisation]) -> Iterator[Problem]:
@@ -93,13 +86,13 @@ def _of_organisation(names: Names, item: Declared[Organisation]) -> Iterator[Pro
     yield from names.check(item, ("spec", "approvals_by"), "Organisation", spec.approvals_by)
     seen = [item.object.name]
     above = spec.parent
-    while above in names.of["Organisation"]:
+    while above is not None and above in names.of["Organisation"]:
         seen.append(above)
         if above == item.object.name:
             yield item.problem(("spec", "parent"), f"a circle: {' -> '.join(seen)}; right would be one without")
         if above in seen[:-1]:
             return
-        above = names.of["Organisation"][above].object.spec.parent
+        above = names.of["Organisation"][above].spec.parent
 
 
 def _of_agent(names: Names, item: Declared[Agent]) -> Iterator[Problem]:
@@ -155,7 +148,7 @@ def _of_opening(names: Names, item: Declared[Opening]) -> Iterator[Problem]:
     yield from names.check_all(item, path, "Convention", item.object.spec.conventions)
     for index, name in enumerate(item.object.spec.conventions):
         convention = names.of["Convention"].get(name)
-        if convention is not None and convention.object.spec.trigger != "opening":
+        if convention is not None and convention.spec.trigger != "opening":
             what = f"{name} is a standing convention; right would be one with trigger: opening"
             yield item.problem((*path, index), what)
 

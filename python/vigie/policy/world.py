@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeGuard
 
-from vigie.policy.declared import kinds_of
+from vigie.policy.declared import Kinds, find_in, kinds_of
 from vigie.policy.fields import DeclaredObject
 from vigie.policy.fingerprint import fingerprint
 from vigie.policy.mask_objects import MaskSet
@@ -20,9 +20,6 @@ from vigie.policy.windows import FOREVER, Calendar, parse_windows, zone_of
 
 Key = tuple[str, str]
 """Kind and name."""
-
-Kinds = Mapping[str, Mapping[str, DeclaredObject]]
-"""Objects by kind and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +170,7 @@ class World:
 
     def get(self, kind: str, name: str) -> DeclaredObject | None:
         """An object, or None."""
-        return self.kinds.get(kind, {}).get(name)
+        return find_in(self.kinds, kind, name)
 
 
 def _build(kinds: Kinds, before: World | None, changed: Sequence[DeclaredObject]) -> World:

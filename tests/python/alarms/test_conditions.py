@@ -22,6 +22,7 @@ from vigie.alarms.conditions import (
 )
 from vigie.alarms.streams import Streams
 from vigie.policy.alarm_kinds import ALARM_KINDS
+from vigie.policy.declared import kinds_of
 from vigie.policy.objects import AlarmLimits
 from vigie.policy.world import World
 
@@ -242,7 +243,7 @@ EVERY = [
     convention(),
     made("Outlet", "mail", organisation="csu", syslog={}),
 ]
-OBJECTS = {(item.kind, item.name): item for item in EVERY}
+OBJECTS = kinds_of(EVERY)
 SUBJECTS = [
     ("camera_silent", "square/main", Subject("square", frozenset({"ville-a", "csu"}))),
     ("mask_missing", "square", Subject("square", frozenset({"ville-a", "csu"}))),
