@@ -10,7 +10,7 @@ from collections.abc import Callable
 from vigie.alarms.conditions import MACHINE, server_of
 from vigie.control.rights_clock import RightsClock
 from vigie.journal import CATEGORIES, Purged, Retention
-from vigie.journal.purge import CEILING_MONTHS
+from vigie.policy.objects import CEILING_MONTHS
 from vigie.policy.world import World
 
 FIRST_S = 300.0  # a machine that has just been started may have to set its clock first

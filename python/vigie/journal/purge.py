@@ -12,31 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from vigie.durable import replace_file, sync_folder
 from vigie.errors import JournalDamagedError
 from vigie.journal.line import Line, split_line
-from vigie.journal.records import CATEGORIES, Actor, Category, Fields, Purge, PurgedUntil, parse_record
+from vigie.journal.records import CATEGORIES, Actor, Category, Purge, PurgedUntil, parse_record
 from vigie.journal.segments import raw_lines, segment_files
 from vigie.journal.texts import NS, instant_text, parse_instant
+from vigie.policy.objects import FLOOR_MONTHS, JournalMonths
 
-FLOOR_MONTHS, CEILING_MONTHS = 6, 36
-Months = Annotated[int, Field(ge=FLOOR_MONTHS, le=CEILING_MONTHS)]
 _ANCHOR = re.compile(rb'"kind":"journal\.purge"')
 
 
-class Retention(Fields):
+class Retention(JournalMonths):
     """How many months each category is kept."""
-
-    views: Months = 12
-    decisions: Months = 12
-    access: Months = 12
-    evidence: Months = 12
-    operation: Months = 12
-    journal: Months = 12
 
     def months(self, category: Category) -> int:
         """Of one category."""

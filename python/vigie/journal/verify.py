@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from vigie.errors import JournalDamagedError
 from vigie.journal import keys
 from vigie.journal.line import NO_LINE, Line, split_line
-from vigie.journal.purge import FLOOR_MONTHS, Anchor, anchor_of, find_anchors, latest, months_before
+from vigie.journal.purge import Anchor, anchor_of, find_anchors, latest, months_before
 from vigie.journal.records import Checkpoint, JournalCreated, parse_record
 from vigie.journal.segments import NEWEST, RawLine, is_written, raw_lines, read_newest, segment_files
 from vigie.journal.texts import NS, instant_text, parse_instant
+from vigie.policy.objects import FLOOR_MONTHS
 
 What = Literal[
     "altered",  # within the line

@@ -123,7 +123,8 @@ class AlarmLimits(Spec):
     clock_step_s: float = Field(1, ge=0.1, le=3600, description="seconds, 0.1 to 3600: how far the clock may jump")
 
 
-Months = Annotated[int, Field(ge=6, le=36)]
+FLOOR_MONTHS, CEILING_MONTHS = 6, 36
+Months = Annotated[int, Field(ge=FLOOR_MONTHS, le=CEILING_MONTHS)]
 
 
 class JournalMonths(Spec):
