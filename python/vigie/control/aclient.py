@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import zmq
-import zmq.asyncio
 
 from vigie.control import desk_ops, ops, wire
 from vigie.control.client import MAX_WAITING, TIMEOUT_S
+from vigie.control.inbox import Inbox
 from vigie.control.session import (
     ClientKeys,
     Command,
@@ -33,6 +33,30 @@ M = TypeVar("M", bound=ops.Message)
 T = TypeVar("T")
 
 
+class _Waiting:
+    """For one reply. `woken`: it is there, or its time is over."""
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = None
+        self.woken: asyncio.Future[None]
+
+    async def wait(self, wait_s: float) -> Reply | None:
+        """What has come within so many seconds, or None."""
+        loop = asyncio.get_running_loop()
+        self.woken = loop.create_future()
+        timer = loop.call_later(wait_s, self.wake)
+        try:
+            await self.woken
+        finally:
+            timer.cancel()
+        return self.reply
+
+    def wake(self) -> None:
+        """Ends the wait. Harmless after it."""
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+
 class AsyncClient:
     """One connection; calls may run side by side. An asynchronous context manager, which starts and ends it."""
 
@@ -43,11 +67,11 @@ class AsyncClient:
         self._endpoint = endpoint
         self._timeout_s = timeout_s
         self._on_behalf_of = on_behalf_of
-        self._context = zmq.asyncio.Context()
+        self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        self._waiting: dict[bytes, asyncio.Future[Reply]] = {}
+        self._inbox = Inbox(self._socket, self._on_message)
+        self._waiting: dict[bytes, _Waiting] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue(MAX_WAITING)
-        self._reader: asyncio.Task[None] | None = None
         try:
             prepare(self._socket, endpoint, keys)
         except BaseException:
@@ -56,7 +80,7 @@ class AsyncClient:
             raise
 
     async def __aenter__(self) -> Self:
-        self._reader = asyncio.get_running_loop().create_task(self._read())
+        self._inbox.start()
         return self
 
     async def __aexit__(
@@ -66,31 +90,27 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Lets the connection go; calls that wait are cancelled. Idempotent."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
-            self._reader = None
+        self._inbox.stop()
         for waiting in self._waiting.values():
-            waiting.cancel()
+            waiting.woken.cancel()
         self._socket.close(linger=0)
         self._context.term()
 
     async def call(self, op: str, body: wire.Body, *, timeout_s: float | None = None) -> Reply:
         """Any operation, in plain values; the reply, which is ok."""
         command = Command.make(op, body, self._timeout_s if timeout_s is None else timeout_s, self._on_behalf_of)
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[command.request.id] = answer
+        waiting = self._waiting[command.request.id] = _Waiting()
         try:
             while (left := command.left_s()) > 0:
                 wait = 0.02  # not connected
                 try:
-                    await self._socket.send_multipart(command.frames, zmq.NOBLOCK)
+                    self._socket.send_multipart(command.frames, zmq.NOBLOCK)
                     wait = command.next_wait_s()
                 except zmq.Again:
                     pass
-                done, _ = await asyncio.wait([answer], timeout=min(left, wait))
-                if done:
-                    return accepted(answer.result())
+                self._inbox.touched()
+                if (reply := await waiting.wait(min(left, wait))) is not None:
+                    return accepted(reply)
         finally:
             self._waiting.pop(command.request.id, None)
         raise command.unanswered(self._endpoint)
@@ -252,16 +272,15 @@ class AsyncClient:
             result: T = done.value
             return result
 
-    async def _read(self) -> None:
-        while True:
-            frames = await self._socket.recv_multipart()
-            try:
-                answer = wire.decode_answer(frames)
-            except BadMessageError:
-                continue
-            if isinstance(answer, Event):
-                # What finds no place leaves a hole in seq, which `watch` notices.
-                if not self._events.full():
-                    self._events.put_nowait(answer)
-            elif (waiting := self._waiting.get(answer.id)) is not None and not waiting.done():
-                waiting.set_result(answer)
+    def _on_message(self, parts: Sequence[zmq.Frame]) -> None:
+        try:
+            answer = wire.decode_answer([part.bytes for part in parts])
+        except BadMessageError:
+            return
+        if isinstance(answer, Event):
+            # What finds no place leaves a hole in seq, which `watch` notices.
+            if not self._events.full():
+                self._events.put_nowait(answer)
+        elif (waiting := self._waiting.get(answer.id)) is not None:
+            waiting.reply = answer
+            waiting.wake()

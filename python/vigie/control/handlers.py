@@ -373,7 +373,7 @@ class Handlers:
 
     async def _masks(self, call: Call) -> ops.Message:
         wanted = call.request
-        numbers = (await self.in_worker(self.store.engine_numbers)).mask_sets
+        numbers = self.store.engine_numbers().mask_sets
         sets = {}
         for (kind, name), stored in self.store.state.objects.items():
             spec = stored.body["spec"]

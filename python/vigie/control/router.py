@@ -1,16 +1,14 @@
 """One ROUTER socket on the event loop: messages in, with whom they are from; frames out to one peer."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import zmq
 
+from vigie.control.inbox import Inbox
 from vigie.control.keys import Keys
 from vigie.control.parties import LOCAL, Party
-
-AT_ONCE = 256  # messages of one socket before others have their turn
 
 
 class Router:
@@ -22,20 +20,15 @@ class Router:
         self._socket = socket
         self._keys = keys
         self._on_message = on_message
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._planned = False
+        self._inbox = Inbox(socket, self._on_parts)
 
     def start(self) -> None:
         """Reads from now on."""
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._read)
-        self._plan()
+        self._inbox.start()
 
     def stop(self) -> None:
         """Reads no more; answers can still be sent."""
-        if self._loop is not None:
-            self._loop.remove_reader(self._socket.fileno())
-            self._loop = None
+        self._inbox.stop()
 
     def close(self) -> None:
         """Sends what has been taken, for 200 ms at most."""
@@ -61,39 +54,24 @@ class Router:
             except zmq.ZMQError:
                 return None
             finally:
-                self._plan()
+                self._inbox.touched()
             return True
 
         return send
 
-    def _plan(self) -> None:
-        # The descriptor tells only of what is new: whatever touches the socket may have taken that from it.
-        if self._loop is not None and not self._planned:
-            self._planned = True
-            self._loop.call_soon(self._read)
-
-    def _read(self) -> None:
-        self._planned = False
-        for _ in range(AT_ONCE):
-            if self._loop is None:
-                return
-            try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.ZMQError:
-                return
-            identity = parts[0].bytes
-            # A name that a client chose could be taken over by another, and with it what waits for the first.
-            if identity[:1] != b"\0":
-                continue
-            frames = [part.bytes for part in parts[1:]]
-            envelope = [b""] if frames[:1] == [b""] else []
-            user = address = ""
-            if self._keys is not None:
-                with suppress(zmq.ZMQError):
-                    user = str(parts[-1].get("User-Id"))
-                    address = str(parts[-1].get("Peer-Address"))
-            self._on_message(self, identity, envelope, frames[len(envelope) :], user, address)
-        self._plan()
+    def _on_parts(self, parts: Sequence[zmq.Frame]) -> None:
+        identity = parts[0].bytes
+        # A name that a client chose could be taken over by another, and with it what waits for the first.
+        if identity[:1] != b"\0":
+            return
+        frames = [part.bytes for part in parts[1:]]
+        envelope = [b""] if frames[:1] == [b""] else []
+        user = address = ""
+        if self._keys is not None:
+            with suppress(zmq.ZMQError):
+                user = str(parts[-1].get("User-Id"))
+                address = str(parts[-1].get("Peer-Address"))
+        self._on_message(self, identity, envelope, frames[len(envelope) :], user, address)
 
 
 def endpoint_of(socket: "zmq.Socket[bytes]") -> str:

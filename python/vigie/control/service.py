@@ -340,8 +340,7 @@ class Service:
         decision = self._rights.may(party, op.name, None)
         if not decision.allowed:
             raise ControlRefusedError(decision.why, op.name)
-        packed = wire.pack(dict(request.body))
-        digest = digest_of(op.name.encode() + b"\0" + packed)
+        digest = digest_of(op.name.encode() + b"\0" + wire.pack(dict(request.body))) if op.changes else b""
         if op.changes and self._answered_before(request, party, peer, digest):
             return None
         try:

@@ -161,7 +161,7 @@ class Store:
             self._secrets = SecretStore(folder)
             self._state, self.problems = self._read()
             self._checked: Town | None = None  # the town in force, where it has passed every check
-            self._noted: Mapping[tuple[str, str], tuple[int, Any]] = {}  # the mask sets of the last numbers on the disk
+            self._numbers = self._numbers_on_disk()
         except sqlite3.Error as error:
             os.close(self._hold)
             raise StateUnreadableError(str(error), str(folder)) from None
@@ -193,20 +193,17 @@ class Store:
         return assemble(self._state.usable(), list(self.problems))
 
     def engine_numbers(self) -> InForceNumbers:
-        """What the engine was last told: revisions go on counting from there."""
-        with self._lock:
-            revision = self._db.execute("SELECT revision FROM engine").fetchone()[0]
-            return InForceNumbers(revision, self._noted_on_disk())
+        """What the engine was last told, as it is on the disk: revisions go on counting from there. Never waits."""
+        return self._numbers
 
     def keep_engine_numbers(self, numbers: InForceNumbers) -> None:
         """Notes what the engine was told without a change of objects. Raises: StateUnwritableError."""
         with self._lock:
-            if self._db.in_transaction:  # of a change at work, which is for later than these numbers
-                self._note_numbers(numbers)
+            if self._db.in_transaction:  # of a change at work: it notes later numbers, or nothing stays
                 return
             with transaction(self._db):
-                self._note_numbers(numbers)
-            self._noted = numbers.mask_sets
+                noted = self._note_numbers(numbers)
+            self._numbers = noted
 
     def apply(
         self,
@@ -298,8 +295,8 @@ class Store:
             town = self.town()
             numbers = self._gate.put(town)
             with transaction(self._db):
-                self._note_numbers(numbers)
-            self._noted, self._checked = numbers.mask_sets, town
+                noted = self._note_numbers(numbers)
+            self._numbers, self._checked = noted, town
             self._gate.kept(town)
             settle(len(self._state.objects))
             return town
@@ -468,7 +465,6 @@ class Store:
     ) -> None:
         party, rev = command.party, applied.rev
         put = False
-        sets_before = self._noted or self._noted_on_disk()
         try:
             with transaction(self._db):
                 self._db.execute(
@@ -484,17 +480,17 @@ class Store:
                 self._note_command(command, applied)
                 numbers = self._gate.put(town)
                 put = True
-                self._note_numbers(numbers)
+                noted = self._note_numbers(numbers)
                 applying = Applying(
                     applied.changes,
                     before=self.body,
                     after=lambda *key: rows[key][1] if key in rows else self.body(*key),
                     town=town,
-                    sets_before=sets_before,
+                    sets_before=self._numbers.mask_sets,
                     sets_after=numbers.mask_sets,
                 )
                 self._journal.append(_line(command, applied, to_rev, records_of_apply(applying)))
-            self._noted = numbers.mask_sets
+            self._numbers = noted
         except BaseException:
             if put and (before := assemble_quietly(self._state)) is not None:
                 self._gate.put_back(before)
@@ -525,22 +521,24 @@ class Store:
             "DELETE FROM commands WHERE number <= (SELECT max(number) FROM commands) - ?", (COMMANDS_KEPT,)
         )
 
-    def _noted_on_disk(self) -> dict[tuple[str, str], tuple[int, Any]]:
+    def _numbers_on_disk(self) -> InForceNumbers:
+        revision = self._db.execute("SELECT revision FROM engine").fetchone()[0]
         rows = self._db.execute("SELECT camera, version, revision, regions FROM mask_sets").fetchall()
-        return {(camera, version): (number, json.loads(text)) for camera, version, number, text in rows}
+        sets = {(camera, version): (number, json.loads(text)) for camera, version, number, text in rows}
+        return InForceNumbers(revision, sets)
 
-    def _note_numbers(self, numbers: InForceNumbers) -> None:
-        """In a transaction, after which `_noted` is these; until then nothing is known to be on the disk."""
-        noted, self._noted = self._noted, {}
-        self._db.execute("UPDATE engine SET revision = max(revision, ?)", (numbers.revision,))
-        noted = noted or self._noted_on_disk()
-        gone = noted.keys() - numbers.mask_sets.keys()
-        self._db.executemany("DELETE FROM mask_sets WHERE camera = ? AND version = ?", gone)
-        for key, one in numbers.mask_sets.items():
-            if noted.get(key) != one:
+    def _note_numbers(self, numbers: InForceNumbers) -> InForceNumbers:
+        """In a transaction; what is on the disk after it."""
+        before, after = self._numbers.mask_sets, numbers.mask_sets
+        revision = max(self._numbers.revision, numbers.revision)
+        self._db.execute("UPDATE engine SET revision = ?", (revision,))
+        self._db.executemany("DELETE FROM mask_sets WHERE camera = ? AND version = ?", before.keys() - after.keys())
+        for key, one in after.items():
+            if before.get(key) != one:
                 self._db.execute(
                     "INSERT OR REPLACE INTO mask_sets VALUES (?, ?, ?, ?)", (*key, one[0], canonical(one[1]))
                 )
+        return InForceNumbers(revision, after)
 
     def _forget_secrets(self) -> None:
         """Keeps those of all objects, and the last of each deleted one, so that a rollback can bring it back."""

@@ -90,6 +90,7 @@ def test_a_refused_change_leaves_nothing_that_a_later_check_builds_on(apply: App
 
 def test_numbers_on_the_disk_are_those_of_the_gate(apply: Apply, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def of(camera_name: str) -> Any:
+        assert store.engine_numbers() == store._numbers_on_disk()
         return store.engine_numbers().mask_sets.get((camera_name, ""))
 
     apply(SERVER, camera("a", "privacy: masked, "), camera("b", "privacy: masked, "), masks("m", "a", 0.5))
