@@ -7,7 +7,7 @@
 | which rollbacks show more than before | `loosening.py` |
 | frames, limits, msgpack | `wire.py`, with `tests/contract/wire_golden.json` and `docs/protocol.md` |
 | an operation: its fields, who may | `ops.py`, with `docs/protocol.md`; what it does: `handlers.py` |
-| sockets, queues, events, heartbeats | `service.py`, `router.py`, `peers.py`; keys of clients: `keys.py` |
+| sockets, queues, events, heartbeats | `service.py`, `router.py`, `inbox.py`, `peers.py`; keys of clients: `keys.py` |
 | who may do what | `parties.py`: the protocols, and the rights that stand behind them |
 | what is journaled of a command; of an apply besides | `state_journal.py`; `apply_records.py` |
 | what reaches the engine | `in_force.py`, `engine_gate.py` |
