@@ -10,9 +10,9 @@ namespace {
 
 using Kind = Action::Kind;
 
-template <class T>
-std::unordered_map<std::string_view, const T*> by_name(const std::vector<T>& list) {
-  std::unordered_map<std::string_view, const T*> map;
+template <class List>
+auto by_name(const List& list) {
+  std::unordered_map<std::string_view, const typename List::value_type*> map;
   map.reserve(list.size());
   for (const auto& item : list) map.emplace(item.name, &item);
   return map;
@@ -108,6 +108,22 @@ void compare_camera(const CameraPolicy& before, const CameraPolicy& after, Actio
   }
 }
 
+void compare_cameras(const PolicySnapshot& before, const PolicySnapshot& after, ActionList& actions) {
+  const auto old_cameras = by_name(before.cameras);
+  const auto new_cameras = by_name(after.cameras);
+  for (const auto& camera : before.cameras) {
+    if (find(new_cameras, camera.name)) continue;
+    for (const auto& stream : camera.streams) actions.add(Kind::remove_stream, camera.name, stream.name);
+  }
+  for (const auto& camera : after.cameras) {
+    if (const CameraPolicy* old = find(old_cameras, camera.name)) {
+      compare_camera(*old, camera, actions);
+    } else {
+      for (const auto& stream : camera.streams) actions.add(Kind::add_stream, camera.name, stream.name);
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Action> diff(const PolicySnapshot* old_snapshot, const PolicySnapshot& new_snapshot) {
@@ -136,19 +152,7 @@ std::vector<Action> diff(const PolicySnapshot* old_snapshot, const PolicySnapsho
     if (!old || *old != listener) actions.add(Kind::open_listener, listener.name);
   }
 
-  const auto old_cameras = by_name(before.cameras);
-  const auto new_cameras = by_name(new_snapshot.cameras);
-  for (const auto& camera : before.cameras) {
-    if (find(new_cameras, camera.name)) continue;
-    for (const auto& stream : camera.streams) actions.add(Kind::remove_stream, camera.name, stream.name);
-  }
-  for (const auto& camera : new_snapshot.cameras) {
-    if (const CameraPolicy* old = find(old_cameras, camera.name)) {
-      compare_camera(*old, camera, actions);
-    } else {
-      for (const auto& stream : camera.streams) actions.add(Kind::add_stream, camera.name, stream.name);
-    }
-  }
+  if (!before.cameras.shares(new_snapshot.cameras)) compare_cameras(before, new_snapshot, actions);
 
   if (before.limits != new_snapshot.limits) actions.add(Kind::change_limits, {});
   return actions.take();

@@ -355,10 +355,14 @@ void read_snapshot(const Json& json, const ShortText* shorter, PolicySnapshot& s
     const AgentPolicy* same = shorter ? shorter->agents[i] : nullptr;
     return same ? *same : read_agent(one, at, error, earlier);
   });
-  read_all("cameras", kMaxCameras, snapshot.cameras, [&](const Json& one, size_t i, const std::string& at) {
-    const CameraPolicy* same = shorter ? shorter->cameras[i] : nullptr;
-    return same ? *same : read_camera(one, at, error);
-  });
+  if (shorter && shorter->same_cameras()) {
+    snapshot.cameras = shorter->before->cameras;
+  } else {
+    read_all("cameras", kMaxCameras, snapshot.cameras.edit(), [&](const Json& one, size_t i, const std::string& at) {
+      const CameraPolicy* same = shorter ? shorter->cameras[i] : nullptr;
+      return same ? *same : read_camera(one, at, error);
+    });
+  }
   if (const Json* tickets = reader.find("tickets")) {
     snapshot.tickets = read_tickets(*tickets, reader.pointer("tickets"), error);
   }
@@ -383,7 +387,7 @@ Result<Ref<PolicySnapshot>> read_text(std::string_view json, const ShortText* sh
   FirstError error;
   read_snapshot(document, shorter, *snapshot, error);
   if (error.failed()) return error.error();
-  if (Status status = validate(*snapshot); !status) return status.error();
+  if (Status status = validate(*snapshot, shorter ? shorter->before : nullptr); !status) return status.error();
   sort_rights(snapshot->agents);  // only now: errors name the place in the text
   std::ranges::sort(snapshot->tickets.routes, {}, &RoutePolicy::id);
   if (text) mark_those_alone(document, *text);

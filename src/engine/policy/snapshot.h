@@ -1,7 +1,6 @@
 #pragma once
 // The policy snapshot: all that the core is told, as one immutable numbered value.
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "base/ref.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "policy/shared_list.h"
 
 namespace vigie::policy {
 
@@ -143,31 +143,7 @@ struct ViewRight {
   friend bool operator==(const ViewRight&, const ViewRight&) = default;
 };
 
-// Rights that several may share: a list of thousands is kept, checked and compared once.
-class ViewRights {
- public:
-  ViewRights() = default;
-  ViewRights(std::vector<ViewRight> rights)  // NOLINT(google-explicit-constructor): a list is what it is
-      : list_(std::make_shared<const std::vector<ViewRight>>(std::move(rights))) {}
-  ViewRights(std::initializer_list<ViewRight> rights) : ViewRights(std::vector<ViewRight>(rights)) {}
-  auto begin() const { return list().begin(); }
-  auto end() const { return list().end(); }
-  size_t size() const { return list().size(); }
-  bool empty() const { return list().empty(); }
-  const ViewRight& operator[](size_t index) const { return list()[index]; }
-  // The same for those that share one list, for as long as one of them lives.
-  const void* identity() const { return list_.get(); }
-  friend bool operator==(const ViewRights& a, const ViewRights& b) {
-    return a.list_ == b.list_ || a.list() == b.list();
-  }
-
- private:
-  const std::vector<ViewRight>& list() const {
-    static const std::vector<ViewRight> kNone;
-    return list_ ? *list_ : kNone;
-  }
-  std::shared_ptr<const std::vector<ViewRight>> list_;
-};
+using ViewRights = SharedList<ViewRight>;
 
 // A viewer's account on listeners with digest access, and what it may see.
 struct AgentPolicy {
@@ -229,7 +205,7 @@ struct PolicySnapshot : RefCounted<PolicySnapshot> {
   uint64_t revision = 0;
   std::vector<ListenerPolicy> listeners;
   std::vector<AgentPolicy> agents;
-  std::vector<CameraPolicy> cameras;
+  SharedList<CameraPolicy> cameras;
   TicketPolicy tickets;
   LimitsPolicy limits;
   std::unique_ptr<const SnapshotText> text;  // what it was read from; null: nothing of it can be taken over
@@ -250,9 +226,9 @@ inline constexpr size_t kMaxSnapshotBytes = size_t{64} << 20;
 // (byte position), policy_field (where = JSON pointer such as /cameras/3/streams/0/url).
 Result<Ref<const PolicySnapshot>> parse_snapshot(std::string_view json, const PolicySnapshot* before = nullptr);
 
-// The cross checks alone, for a snapshot that was not made by parse_snapshot.
+// The cross checks alone. `before`: one that has passed them, or null; what both share is not looked at again.
 // Errors: policy_field, as parse_snapshot.
-Status validate(const PolicySnapshot& snapshot);
+Status validate(const PolicySnapshot& snapshot, const PolicySnapshot* before = nullptr);
 
 // Whether `next` may follow `old_snapshot` (may be null): regions change only with a greater mask revision, which never
 // goes back, and a set that hides less than before anywhere says so in removal_reason (M-8). A camera that turns clear

@@ -31,7 +31,7 @@ Status check_set(const MaskSetPolicy& before, const MaskSetPolicy& after, bool t
 }  // namespace
 
 Status check_succession(const PolicySnapshot* old_snapshot, const PolicySnapshot& next) {
-  if (!old_snapshot) return {};
+  if (!old_snapshot || old_snapshot->cameras.shares(next.cameras)) return {};
   std::unordered_map<std::string_view, const CameraPolicy*> old_cameras;
   for (const CameraPolicy& camera : old_snapshot->cameras) old_cameras.emplace(camera.name, &camera);
   for (size_t i = 0; i < next.cameras.size(); ++i) {

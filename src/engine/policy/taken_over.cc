@@ -142,7 +142,7 @@ class Shorter {
 
 // `policies`: what the earlier list was read as; `taken`: those of them that the new elements are, else null.
 template <class T>
-bool walk_list(Walk& walk, std::string_view json, Earlier earlier, const std::vector<T>& policies, Shorter& shorter,
+bool walk_list(Walk& walk, std::string_view json, Earlier earlier, const auto& policies, Shorter& shorter,
                std::vector<TextElement>& elements, std::vector<const T*>& taken) {
   if (!elements.empty() || !walk.take('[')) return false;
   if (walk.take(']')) return true;
@@ -172,13 +172,21 @@ bool walk_list(Walk& walk, std::string_view json, Earlier earlier, const std::ve
 
 }  // namespace
 
+bool ShortText::same_cameras() const {
+  if (!before || cameras.empty() || cameras.size() != before->cameras.size()) return false;
+  for (size_t i = 0; i < cameras.size(); ++i) {
+    if (cameras[i] != &before->cameras[i]) return false;
+  }
+  return true;
+}
+
 std::optional<ShortText> shorten(std::string_view json, const PolicySnapshot* before) {
   static const PolicySnapshot kNothing;
   static const SnapshotText kNoText;
   const PolicySnapshot& old = before ? *before : kNothing;
   const SnapshotText& text = old.text ? *old.text : kNoText;
   if (json.size() > kMaxShortened) return std::nullopt;
-  ShortText made;
+  ShortText made{.before = before};
   Shorter shorter(json, made.json);
   Walk walk(json);
   if (!walk.take('{')) return std::nullopt;

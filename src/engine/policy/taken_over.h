@@ -26,11 +26,15 @@ struct SnapshotText {
 
 // A text made shorter: "{}" stands for every element that was there before.
 struct ShortText {
+  const PolicySnapshot* before = nullptr;
   std::string json;
   SnapshotText whole;  // whose elements stand alone only where they are taken over; of others the reader says it
   // For each element what it was read as, in the snapshot before; null: it has to be read.
   std::vector<const AgentPolicy*> agents;
   std::vector<const CameraPolicy*> cameras;
+
+  // Whether the cameras are those of the snapshot before, one for one.
+  bool same_cameras() const;
 };
 
 // Largest text that is made shorter: it holds no more values than a text may that is read whole, as each has two bytes.

@@ -308,8 +308,29 @@ Status check_listener(const ListenerPolicy& listener, const Place& where) {
   return {};
 }
 
-// `cameras`: every form there is; `checked`: lists of rights that others have had.
-Status check_agent(const AgentPolicy& agent, const Place& where, const std::unordered_set<std::string>& cameras,
+// Every form there is: "camera" and "camera@version".
+class Forms {
+ public:
+  explicit Forms(const SharedList<CameraPolicy>& cameras) : cameras_(cameras) {}
+  bool contains(std::string_view form) {
+    if (by_name_.empty()) {  // once it is needed
+      by_name_.reserve(cameras_.size());
+      for (const CameraPolicy& camera : cameras_) by_name_.emplace(camera.name, &camera);
+    }
+    const size_t at = form.find('@');
+    const auto found = by_name_.find(form.substr(0, at));
+    if (found == by_name_.end() || at == std::string_view::npos) return found != by_name_.end();
+    const auto& versions = found->second->versions;
+    return std::ranges::find(versions, form.substr(at + 1), &MaskVersionPolicy::name) != versions.end();
+  }
+
+ private:
+  const SharedList<CameraPolicy>& cameras_;
+  std::unordered_map<std::string_view, const CameraPolicy*> by_name_;
+};
+
+// `checked`: lists of rights that need not be looked at (again).
+Status check_agent(const AgentPolicy& agent, const Place& where, Forms& forms,
                    std::unordered_set<const void*>& checked) {
   if (auto status = check_name(agent.name, "._@-", Place(where, "name")); !status) return status;
   if (agent.password.empty()) {
@@ -321,7 +342,7 @@ Status check_agent(const AgentPolicy& agent, const Place& where, const std::unor
   if (!checked.insert(agent.cameras.identity()).second) return {};
   for (size_t i = 0; i < agent.cameras.size(); ++i) {  // in the order of the text: those without an end come first
     const ViewRight& right = agent.cameras[i];
-    if (cameras.contains(right.name)) continue;
+    if (forms.contains(right.name)) continue;
     const Place list(where, right.until ? "ending" : "cameras");
     return field_error(right.until ? list : Place(list, i),
                        "no camera of this name in the snapshot: " + in_quotes(right.name) +
@@ -330,9 +351,19 @@ Status check_agent(const AgentPolicy& agent, const Place& where, const std::unor
   return {};
 }
 
+Status check_cameras(const PolicySnapshot& snapshot, const Place& where) {
+  UniqueNames names(where, "name", snapshot.cameras.size());
+  for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
+    const auto& camera = snapshot.cameras[i];
+    if (auto status = check_camera(camera, snapshot.limits, Place(where, i)); !status) return status;
+    if (auto status = names.add(camera.name, i); !status) return status;
+  }
+  return {};
+}
+
 }  // namespace
 
-Status validate(const PolicySnapshot& snapshot) {
+Status validate(const PolicySnapshot& snapshot, const PolicySnapshot* before) {
   const Place root, listeners(root, "listeners"), agents(root, "agents"), cameras(root, "cameras");
   UniqueNames listener_names(listeners, "name", snapshot.listeners.size());
   UniqueNames addresses(listeners, "listen", snapshot.listeners.size());
@@ -343,17 +374,13 @@ Status validate(const PolicySnapshot& snapshot) {
     if (listener.listen.ends_with(":0")) continue;  // any free port: each gets its own
     if (auto status = addresses.add(listener.listen, i); !status) return status;
   }
-  UniqueNames camera_names(cameras, "name", snapshot.cameras.size());
-  std::unordered_set<std::string> forms;  // "camera" and "camera@version"
-  forms.reserve(snapshot.cameras.size());
-  for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
-    const auto& camera = snapshot.cameras[i];
-    if (auto status = check_camera(camera, snapshot.limits, Place(cameras, i)); !status) return status;
-    if (auto status = camera_names.add(camera.name, i); !status) return status;
-    forms.insert(camera.name);
-    for (const auto& version : camera.versions) forms.insert(camera.name + "@" + version.name);
-  }
   std::unordered_set<const void*> checked;
+  if (before && before->cameras.shares(snapshot.cameras) && before->limits == snapshot.limits) {
+    for (const auto& agent : before->agents) checked.insert(agent.cameras.identity());
+  } else if (auto status = check_cameras(snapshot, cameras); !status) {
+    return status;
+  }
+  Forms forms(snapshot.cameras);
   UniqueNames agent_names(agents, "name", snapshot.agents.size());
   for (size_t i = 0; i < snapshot.agents.size(); ++i) {
     if (auto status = check_agent(snapshot.agents[i], Place(agents, i), forms, checked); !status) return status;

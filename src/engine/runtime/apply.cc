@@ -30,6 +30,7 @@ Status check_scene_references(const policy::PolicySnapshot* before, const policy
     const auto& still = set.scene_reference;
     return std::string_view(reinterpret_cast<const char*>(still.data()), still.size());
   };
+  if (before && before->cameras.shares(next.cameras)) return {};
   std::unordered_set<std::string_view> known{""};  // that there is none
   const auto each = [](const policy::PolicySnapshot& snapshot, const auto& step) -> Status {
     for (size_t i = 0; i < snapshot.cameras.size(); ++i) {
@@ -89,7 +90,7 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
   // What can fail comes before anything changes.
   if (Status opened = open_new_listeners(actions, *next); !opened.ok()) return std::move(opened).error();
   // From here on the new rights count for whoever asks; then those who already watch are asked again.
-  put_in_force(next);
+  put_in_force(next, /*same_pipelines=*/true);
   server_->recheck_rights_blocking();
   const Ref<const Directory> directory = viewing_->directory();
   for (const policy::Action& action : actions) run_action(action, *directory);
@@ -97,7 +98,7 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
   const bool other_pipelines = std::any_of(actions.begin(), actions.end(), [](const policy::Action& action) {
     return action.kind == Kind::add_stream || action.kind == Kind::remove_stream || action.kind == Kind::restart_stream;
   });
-  if (other_pipelines) put_in_force(next);
+  if (other_pipelines) put_in_force(next, /*same_pipelines=*/false);
   // Masks and withdrawals may have come with the actions: ask once more, so that nobody is left over.
   server_->recheck_rights_blocking();
   snapshot_ = next;
@@ -227,8 +228,8 @@ void Engine::Impl::set_privacy(const policy::CameraPolicy& camera, uint64_t revi
   emptied.wait_blocking();
 }
 
-void Engine::Impl::put_in_force(const Ref<const policy::PolicySnapshot>& snapshot) {
-  viewing_->publish(make_directory(snapshot, pipelines_, viewing_->directory().get(), clock_));
+void Engine::Impl::put_in_force(const Ref<const policy::PolicySnapshot>& snapshot, bool same_pipelines) {
+  viewing_->publish(make_directory(snapshot, pipelines_, viewing_->directory().get(), same_pipelines, clock_));
 }
 
 }  // namespace vigie::runtime

@@ -21,6 +21,11 @@ struct Directory : RefCounted<Directory> {
     // In the order of the policy's streams; the first is the default. Null while a stream is being replaced.
     std::vector<std::shared_ptr<StreamPipeline>> streams;
   };
+  // Kept by the directories after it for as long as neither the cameras of the policy nor their pipelines change.
+  struct Cameras {
+    std::unordered_map<std::string_view, Camera> all;
+    std::vector<const Camera*> by_name;  // all of them, in the order of their names
+  };
   struct Agent {
     const policy::AgentPolicy* policy = nullptr;
     uint64_t password_since = 0;  // revision that gave the present password
@@ -30,22 +35,22 @@ struct Directory : RefCounted<Directory> {
   // Both clocks when it came into force.
   WallTime wall{};
   MonoTime mono{};
-  std::unordered_map<std::string_view, Camera> cameras;
-  std::vector<const Camera*> by_name;  // all of `cameras`, in the order of their names
+  std::shared_ptr<const Cameras> cameras;  // never null; of the snapshot's list
   std::unordered_map<std::string_view, Agent> agents;
   std::unordered_map<std::string_view, const policy::ListenerPolicy*> listeners;
 
   const Camera* camera(std::string_view name) const {
-    const auto found = cameras.find(name);
-    return found == cameras.end() ? nullptr : &found->second;
+    const auto found = cameras->all.find(name);
+    return found == cameras->all.end() ? nullptr : &found->second;
   }
 };
 
 std::string_view name_of(const Directory::Camera* camera);
 
 using PipelineMap = std::map<StreamKey, std::shared_ptr<StreamPipeline>>;
-// `before`: the directory it replaces, to know whose password has changed; may be null.
+// `before`: the directory it replaces, to know whose password has changed; may be null. `same_pipelines`: they are those
+// that it was made of.
 Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
-                                    const Directory* before, const Clock& clock);
+                                    const Directory* before, bool same_pipelines, const Clock& clock);
 
 }  // namespace vigie::runtime

@@ -94,7 +94,8 @@ class Engine::Impl {
                   const policy::PolicySnapshot& next);
   void remove_stream(const StreamKey& key, const Error& reason);
   void set_privacy(const policy::CameraPolicy& camera, uint64_t revision);
-  void put_in_force(const Ref<const policy::PolicySnapshot>& snapshot);
+  // `same_pipelines`: none came or went since the last time.
+  void put_in_force(const Ref<const policy::PolicySnapshot>& snapshot, bool same_pipelines);
 
   // --- taps.cc
   Result<std::shared_ptr<FrameTap>> open_tap(const Viewing::Found& found, const TapOptions& options);

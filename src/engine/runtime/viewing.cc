@@ -49,7 +49,7 @@ Viewing::Viewing(const Clock& clock, EventQueue& events, std::vector<net::EventL
     : clock_(clock),
       events_(events),
       loops_(std::move(loops)),
-      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr, clock)) {}
+      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr, false, clock)) {}
 
 void Viewing::publish(Ref<const Directory> directory) {
   const std::lock_guard lock(mutex_);
@@ -135,7 +135,7 @@ Result<sink::CameraPage> Viewing::list(const sink::ViewRequest& request, std::st
   const WallTime now = rights_now(clock_);
   sink::CameraPage page;
   page.revision = directory->snapshot->revision;
-  for (auto at = std::ranges::upper_bound(directory->by_name, after, {}, &name_of); at != directory->by_name.end();
+  for (auto at = std::ranges::upper_bound(directory->cameras->by_name, after, {}, &name_of); at != directory->cameras->by_name.end();
        ++at) {
     const Directory::Camera& camera = **at;
     if ((*who && !(*who)->may_see(camera.policy->name, "", now)) || !privacy_allows(*camera.policy).ok()) continue;

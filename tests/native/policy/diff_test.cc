@@ -20,7 +20,8 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 
   static State of(const PolicySnapshot& snapshot) {
-    State state{snapshot.listeners, snapshot.agents, snapshot.cameras, snapshot.limits};
+    State state{
+        snapshot.listeners, snapshot.agents, {snapshot.cameras.begin(), snapshot.cameras.end()}, snapshot.limits};
     state.sort();
     return state;
   }
@@ -32,14 +33,10 @@ struct State {
   }
 };
 
-template <class T>
-T* named(std::vector<T>& list, std::string_view name) {
-  const auto it = std::find_if(list.begin(), list.end(), [&](const T& item) { return item.name == name; });
+template <class List>
+auto named(List& list, std::string_view name) {
+  const auto it = std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.name == name; });
   return it == list.end() ? nullptr : &*it;
-}
-template <class T>
-const T* named(const std::vector<T>& list, std::string_view name) {
-  return named(const_cast<std::vector<T>&>(list), name);
 }
 template <class T>
 void erase_named(std::vector<T>& list, std::string_view name) {
@@ -136,10 +133,10 @@ class Generator {
       snapshot->agents.push_back(std::move(agent));
     }
     for (const char* name : {"c0", "c1", "c2", "c3"}) {
-      if (chance(80)) snapshot->cameras.push_back(make_camera(name));
+      if (chance(80)) snapshot->cameras.edit().push_back(make_camera(name));
     }
     if (chance(30)) snapshot->limits.sessions = 7 + pick(2);
-    std::shuffle(snapshot->cameras.begin(), snapshot->cameras.end(), random_);
+    std::shuffle(snapshot->cameras.edit().begin(), snapshot->cameras.edit().end(), random_);
     std::shuffle(snapshot->agents.begin(), snapshot->agents.end(), random_);
     return snapshot;
   }
@@ -243,11 +240,11 @@ Ref<PolicySnapshot> town() {
   snapshot->listeners = {ListenerPolicy{.name = "l", .listen = "127.0.0.1:1"}};
   snapshot->agents = {AgentPolicy{.name = "a", .password = Secret("p"), .all_cameras = true}};
   for (const char* name : {"c0", "c1"}) {
-    snapshot->cameras.push_back(CameraPolicy{.name = name,
-                                             .privacy = Privacy::clear,
-                                             .privacy_reason = "r",
-                                             .streams = {StreamPolicy{.name = "main", .url = "rtsp://h/main"},
-                                                         StreamPolicy{.name = "sub", .url = "rtsp://h/sub"}}});
+    snapshot->cameras.edit().push_back(CameraPolicy{.name = name,
+                                                    .privacy = Privacy::clear,
+                                                    .privacy_reason = "r",
+                                                    .streams = {StreamPolicy{.name = "main", .url = "rtsp://h/main"},
+                                                                StreamPolicy{.name = "sub", .url = "rtsp://h/sub"}}});
   }
   return snapshot;
 }
@@ -260,35 +257,41 @@ TEST(Diff, EachFieldLeadsToItsAction) {
   } kCases[] = {
       {"nothing", [](PolicySnapshot&) {}, {}},
       {"the revision alone", [](PolicySnapshot& s) { s.revision = 9; }, {}},
-      {"order of cameras", [](PolicySnapshot& s) { std::swap(s.cameras[0], s.cameras[1]); }, {}},
-      {"url", [](PolicySnapshot& s) { s.cameras[1].streams[0].url += "2"; }, {{Kind::restart_stream, "c1", "main"}}},
+      {"order of cameras", [](PolicySnapshot& s) { std::swap(s.cameras.edit()[0], s.cameras.edit()[1]); }, {}},
+      {"url",
+       [](PolicySnapshot& s) { s.cameras.edit()[1].streams[0].url += "2"; },
+       {{Kind::restart_stream, "c1", "main"}}},
       {"password",
-       [](PolicySnapshot& s) { s.cameras[1].streams[0].password = Secret("x"); },
+       [](PolicySnapshot& s) { s.cameras.edit()[1].streams[0].password = Secret("x"); },
        {{Kind::restart_stream, "c1", "main"}}},
       {"transport",
-       [](PolicySnapshot& s) { s.cameras[1].streams[1].transport = Transport::udp; },
+       [](PolicySnapshot& s) { s.cameras.edit()[1].streams[1].transport = Transport::udp; },
        {{Kind::restart_stream, "c1", "sub"}}},
       {"silence",
-       [](PolicySnapshot& s) { s.cameras[1].streams[1].silence_limit = 1s; },
+       [](PolicySnapshot& s) { s.cameras.edit()[1].streams[1].silence_limit = 1s; },
        {{Kind::update_stream, "c1", "sub"}}},
       {"pull",
-       [](PolicySnapshot& s) { s.cameras[1].streams[1].pull = Pull::on_demand; },
+       [](PolicySnapshot& s) { s.cameras.edit()[1].streams[1].pull = Pull::on_demand; },
        {{Kind::update_stream, "c1", "sub"}}},
-      {"title", [](PolicySnapshot& s) { s.cameras[0].title = "x"; }, {{Kind::update_camera, "c0", ""}}},
-      {"number", [](PolicySnapshot& s) { s.cameras[0].number = 5; }, {{Kind::update_camera, "c0", ""}}},
+      {"title", [](PolicySnapshot& s) { s.cameras.edit()[0].title = "x"; }, {{Kind::update_camera, "c0", ""}}},
+      {"number", [](PolicySnapshot& s) { s.cameras.edit()[0].number = 5; }, {{Kind::update_camera, "c0", ""}}},
       {"order of streams",
-       [](PolicySnapshot& s) { std::swap(s.cameras[0].streams[0], s.cameras[0].streams[1]); },
+       [](PolicySnapshot& s) { std::swap(s.cameras.edit()[0].streams[0], s.cameras.edit()[0].streams[1]); },
        {{Kind::update_camera, "c0", ""}}},
-      {"reason", [](PolicySnapshot& s) { s.cameras[0].privacy_reason = "x"; }, {{Kind::change_privacy, "c0", ""}}},
+      {"reason",
+       [](PolicySnapshot& s) { s.cameras.edit()[0].privacy_reason = "x"; },
+       {{Kind::change_privacy, "c0", ""}}},
       {"withheld, and another url",
        [](PolicySnapshot& s) {
-         s.cameras[0].privacy = Privacy::withheld;
-         s.cameras[0].streams[0].url += "2";
+         s.cameras.edit()[0].privacy = Privacy::withheld;
+         s.cameras.edit()[0].streams[0].url += "2";
        },
        {{Kind::change_privacy, "c0", ""}, {Kind::restart_stream, "c0", "main"}}},
-      {"stream gone", [](PolicySnapshot& s) { s.cameras[0].streams.pop_back(); }, {{Kind::remove_stream, "c0", "sub"}}},
+      {"stream gone",
+       [](PolicySnapshot& s) { s.cameras.edit()[0].streams.pop_back(); },
+       {{Kind::remove_stream, "c0", "sub"}}},
       {"camera gone",
-       [](PolicySnapshot& s) { s.cameras.pop_back(); },
+       [](PolicySnapshot& s) { s.cameras.edit().pop_back(); },
        {{Kind::remove_stream, "c1", "main"}, {Kind::remove_stream, "c1", "sub"}}},
       {"agent gone", [](PolicySnapshot& s) { s.agents.clear(); }, {{Kind::end_rights, "a", ""}}},
       {"agent's end", [](PolicySnapshot& s) { s.agents[0].until = WallTime{}; }, {{Kind::end_rights, "a", ""}}},
@@ -386,7 +389,7 @@ TEST(Diff, ADecisionIsOneActionThatSaysWhetherItHidesLess) {
     const auto before = make_ref<PolicySnapshot>(), after = make_ref<PolicySnapshot>();
     before->cameras = {test_case.before};
     after->cameras = {test_case.after};
-    after->cameras[0].streams[0].url += "2";  // so that the place in the order shows
+    after->cameras.edit()[0].streams[0].url += "2";  // so that the place in the order shows
     std::vector<Action> expected = {{Kind::restart_stream, "c0", "main"}};
     if (test_case.kind)
       expected.insert(test_case.late ? expected.end() : expected.begin(), {*test_case.kind, "c0", ""});
@@ -396,9 +399,9 @@ TEST(Diff, ADecisionIsOneActionThatSaysWhetherItHidesLess) {
 
 TEST(Diff, ShowsACameraOnlyAfterItsStreamsAreTheNewOnes) {
   const auto before = town(), after = town();
-  before->cameras[0].privacy = Privacy::withheld;
-  after->cameras[0].streams[0].url += "2";
-  after->cameras[0].streams.push_back(StreamPolicy{.name = "third", .url = "rtsp://h/3"});
+  before->cameras.edit()[0].privacy = Privacy::withheld;
+  after->cameras.edit()[0].streams[0].url += "2";
+  after->cameras.edit()[0].streams.push_back(StreamPolicy{.name = "third", .url = "rtsp://h/3"});
   after->listeners.push_back(ListenerPolicy{.name = "m", .listen = "127.0.0.1:2"});
   const std::vector<Action> expected = {{Kind::restart_stream, "c0", "main"},
                                         {Kind::add_stream, "c0", "third"},

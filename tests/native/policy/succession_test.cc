@@ -16,12 +16,12 @@ MaskSetPolicy set(uint64_t revision, double size) {
 Ref<PolicySnapshot> town() {
   auto snapshot = make_ref<PolicySnapshot>();
   for (const char* name : {"other", "place"}) {
-    snapshot->cameras.push_back({.name = name,
-                                 .privacy = Privacy::masked,
-                                 .masks = set(5, 0.5),
-                                 .versions = {{"police", set(3, 0.2)}},
-                                 .dome = DomePolicy{},
-                                 .streams = {{.name = "main", .kind = SourceKind::push}}});
+    snapshot->cameras.edit().push_back({.name = name,
+                                        .privacy = Privacy::masked,
+                                        .masks = set(5, 0.5),
+                                        .versions = {{"police", set(3, 0.2)}},
+                                        .dome = DomePolicy{},
+                                        .streams = {{.name = "main", .kind = SourceKind::push}}});
   }
   return snapshot;
 }
@@ -86,7 +86,7 @@ TEST(Succession, Table) {
   for (const auto& test_case : kCases) {
     SCOPED_TRACE(test_case.name);
     const auto before = town(), after = town();
-    test_case.change(after->cameras[1]);
+    test_case.change(after->cameras.edit()[1]);
     const Status status = check_succession(before.get(), *after);
     if (!test_case.where) {
       EXPECT_TRUE(status.ok()) << status.error().text();
@@ -108,12 +108,13 @@ TEST(Succession, ADomeTrustedMoreNeedsAReasonWhereRegionsAreInTheWorld) {
   };
   for (const auto& change : kLess) {
     const auto before = town(), after = town();
-    before->cameras[1].masks->regions[0].space = after->cameras[1].masks->regions[0].space = MaskSpace::world;
-    change(*after->cameras[1].dome);
+    before->cameras.edit()[1].masks->regions[0].space = after->cameras.edit()[1].masks->regions[0].space =
+        MaskSpace::world;
+    change(*after->cameras.edit()[1].dome);
     const Status status = check_succession(before.get(), *after);
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().where, "/cameras/1/masks/removal_reason");
-    after->cameras[1].masks->removal_reason = "measured anew";
+    after->cameras.edit()[1].masks->removal_reason = "measured anew";
     EXPECT_TRUE(check_succession(before.get(), *after).ok());
   }
 }

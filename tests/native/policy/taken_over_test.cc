@@ -92,6 +92,41 @@ TEST(TakenOver, OnlyWhatIsNewIsReadAgain) {
   }
 }
 
+TEST(TakenOver, CamerasThatAllStandAsBeforeAreOneListForBoth) {
+  const auto first = parse_snapshot(town().dump());
+  ASSERT_TRUE(first.ok());
+  Json next = town();
+  next["agents"][1]["cameras"] = {"c5", "c2"};
+  const auto second = read_both(next.dump(), first->get());
+  ASSERT_TRUE(second.ok());
+  EXPECT_TRUE((*second)->cameras.shares((*first)->cameras));
+  EXPECT_TRUE((*second)->agents[2].cameras.shares((*first)->agents[2].cameras));
+  for (const char* camera : {"c7", "c2@street"}) {
+    next["agents"][1]["cameras"] = {camera};
+    EXPECT_EQ(read_both(next.dump(), second->get()).ok(), false) << camera;
+  }
+  next = town();
+  std::swap(next["cameras"][0], next["cameras"][1]);
+  const auto third = read_both(next.dump(), second->get());
+  ASSERT_TRUE(third.ok());
+  EXPECT_FALSE((*third)->cameras.shares((*second)->cameras));
+  EXPECT_EQ((*third)->cameras[0].name, "c1");
+}
+
+TEST(TakenOver, ALimitThatForbidsACameraIsHeldAgainstThoseThatStandAsBefore) {
+  Json next = town();
+  next["cameras"][4]["privacy"] = "masked_at_source";
+  const Json square = {{0.1, 0.1}, {0.3, 0.1}, {0.3, 0.3}};
+  next["cameras"][4]["masks"] = {
+      {"revision", 1}, {"reason", "flats"}, {"regions", {{{"name", "r"}, {"reason", "flats"}, {"points", square}}}}};
+  const auto first = parse_snapshot(next.dump());
+  ASSERT_TRUE(first.ok()) << first.error().text();
+  next["limits"] = {{"allow_masked_at_source", false}};
+  const auto read = read_both(next.dump(), first->get());
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().where, "/cameras/4/privacy");
+}
+
 TEST(TakenOver, WhoHasTheRightsOfAnotherGetsThoseOfNow) {
   for (const bool escaped : {false, true}) {  // however the field is written
     const auto written = [&](Json json) {

@@ -24,8 +24,8 @@ class ViewingTest : public ::testing::Test {
     camera.name = "cam";
     camera.privacy = policy::Privacy::clear;
     camera.privacy_reason = "nothing private in sight";
-    snapshot->cameras.push_back(camera);
-    viewing_.publish(make_directory(std::move(snapshot), {}, viewing_.directory().get(), clock_));
+    snapshot->cameras.edit().push_back(camera);
+    viewing_.publish(make_directory(std::move(snapshot), {}, viewing_.directory().get(), false, clock_));
   }
   sink::ViewRequest proven_now() const {
     return {.listener = "main", .agent = "ops", .path = "/cam", .peer = "", .proven_at = viewing_.revision()};
@@ -98,9 +98,9 @@ class ListingTest : public ViewingTest {
       policy::StreamPolicy stream;
       stream.name = "main";
       camera.streams = {stream};
-      snapshot->cameras.push_back(camera);
+      snapshot->cameras.edit().push_back(camera);
     }
-    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, clock_));
+    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, false, clock_));
   }
   Result<sink::CameraPage> list(const char* agent, const char* listener = "main", std::string_view after = {},
                                 size_t limit = 100) {
@@ -179,9 +179,9 @@ class TicketTest : public ListingTest {
         stream.name = name;
         camera.streams.push_back(stream);
       }
-      snapshot->cameras.push_back(camera);
+      snapshot->cameras.edit().push_back(camera);
     }
-    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, clock_));
+    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, false, clock_));
   }
   rtsp::Ticket ticket() const {
     return {.route = "r1",
