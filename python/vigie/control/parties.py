@@ -232,11 +232,9 @@ class TownRights:
 
     def refused(self, party: Party, before: Town, after: Town) -> Sequence[RefusedChange]:
         """By the roles of the agent that the party's key or name stands for, once an Organisation is declared."""
-        self._world = self._world.following(before.kinds)
-        if not self._world.organisations:
-            return []
-        was, self._world = self._world, self._world.following(after.kinds)  # where the next change most likely begins
-        return refused_changes(was, self._world, party.speaker, ns_of(self._now()))
+        was = self._world.following(before.kinds)
+        self._world = was.following(after.kinds)  # where the next change most likely begins
+        return refused_changes(was, self._world, party.speaker, ns_of(self._now())) if was.organisations else []
 
     def _may_know_alarm(self, agent: str, kind: str, about: str) -> bool:
         """Of a camera: who may watch it. Of what is an organisation's matter: its supervisors and administrators."""

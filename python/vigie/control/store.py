@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -432,8 +432,8 @@ class Store:
             if body is None:
                 objects.pop(key, None)
             else:
-                # From now on errors about it name the state, as the file may be gone or changed.
-                item = None if item is None else replace(item, document=Document(STATE, 0, body))
+                if item is not None:
+                    item.move_to(Document(STATE, 0, body))  # the file may be gone or changed
                 objects[key] = Stored(*key, rev, whose, body, item)
         self._state = State(rev, objects)
         self.problems = []  # the whole was checked

@@ -42,6 +42,10 @@ class Declared(Generic[T]):
         """A problem of one of its fields."""
         return problem_at(self.document, path, what)
 
+    def move_to(self, document: Document) -> None:
+        """From now on errors about it name this one. It stays the same object, so that what is made of it stays too."""
+        object.__setattr__(self, "document", document)
+
 
 class Items(tuple[Declared[T], ...]):
     """Objects of one list of a town. A town after it that has the very same ones has this list too (`town_of`)."""
