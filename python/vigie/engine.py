@@ -94,13 +94,20 @@ class Engine:
     """The core in this process: sources in, published pictures out. Several engines may live side by side.
 
     Parameters: `shards`: I/O threads (1 to 256); `cpus`: shard i is pinned to cpus[i % len]; `event_capacity`: events
-    kept for a host that does not pull; `codec_workers`: threads that mask pictures (0 to 256; 0: one a processor).
+    kept for a host that does not pull; `codec_workers`: threads that mask pictures (0 to 256; 0: one a processor);
+    `realtime_io`: I/O threads in real time, before all that computes, where the system allows it (docs/operations.md).
     """
 
     def __init__(
-        self, *, shards: int = 1, cpus: Sequence[int] = (), event_capacity: int = 4096, codec_workers: int = 0
+        self,
+        *,
+        shards: int = 1,
+        cpus: Sequence[int] = (),
+        event_capacity: int = 4096,
+        codec_workers: int = 0,
+        realtime_io: bool = False,
     ) -> None:
-        self._native = _core.Engine(shards, list(cpus), event_capacity, codec_workers)
+        self._native = _core.Engine(shards, list(cpus), event_capacity, codec_workers, realtime_io)
 
     def apply(self, snapshot: Mapping[str, Any] | str, *, expect_revision: int | None = None) -> int:
         """Puts a whole policy snapshot in force and returns its revision.

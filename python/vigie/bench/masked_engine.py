@@ -123,7 +123,7 @@ def _serve() -> None:
     wanted = json.loads(sys.stdin.readline())
     listener = {"name": "bench", "listen": "127.0.0.1:0", "access": "open"}
     limits = dict.fromkeys(("sessions", "sessions_per_peer", "sessions_per_stream"), 10000)
-    with vigie.Engine() as engine:
+    with vigie.Engine(realtime_io=True) as engine:
         engine.apply({"revision": 1, "cameras": wanted["cameras"], "listeners": [listener], "limits": limits})
         watchers = [_Watcher(engine.subscribe(name)) for name in wanted["watched"]]
         for watcher in watchers:

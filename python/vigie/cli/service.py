@@ -67,7 +67,7 @@ class Service:
         with ExitStack() as stack:
             wake = stack.enter_context(_Signals(self._on_signal))
             stack.enter_context(self._sites)
-            engine = stack.enter_context(Engine(shards=self._options.shards, cpus=self._options.cpus))
+            engine = stack.enter_context(Engine(shards=self._options.shards, cpus=self._options.cpus, realtime_io=True))
             policy = InForce(engine, self._options.server, also_ns=self._clock.also_ns)
             code = self._apply(policy)
             if code != 0:

@@ -72,7 +72,7 @@ def serve_engine(endpoint: str, *, shards: int = 1, cpus: Sequence[int] = (), on
 
     Raises: BindFailedError, InvalidArgumentError (shards, cpus).
     """
-    with Engine(shards=shards, cpus=cpus, event_capacity=EVENT_CAPACITY) as engine:
+    with Engine(shards=shards, cpus=cpus, event_capacity=EVENT_CAPACITY, realtime_io=True) as engine:
         agent = EngineAgent(engine, endpoint, on_ready)
 
         async def run() -> None:

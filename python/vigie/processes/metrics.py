@@ -45,6 +45,7 @@ _OF_SERVER = (
     _Figure("accept_pauses", "rtsp_accept_pauses", "Times without a free descriptor", True),
 )
 _OF_SHARD = (
+    _Figure("realtime", "shard_realtime", "1 while it runs in real time"),
     _Figure("busy_s", "shard_busy_seconds", "Time at work", True),
     _Figure("slow_callbacks", "shard_slow_callbacks", "Turns longer than 1 ms", True),
     _Figure("pool_bytes_in_use", "shard_pool_bytes", "Memory of pictures"),

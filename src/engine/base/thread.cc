@@ -3,11 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cstdint>
 #include <cstring>
 #include <system_error>
 #include <utility>
@@ -33,29 +29,6 @@ Result<std::thread> start_thread(const std::string& name, std::function<void()> 
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!thread.joinable()) return make_error(Code::internal, name, "the system gave no thread: " + why);
   return thread;
-}
-
-namespace {
-
-// The kernel's sched_attr in its first form; its own header cannot be had beside <sched.h>.
-struct SchedulingAttributes {
-  uint32_t size = sizeof(SchedulingAttributes);
-  uint32_t policy = SCHED_OTHER;
-  uint64_t flags = 0;
-  int32_t nice = 0;
-  uint32_t priority = 0;
-  uint64_t runtime_ns = 0, deadline_ns = 0, period_ns = 0;
-};
-
-}  // namespace
-
-void ask_for_short_turns() {
-  constexpr uint64_t kTurnNs = 200'000;  // usual are 1 to 3 ms; the least that Linux takes is 0.1 ms
-  const auto self = static_cast<id_t>(::syscall(SYS_gettid));
-  SchedulingAttributes attributes;
-  attributes.nice = ::getpriority(PRIO_PROCESS, self);
-  attributes.runtime_ns = kTurnNs;
-  ::syscall(SYS_sched_setattr, 0, &attributes, 0U);  // refused or not known: it only waits longer
 }
 
 Status pin_this_thread(int cpu) {

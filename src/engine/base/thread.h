@@ -12,9 +12,6 @@ namespace vigie {
 // Errors: internal, when the system gives no thread. Ownership: the caller joins.
 Result<std::thread> start_thread(const std::string& name, std::function<void()> body);
 
-// Asks the kernel to run the calling thread at once when it wakes, in exchange for shorter turns: for threads that wait for
-// the network and do little at a time, beside threads that compute. Without effect before Linux 6.12.
-void ask_for_short_turns();
 // Keeps the calling thread on one processor. Errors: invalid_argument.
 Status pin_this_thread(int cpu);
 

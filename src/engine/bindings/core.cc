@@ -33,10 +33,14 @@ auto without_gil(Call call) {
   if constexpr (requires { *result; }) return std::move(*result);
 }
 
-std::shared_ptr<Engine> make_engine(size_t shards, std::vector<int> cpus, size_t event_capacity, size_t codec_workers) {
+std::shared_ptr<Engine> make_engine(size_t shards, std::vector<int> cpus, size_t event_capacity, size_t codec_workers,
+                                    bool realtime_io) {
   auto engine = without_gil([&] {
-    return Engine::make(
-        {.shards = shards, .cpus = std::move(cpus), .event_capacity = event_capacity, .codec_workers = codec_workers});
+    return Engine::make({.shards = shards,
+                         .cpus = std::move(cpus),
+                         .event_capacity = event_capacity,
+                         .codec_workers = codec_workers,
+                         .realtime_io = realtime_io});
   });
   // An engine that was never closed closes when its last reference goes; other Python threads run on meanwhile.
   Engine* plain = engine.get();
@@ -133,7 +137,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("version", [] { return std::string(vigie_version()); });
   py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine")
       .def(py::init(&make_engine), py::arg("shards"), py::arg("cpus"), py::arg("event_capacity"),
-           py::arg("codec_workers"))
+           py::arg("codec_workers"), py::arg("realtime_io"))
       .def("apply",
            [](Engine& engine, const std::string& json, std::optional<uint64_t> expect_revision) {
              return without_gil([&] { return engine.apply(json, expect_revision); });

@@ -6,6 +6,16 @@
 #include "base/thread.h"
 
 namespace vigie::net {
+namespace {
+
+void look_again(EventLoop& loop, IoRank& rank) {
+  loop.add_timer_after(IoRank::kLookEvery, [&loop, &rank] {
+    rank.look();
+    look_again(loop, rank);
+  });
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ShardPool>> ShardPool::make(ShardPoolOptions options) {
   if (options.shards == 0) return make_error(Code::invalid_argument, options.name, "at least one shard is needed");
@@ -20,9 +30,10 @@ Result<std::unique_ptr<ShardPool>> ShardPool::make(ShardPoolOptions options) {
   }
   for (size_t i = 0; i < options.shards; ++i) {
     Shard& shard = *pool->shards_[i];
-    auto thread = start_thread(shard.loop->name(), [loop = shard.loop.get()] {
-      ask_for_short_turns();
-      loop->run();
+    auto thread = start_thread(shard.loop->name(), [&shard, realtime = options.realtime] {
+      shard.rank.begin(realtime);
+      if (shard.rank.is_realtime()) look_again(*shard.loop, shard.rank);
+      shard.loop->run();
     });
     if (!thread) return std::move(thread).error();
     shard.thread = std::move(*thread);

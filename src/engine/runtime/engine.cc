@@ -28,7 +28,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(const EngineOptions& op
                       std::to_string(options.codec_workers) + " was given; 0 to 256 are possible");
   }
   std::unique_ptr<Impl> impl(new Impl(options));
-  auto shards = net::ShardPool::make({.shards = options.shards, .cpus = options.cpus});
+  auto shards = net::ShardPool::make({.shards = options.shards, .cpus = options.cpus, .realtime = options.realtime_io});
   if (!shards.ok()) return std::move(shards).error();
   impl->shards_ = std::move(shards).value();
   const size_t processors = std::max(1U, std::thread::hardware_concurrency());

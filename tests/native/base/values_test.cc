@@ -1,9 +1,6 @@
 // bytes, bits, results, references, tasks, descriptors, clocks.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -204,16 +201,6 @@ TEST(Thread, IsNamedAndTakesNoSignals) {
   sigset_t mine;
   pthread_sigmask(SIG_SETMASK, nullptr, &mine);
   EXPECT_EQ(sigismember(&mine, SIGTERM), 0) << "the caller's mask is as before";
-}
-
-TEST(Thread, ShortTurnsLeaveItsRankAlone) {
-  std::thread([] {
-    const auto self = static_cast<id_t>(::syscall(SYS_gettid));
-    ASSERT_EQ(setpriority(PRIO_PROCESS, self, 3), 0);
-    ask_for_short_turns();
-    EXPECT_EQ(getpriority(PRIO_PROCESS, self), 3);
-    EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
-  }).join();
 }
 
 TEST(Thread, PinningToNoProcessorIsRefused) {

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from python.processes import real_time
 from python.processes.ending import kill_process, kill_processes, pids_of
 from vigie.bench.kill import viewer as kill_viewer
 from vigie.bench.servers import free_port
@@ -57,6 +58,14 @@ def test_a_clean_end_ends_all(serve: Start, client: Client, state: Path) -> None
     assert running.wait_end() == 0, running.text()
     assert (running.lines[-2].split()[-1], running.lines[-1]) == ("stopped", "vigie: closed")
     assert all(gone(pid) for pid in pids.values())
+
+
+def test_what_receives_and_sends_goes_before_what_computes(serve: Start, client: Client, state: Path) -> None:
+    serve()
+    apply(client, SERVER, camera("a"))
+    pids = pids_of(state)
+    assert real_time.threads_in(pids[ENGINE]) == ({"vigie-io-0"} if real_time.allowed() else set())
+    assert not real_time.threads_in(pids[CONTROL])
 
 
 def test_figures_come_from_the_start(serve: Start, client: Client) -> None:

@@ -19,7 +19,7 @@ VIEWER = {
 }  # fmt: skip
 STATS = {
     "revision": 7, "events_lost": 0, "listeners": {"rtsp": "192.0.2.1:8554"},
-    "shards": [{"busy_s": 1.5, "slow_callbacks": 2, "pool_bytes_in_use": 64}],
+    "shards": [{"realtime": True, "busy_s": 1.5, "slow_callbacks": 2, "pool_bytes_in_use": 64}],
     "server": {"connections_accepted": 9, "connections_open": 2, "sessions_open": 2, "refused_admission": 0,
                "refused_authentication": 5, "accept_pauses": 0},
     "cameras": {"place-armes": {"streams": {"main": STREAM, "sub": {**STREAM, "state": "silent", "fps": 0.0}}}},
@@ -54,6 +54,7 @@ def test_what_is_there() -> None:
         ("vigie_state_revision", (), 3),
         ("vigie_engine_revision", (), 7),
         ("vigie_control_clients", (), 4),
+        ("vigie_shard_realtime", (("shard", "0"),), 1),
         ("vigie_control_events_total", (("event", "control_late"),), 1),
         ("vigie_stream_bits_per_second", camera, 4e6),
         ("vigie_stream_newest_unit_age_seconds", camera, 0.04),

@@ -1,0 +1,89 @@
+#include "base/io_rank.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <ctime>
+
+namespace vigie {
+namespace {
+
+// The kernel's sched_attr in its first form; its own header cannot be had beside <sched.h>.
+struct SchedulingAttributes {
+  uint32_t size = sizeof(SchedulingAttributes);
+  uint32_t policy = SCHED_OTHER;
+  uint64_t flags = 1;  // SCHED_FLAG_RESET_ON_FORK: not inherited by threads and processes that it starts
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime_ns = 0, deadline_ns = 0, period_ns = 0;
+};
+
+bool set_on_this_thread(SchedulingAttributes& attributes) {
+  return ::syscall(SYS_sched_setattr, 0, &attributes, 0U) == 0;
+}
+
+bool ask_for_real_time() {
+  SchedulingAttributes attributes;
+  attributes.policy = SCHED_RR;
+  attributes.priority = 1;
+  return set_on_this_thread(attributes);
+}
+
+void ask_for_short_turns() {
+  constexpr uint64_t kTurnNs = 200'000;  // usual are 1 to 3 ms; the least that Linux takes is 0.1 ms
+  SchedulingAttributes attributes;
+  attributes.nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+  attributes.runtime_ns = kTurnNs;
+  set_on_this_thread(attributes);  // refused or not known: it only waits longer
+}
+
+Nanos now_of(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return Nanos{int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
+}
+
+}  // namespace
+
+bool RankRule::after(double busy, Nanos elapsed) {
+  calm_ = busy < kCalm ? calm_ + elapsed : Nanos{};
+  if (realtime_) {
+    realtime_ = busy <= kTooBusy;
+  } else {
+    realtime_ = calm_ >= kCalmFor;
+  }
+  return realtime_;
+}
+
+void IoRank::begin(bool realtime) {
+  allowed_ = realtime && ask_for_real_time();
+  realtime_.store(allowed_, std::memory_order_relaxed);
+  if (!allowed_) ask_for_short_turns();
+  used_ = now_of(CLOCK_THREAD_CPUTIME_ID);
+  looked_ = now_of(CLOCK_MONOTONIC);
+}
+
+void IoRank::look() {
+  if (!allowed_) return;
+  const Nanos used = now_of(CLOCK_THREAD_CPUTIME_ID), now = now_of(CLOCK_MONOTONIC);
+  const Nanos elapsed = now - looked_;
+  if (elapsed < kLookEvery / 2) return;  // too short to tell
+  rank(rule_.after(static_cast<double>((used - used_).count()) / static_cast<double>(elapsed.count()), elapsed));
+  used_ = used;
+  looked_ = now;
+}
+
+void IoRank::rank(bool realtime) {
+  if (realtime == is_realtime()) return;
+  if (!realtime) {
+    ask_for_short_turns();
+  } else if (!ask_for_real_time()) {
+    return;  // it was allowed before; asked again at the next look
+  }
+  realtime_.store(realtime, std::memory_order_relaxed);
+}
+
+}  // namespace vigie
