@@ -95,7 +95,7 @@ class Engine:
 
     Parameters: `shards`: I/O threads (1 to 256); `cpus`: shard i is pinned to cpus[i % len]; `event_capacity`: events
     kept for a host that does not pull; `codec_workers`: threads that mask pictures (0 to 256; 0: one a processor);
-    `realtime_io`: I/O threads in real time, before all that computes, where the system allows it (docs/operations.md).
+    `realtime_io`: I/O threads in real time while pictures are masked, where the system allows it (docs/operations.md).
     """
 
     def __init__(

@@ -58,32 +58,29 @@ bool RankRule::after(double busy, Nanos elapsed) {
   return realtime_;
 }
 
-void IoRank::begin(bool realtime) {
-  allowed_ = realtime && ask_for_real_time();
-  realtime_.store(allowed_, std::memory_order_relaxed);
-  if (!allowed_) ask_for_short_turns();
+void IoRank::begin() {
+  ask_for_short_turns();
   used_ = now_of(CLOCK_THREAD_CPUTIME_ID);
   looked_ = now_of(CLOCK_MONOTONIC);
 }
 
-void IoRank::look() {
-  if (!allowed_) return;
+void IoRank::look(bool realtime) {
   const Nanos used = now_of(CLOCK_THREAD_CPUTIME_ID), now = now_of(CLOCK_MONOTONIC);
   const Nanos elapsed = now - looked_;
-  if (elapsed < kLookEvery / 2) return;  // too short to tell
-  rank(rule_.after(static_cast<double>((used - used_).count()) / static_cast<double>(elapsed.count()), elapsed));
-  used_ = used;
-  looked_ = now;
-}
-
-void IoRank::rank(bool realtime) {
-  if (realtime == is_realtime()) return;
-  if (!realtime) {
-    ask_for_short_turns();
-  } else if (!ask_for_real_time()) {
-    return;  // it was allowed before; asked again at the next look
+  if (elapsed >= kLookEvery / 2) {  // else it is too short to tell
+    const double busy = static_cast<double>((used - used_).count()) / static_cast<double>(elapsed.count());
+    waits_ = rule_.after(busy, elapsed);
+    used_ = used;
+    looked_ = now;
   }
-  realtime_.store(realtime, std::memory_order_relaxed);
+  const bool wanted = realtime && waits_ && !refused_;
+  if (wanted == is_realtime()) return;
+  if (wanted) {
+    refused_ = !ask_for_real_time();
+  } else {
+    ask_for_short_turns();
+  }
+  realtime_.store(wanted && !refused_, std::memory_order_relaxed);
 }
 
 }  // namespace vigie

@@ -20,27 +20,27 @@ class RankRule {
   Nanos calm_{};
 };
 
-// The rank of one thread. Thread: the one that is ranked; `is_realtime`: any.
+// The rank of one thread: short turns, with which it soon runs when it wakes (no effect before Linux 6.12); or real time,
+// SCHED_RR at the lowest priority, with which it runs at once, whatever computes. Threads that it starts have neither. Real
+// time is dear where nothing else computes: the kernel wakes such a thread where it ran last, whoever runs there now.
+// Thread: the one that is ranked; `is_realtime`: any.
 class IoRank {
  public:
   static constexpr Nanos kLookEvery = 100ms;
 
-  // Gives the calling thread its rank. `realtime`: it asks for real time, SCHED_RR at the lowest priority, in which it runs
-  // at once when it wakes; threads that it starts do not have it. Where that is not asked for, or the system does not
-  // allow it (RLIMIT_RTPRIO, CAP_SYS_NICE), it asks for short turns, which have the same end but no promise, and no
-  // effect before Linux 6.12.
-  void begin(bool realtime);
-  // To be called every kLookEvery or so: a thread in real time that hardly waits any more would keep all others from its
-  // processor, so it has the usual rank until it waits again (RankRule).
-  void look();
+  // Gives the calling thread short turns.
+  void begin();
+  // To be called every kLookEvery or so. `realtime`: it should be in real time. Where the system does not allow that
+  // (RLIMIT_RTPRIO, CAP_SYS_NICE) it is asked once. A thread that hardly waits would keep all others from its processor: it
+  // has short turns until it waits again (RankRule).
+  void look(bool realtime);
   bool is_realtime() const { return realtime_.load(std::memory_order_relaxed); }
 
  private:
-  void rank(bool realtime);
-
-  bool allowed_ = false;
+  bool refused_ = false;
   std::atomic<bool> realtime_{false};
   RankRule rule_;
+  bool waits_ = true;        // what the rule said last
   Nanos used_{}, looked_{};  // the thread's processor time and the monotonic time at the last look
 };
 

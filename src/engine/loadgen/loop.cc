@@ -6,6 +6,8 @@
 #include <csignal>
 #include <ctime>
 
+#include "base/io_rank.h"
+
 namespace vigie::loadgen {
 
 Loop::Loop(const Clock& clock) : clock_(clock), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
@@ -31,16 +33,8 @@ void Loop::run_deadlines() {
   }
 }
 
-void Loop::look_again() {
-  at(clock_.now_mono() + IoRank::kLookEvery, [this] {
-    rank_.look();
-    look_again();
-  });
-}
-
 void Loop::run() {
-  rank_.begin(/*realtime=*/true);  // or what is measured beside masked cameras is how long this program waits for them
-  if (rank_.is_realtime()) look_again();
+  IoRank().begin();  // or what is measured beside masked cameras is how long this program waits for them
   std::array<epoll_event, 256> events;
   while (!stopped_) {
     run_deadlines();

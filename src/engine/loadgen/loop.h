@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/io_rank.h"
 
 namespace vigie::loadgen {
 
@@ -48,11 +47,9 @@ class Loop {
     }
   };
   void run_deadlines();
-  void look_again();
   void run_after_round();
 
   const Clock& clock_;
-  IoRank rank_;
   Fd epoll_;
   std::priority_queue<Deadline> deadlines_;
   std::vector<std::function<void()>> after_round_;

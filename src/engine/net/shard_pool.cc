@@ -6,16 +6,6 @@
 #include "base/thread.h"
 
 namespace vigie::net {
-namespace {
-
-void look_again(EventLoop& loop, IoRank& rank) {
-  loop.add_timer_after(IoRank::kLookEvery, [&loop, &rank] {
-    rank.look();
-    look_again(loop, rank);
-  });
-}
-
-}  // namespace
 
 Result<std::unique_ptr<ShardPool>> ShardPool::make(ShardPoolOptions options) {
   if (options.shards == 0) return make_error(Code::invalid_argument, options.name, "at least one shard is needed");
@@ -30,9 +20,8 @@ Result<std::unique_ptr<ShardPool>> ShardPool::make(ShardPoolOptions options) {
   }
   for (size_t i = 0; i < options.shards; ++i) {
     Shard& shard = *pool->shards_[i];
-    auto thread = start_thread(shard.loop->name(), [&shard, realtime = options.realtime] {
-      shard.rank.begin(realtime);
-      if (shard.rank.is_realtime()) look_again(*shard.loop, shard.rank);
+    auto thread = start_thread(shard.loop->name(), [&shard] {
+      shard.rank.begin();
       shard.loop->run();
     });
     if (!thread) return std::move(thread).error();

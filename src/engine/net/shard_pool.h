@@ -19,7 +19,6 @@ struct ShardPoolOptions {
   const Clock* clock = nullptr;   // nullptr: the system clock
   size_t read_scratch_bytes = size_t{512} << 10;
   size_t pool_cached_bytes = size_t{32} << 20;  // per shard
-  bool realtime = false;                        // threads in real time, where the system allows it (base/io_rank.h)
 };
 
 // Thread: shard, size, post, pick, unpick from any; stop and destruction from one thread that is no shard.
@@ -39,8 +38,8 @@ class ShardPool {
   // Chooses the shard with the fewest assignments and counts one more on it; give it back with unpick.
   size_t pick();
   void unpick(size_t index);
-  // Whether it runs in real time now.
-  bool is_realtime(size_t index) const { return shards_[index]->rank.is_realtime(); }
+  // Thread: as `IoRank` says, the shard's own.
+  IoRank& rank(size_t index) { return shards_[index]->rank; }
   size_t assigned(size_t index) const { return shards_[index]->assigned.load(std::memory_order_relaxed); }
 
   // Closes the mailboxes, runs what is in them, ends the threads in order. Objects on the shards must be gone or must

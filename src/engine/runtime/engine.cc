@@ -28,7 +28,7 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(const EngineOptions& op
                       std::to_string(options.codec_workers) + " was given; 0 to 256 are possible");
   }
   std::unique_ptr<Impl> impl(new Impl(options));
-  auto shards = net::ShardPool::make({.shards = options.shards, .cpus = options.cpus, .realtime = options.realtime_io});
+  auto shards = net::ShardPool::make({.shards = options.shards, .cpus = options.cpus});
   if (!shards.ok()) return std::move(shards).error();
   impl->shards_ = std::move(shards).value();
   const size_t processors = std::max(1U, std::thread::hardware_concurrency());
@@ -51,6 +51,9 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(const EngineOptions& op
   impl->server_ = std::make_unique<sink::RtspServer>(sink::RtspServerOptions{
       .shards = loops, .provider = impl->viewing_.get(), .helpers = impl->tls_helpers_.get(), .limits = {}});
   impl->shards_->post(0, [engine = impl.get()] { engine->arm_flush_timer(); });
+  for (size_t i = 0; options.realtime_io && i < impl->shards_->size(); ++i) {
+    impl->shards_->post(i, [engine = impl.get(), i] { engine->arm_rank_timer(i); });
+  }
   return impl;
 }
 
@@ -63,6 +66,14 @@ void Engine::Impl::arm_flush_timer() {
   shards_->shard(0).add_timer_after(1s, [this] {
     events_.flush_merged();
     arm_flush_timer();
+  });
+}
+
+// Real time only beside codec workers that have lanes: without, nobody of ours computes.
+void Engine::Impl::arm_rank_timer(size_t shard) {
+  shards_->shard(shard).add_timer_after(IoRank::kLookEvery, [this, shard] {
+    shards_->rank(shard).look(budget_->usage().lanes > 0);
+    arm_rank_timer(shard);
   });
 }
 

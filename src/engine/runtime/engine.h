@@ -23,7 +23,8 @@ struct EngineOptions {
   std::vector<int> cpus;  // shard i is pinned to cpus[i % size]; empty: not pinned
   size_t event_capacity = 4096;
   size_t codec_workers = 0;  // threads that mask pictures, 0 to 256; 0: one for every processor
-  // Shards in real time, where the system allows it (base/io_rank.h): for a program that is there for its streams.
+  // Shards in real time while pictures are masked, where the system allows it (base/io_rank.h): for a program that is
+  // there for its streams.
   bool realtime_io = false;
 };
 

@@ -109,6 +109,7 @@ class Engine::Impl {
   // Calls `step` for every live subscription.
   void for_each_subscription(const std::function<void(const std::string& camera, UnitQueue& queue)>& step);
   void arm_flush_timer();
+  void arm_rank_timer(size_t shard);
 
   const pid_t pid_;
   const EngineOptions options_;

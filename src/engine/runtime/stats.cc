@@ -222,7 +222,7 @@ Result<std::string> Engine::Impl::stats() {
   for (size_t i = 0; i < shards_->size(); ++i) {
     net::EventLoop& loop = shards_->shard(i);
     const net::LoopStats& stats = loop.stats();
-    shards.push_back({{"realtime", shards_->is_realtime(i)},
+    shards.push_back({{"realtime", shards_->rank(i).is_realtime()},
                       {"iterations", stats.iterations.value()},
                       {"callbacks", stats.callbacks.value()},
                       {"slow_callbacks", stats.slow_callbacks.value()},

@@ -59,42 +59,48 @@ TEST(RankRule, BusyOnesGoBackUntilTheyHaveBeenCalmForAWhile) {
   }
 }
 
-TEST(IoRank, RealTimeIsTakenWhereItIsAllowedAndNotHandedOn) {
-  const bool allowed = real_time_is_allowed();
-  in_a_thread([&] {
-    IoRank rank;
-    rank.begin(true);
-    EXPECT_EQ(rank.is_realtime(), allowed);
-    EXPECT_EQ(policy_of_this_thread(), allowed ? SCHED_RR : SCHED_OTHER);
-    in_a_thread([] { EXPECT_EQ(policy_of_this_thread(), SCHED_OTHER) << "a thread that it started"; });
-  });
-}
-
-TEST(IoRank, AThreadThatComputesGoesBackToTheUsualRank) {
-  const bool allowed = real_time_is_allowed();
-  in_a_thread([&] {
-    IoRank rank;
-    rank.begin(true);
-    rank.look();
-    EXPECT_EQ(rank.is_realtime(), allowed) << "too early to tell";
-    compute_for(2 * IoRank::kLookEvery);
-    // Beside others it may have had to wait: judged is what it used of the time.
-    if (allowed) {
-      for (int i = 0; i < 20 && rank.is_realtime(); ++i) compute_for(IoRank::kLookEvery), rank.look();
-    }
-    EXPECT_FALSE(rank.is_realtime());
-    EXPECT_EQ(policy_of_this_thread(), SCHED_OTHER);
-  });
-}
-
-TEST(IoRank, WithoutBeingAskedForItIsShortTurnsAtTheOldRank) {
+TEST(IoRank, BeginsWithShortTurnsAtTheOldRank) {
   in_a_thread([] {
     const auto self = static_cast<id_t>(::syscall(SYS_gettid));
     ASSERT_EQ(setpriority(PRIO_PROCESS, self, 3), 0);
     IoRank rank;
-    rank.begin(false);
+    rank.begin();
     EXPECT_FALSE(rank.is_realtime());
     EXPECT_EQ(getpriority(PRIO_PROCESS, self), 3);
+    EXPECT_EQ(policy_of_this_thread(), SCHED_OTHER);
+  });
+}
+
+TEST(IoRank, RealTimeIsTakenWhileItIsWantedAndAllowedAndNotHandedOn) {
+  const bool allowed = real_time_is_allowed();
+  in_a_thread([&] {
+    IoRank rank;
+    rank.begin();
+    for (int turn = 0; turn < 2; ++turn) {
+      rank.look(true);
+      EXPECT_EQ(rank.is_realtime(), allowed);
+      EXPECT_EQ(policy_of_this_thread(), allowed ? SCHED_RR : SCHED_OTHER);
+      in_a_thread([] { EXPECT_EQ(policy_of_this_thread(), SCHED_OTHER) << "a thread that it started"; });
+      rank.look(false);
+      EXPECT_FALSE(rank.is_realtime());
+      EXPECT_EQ(policy_of_this_thread(), SCHED_OTHER);
+    }
+  });
+}
+
+TEST(IoRank, AThreadThatComputesGoesBackToShortTurns) {
+  const bool allowed = real_time_is_allowed();
+  in_a_thread([&] {
+    IoRank rank;
+    rank.begin();
+    rank.look(true);
+    EXPECT_EQ(rank.is_realtime(), allowed) << "too early to tell";
+    // Beside others it may have to wait: judged is what it uses of the time.
+    for (int i = 0; i < 40 && (i == 0 || rank.is_realtime()); ++i) {
+      compute_for(IoRank::kLookEvery);
+      rank.look(true);
+    }
+    EXPECT_FALSE(rank.is_realtime());
     EXPECT_EQ(policy_of_this_thread(), SCHED_OTHER);
   });
 }

@@ -60,12 +60,25 @@ def test_a_clean_end_ends_all(serve: Start, client: Client, state: Path) -> None
     assert all(gone(pid) for pid in pids.values())
 
 
-def test_what_receives_and_sends_goes_before_what_computes(serve: Start, client: Client, state: Path) -> None:
-    serve()
-    apply(client, SERVER, camera("a"))
-    pids = pids_of(state)
-    assert real_time.threads_in(pids[ENGINE]) == ({"vigie-io-0"} if real_time.allowed() else set())
-    assert not real_time.threads_in(pids[CONTROL])
+def test_what_receives_and_sends_goes_before_what_masks(serve: Start, client: Client, state: Path) -> None:
+    free = free_port()
+    server = f'kind: Server\nname: here\nspec: {{rtsp: [{{listen: "127.0.0.1:{free}"}}]}}\n'
+    corners = "[[0.1, 0.1], [0.4, 0.1], [0.4, 0.4]]"
+    region = f"{{name: flats, reason: dwellings, points: {corners}}}"
+    hidden = f"kind: MaskSet\nname: m\nspec: {{camera: w, reason: dwellings, regions: [{region}]}}\n"
+    with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
+        serve()
+        camera_of_sim = (
+            f'kind: Camera\nname: w\nspec: {{privacy: masked, streams: {{main: {{url: "{sim.url(0)}"}}}}}}\n'
+        )
+        apply(client, server, watched, hidden, "kind: Agent\nname: eye\nspec: {password: x, cameras: [w]}\n")
+        pids = pids_of(state)
+        assert not real_time.threads_in(pids[ENGINE]), "nothing is masked yet"
+        viewer = kill_viewer.Viewer(free, "eye", "x", "w")
+        assert viewer.wait_pictures(0, 20)
+        real_time.wait_in(pids[ENGINE], {"vigie-io-0"})
+        assert not real_time.threads_in(pids[CONTROL])
+        viewer.stop()
 
 
 def test_figures_come_from_the_start(serve: Start, client: Client) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import vigie
-from python.processes import real_time
 from vigie import errors
 
 from .conftest import snapshot
@@ -231,14 +230,6 @@ def test_several_engines(engine: vigie.Engine, pictures: list[bytes]) -> None:
             other.push_access_unit("cam", pictures[0], codec="H264")
             assert theirs.next(5) is not None
             assert mine.next(0) is None
-
-
-@pytest.mark.parametrize("wanted", [False, True])
-def test_its_threads_are_in_real_time_where_that_is_wanted_and_allowed(wanted: bool) -> None:
-    with vigie.Engine(shards=2, realtime_io=wanted) as engine:
-        assert [shard["realtime"] for shard in engine.stats()["shards"]] == 2 * [wanted and real_time.allowed()]
-        with_it = {"vigie-io-0", "vigie-io-1"} if wanted and real_time.allowed() else set()
-        assert real_time.threads_in(os.getpid()) == with_it, "nothing else of the process"
 
 
 def test_use_after_fork_is_refused(engine: vigie.Engine) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import vigie
+from python.processes import real_time
 from vigie import errors
 from vigie.colour import rgb_from_yuv
 
@@ -115,6 +116,21 @@ def take(frames: vigie.FrameTap, timeout: float = 10) -> vigie.FrameLease:
     frame = frames.next(timeout)
     assert frame is not None
     return frame
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_shards_are_in_real_time_while_pictures_are_masked(clip: list[bytes], wanted: bool) -> None:
+    with vigie.Engine(shards=2, codec_workers=1, realtime_io=wanted) as engine:
+        engine.apply(policy(masks=masks()))
+        time.sleep(0.3)
+        assert not real_time.threads_in(os.getpid()), "nothing is masked yet"
+        with engine.tap_frames("cam") as frames:
+            Camera(engine, clip).push(3)
+            take(frames).close()
+            real_time.wait_in(os.getpid(), {"vigie-io-0", "vigie-io-1"} if wanted else set())
+            shards = engine.stats()["shards"]
+            assert [shard["realtime"] for shard in shards] == 2 * [wanted and real_time.allowed()]
+        real_time.wait_in(os.getpid(), set())
 
 
 def test_frames_are_masked_and_say_so(masked: vigie.Engine, camera: Camera) -> None:

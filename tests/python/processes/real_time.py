@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 
@@ -29,3 +30,14 @@ def threads_in(pid: int) -> set[str]:
         if os.sched_getscheduler(int(task.name)) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR:
             found.add((task / "comm").read_text(encoding="utf-8").strip())
     return found
+
+
+def wait_in(pid: int, names: set[str]) -> None:
+    """Until these threads of a process have it, and no others; where it is not allowed, none may in that time."""
+    wanted = names if allowed() else set()
+    if not wanted:
+        time.sleep(0.3)  # longer than until the next look
+    until = time.monotonic() + 10
+    while (found := threads_in(pid)) != wanted:
+        assert time.monotonic() < until, (found, wanted)
+        time.sleep(0.02)
