@@ -19,7 +19,8 @@ constexpr char kHelp[] = R"(vigie-load: viewers that check continuity and measur
   --user NAME --password TEXT  --ramp SECONDS (1)  --warm-up SECONDS (2)  --duration SECONDS (10)
   --ready-timeout SECONDS (30; how long to wait until every viewer has a picture)
   --keep-alive SECONDS (25)  --retry SECONDS (1)  --stalled SHARE (0)  --churn SECONDS (0: none; mean time between
-  reconnects of one viewer)  --any-camera: do not check whose picture it is
+  reconnects of one viewer)  --any-camera: do not check whose picture it is  --realtime: where the system allows it, so
+  that a latency is not the wait for a processor
 stderr: progress as JSON lines; stdout: the result as one JSON object.
 )";
 
@@ -262,6 +263,7 @@ int run(int count, char** values) {
   options.retry = arguments.number("--retry", options.retry);
   options.stalled = arguments.number("--stalled", options.stalled);
   options.churn = arguments.number("--churn", options.churn);
+  const bool realtime = arguments.flag("--realtime");
   arguments.finish();
 
   prepare_process();
@@ -271,7 +273,7 @@ int run(int count, char** values) {
   for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, [](int) { interrupted = 1; });
   load.start();
   watch_interrupt(loop);
-  loop.run();
+  loop.run(realtime);
   return 0;
 }
 

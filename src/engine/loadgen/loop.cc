@@ -6,8 +6,6 @@
 #include <csignal>
 #include <ctime>
 
-#include "base/io_rank.h"
-
 namespace vigie::loadgen {
 
 Loop::Loop(const Clock& clock) : clock_(clock), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
@@ -33,8 +31,14 @@ void Loop::run_deadlines() {
   }
 }
 
-void Loop::run() {
-  IoRank().begin();  // or what is measured beside masked cameras is how long this program waits for them
+void Loop::ask_for_real_time() {
+  rank_.look(true);
+  after(IoRank::kLookEvery, [this] { ask_for_real_time(); });
+}
+
+void Loop::run(bool realtime) {
+  rank_.begin();
+  if (realtime) ask_for_real_time();
   std::array<epoll_event, 256> events;
   while (!stopped_) {
     run_deadlines();

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/io_rank.h"
 
 namespace vigie::loadgen {
 
@@ -34,7 +35,9 @@ class Loop {
   void after(Nanos delay, std::function<void()> task) { at(now() + delay, std::move(task)); }
   // Runs `task` when every deadline or ready descriptor of this round has been served, before waiting again.
   void after_round(std::function<void()> task) { after_round_.push_back(std::move(task)); }
-  void run();
+  // Until stop(). `realtime`: in real time where the system allows it, for measurements beside what computes: they tell how
+  // long this program waits for a processor else.
+  void run(bool realtime = false);
   void stop() { stopped_ = true; }
 
  private:
@@ -47,9 +50,11 @@ class Loop {
     }
   };
   void run_deadlines();
+  void ask_for_real_time();
   void run_after_round();
 
   const Clock& clock_;
+  IoRank rank_;
   Fd epoll_;
   std::priority_queue<Deadline> deadlines_;
   std::vector<std::function<void()>> after_round_;

@@ -22,6 +22,7 @@ content, one of
   --idr-on-play  --audio  --seed N (1)  --duration SECONDS (0: for ever)
   --quirk IDS | camNNN:IDS (repeatable): known deviations that all cameras, or one, show: A4,F1
       --random-quirks N: so many more for each camera, by --seed   --list-quirks
+  --realtime: where the system allows it, beside programs that compute
   --fault JSON (repeatable)   --control: commands as JSON lines on stdin, ends with stdin
 The first line on stdout is {"event":"ready","port":N}; answers to commands follow as JSON lines.
 )";
@@ -192,6 +193,7 @@ int run(int count, char** values) {
   options.seed = static_cast<uint64_t>(arguments.number("--seed", 1));
   const Nanos duration = read_seconds(arguments, "--duration", 0);
   const bool control = arguments.flag("--control");
+  const bool realtime = arguments.flag("--realtime");
   const std::vector<std::string> faults = arguments.texts("--fault");
   const QuirkPlan plan = read_quirks(arguments, options);
   ClipStore store = make_clips(arguments);
@@ -213,7 +215,7 @@ int run(int count, char** values) {
   std::unique_ptr<ControlInput> input;
   if (control) input = std::make_unique<ControlInput>(loop, server);
   if (duration > 0ns) loop.after(duration, [&] { loop.stop(); });
-  loop.run();
+  loop.run(realtime);
   std::printf("%s\n", server.stats_json(false).c_str());
   return 0;
 }

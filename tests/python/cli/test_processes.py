@@ -68,9 +68,7 @@ def test_what_receives_and_sends_goes_before_what_masks(serve: Start, client: Cl
     hidden = f"kind: MaskSet\nname: m\nspec: {{camera: w, reason: dwellings, regions: [{region}]}}\n"
     with SimProcess(1, options=["--bitrate", "0.5", "--gop", "25"]) as sim:
         serve()
-        watched = (
-            f'kind: Camera\nname: w\nspec: {{privacy: masked, streams: {{main: {{url: "{sim.url(0)}"}}}}}}\n'
-        )
+        watched = f'kind: Camera\nname: w\nspec: {{privacy: masked, streams: {{main: {{url: "{sim.url(0)}"}}}}}}\n'
         apply(client, server, watched, hidden, "kind: Agent\nname: eye\nspec: {password: x, cameras: [w]}\n")
         pids = pids_of(state)
         assert not real_time.threads_in(pids[ENGINE]), "nothing is masked yet"
