@@ -135,8 +135,8 @@ Result<sink::CameraPage> Viewing::list(const sink::ViewRequest& request, std::st
   const WallTime now = rights_now(clock_);
   sink::CameraPage page;
   page.revision = directory->snapshot->revision;
-  for (auto at = std::ranges::upper_bound(directory->cameras->by_name, after, {}, &name_of); at != directory->cameras->by_name.end();
-       ++at) {
+  for (auto at = std::ranges::upper_bound(directory->cameras->by_name, after, {}, &name_of);
+       at != directory->cameras->by_name.end(); ++at) {
     const Directory::Camera& camera = **at;
     if ((*who && !(*who)->may_see(camera.policy->name, "", now)) || !privacy_allows(*camera.policy).ok()) continue;
     if (page.cameras.size() == limit) {
