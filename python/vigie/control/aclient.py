@@ -27,7 +27,7 @@ from vigie.control.session import (
     reading_state,
 )
 from vigie.control.wire import BadMessageError, Event, Reply
-from vigie.errors import ControlUnavailableError
+from vigie.errors import ClosedError, ControlUnavailableError
 
 M = TypeVar("M", bound=ops.Message)
 T = TypeVar("T")
@@ -102,6 +102,8 @@ class AsyncClient:
         waiting = self._waiting[command.request.id] = _Waiting()
         try:
             while (left := command.left_s()) > 0:
+                if self._socket.closed:
+                    raise ClosedError("the client was closed", op)
                 wait = 0.02  # not connected
                 try:
                     self._socket.send_multipart(command.frames, zmq.NOBLOCK)

@@ -44,5 +44,9 @@ class Inbox:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.ZMQError:
                 return
-            self._on_message(parts)
+            try:
+                self._on_message(parts)
+            except BaseException:
+                self.touched()  # those behind it are not lost with it
+                raise
         self.touched()

@@ -426,7 +426,7 @@ class Store:
             key = (change.kind, change.name)
             old = self._state.objects.get(key)
             rows[key] = (owner if old is None else old.owner, wanted[key], by_key.get(key))
-        self._commit(command, applied, rows, town, reason, to_rev)
+        numbers = self._commit(command, applied, rows, town, reason, to_rev)
         objects = dict(self._state.objects)
         for key, (whose, body, item) in rows.items():
             if body is None:
@@ -435,7 +435,7 @@ class Store:
                 if item is not None:
                     item.move_to(Document(STATE, 0, body))  # the file may be gone or changed
                 objects[key] = Stored(*key, rev, whose, body, item)
-        self._state = State(rev, objects)
+        self._state, self._numbers = State(rev, objects), numbers
         self.problems = []  # the whole was checked
         self._checked = town
         self._gate.kept(town)
@@ -462,7 +462,7 @@ class Store:
         town: Town,
         reason: str,
         to_rev: int | None,
-    ) -> None:
+    ) -> InForceNumbers:
         party, rev = command.party, applied.rev
         put = False
         try:
@@ -490,7 +490,7 @@ class Store:
                     sets_after=numbers.mask_sets,
                 )
                 self._journal.append(_line(command, applied, to_rev, records_of_apply(applying)))
-            self._numbers = noted
+            return noted
         except BaseException:
             if put and (before := assemble_quietly(self._state)) is not None:
                 self._gate.put_back(before)

@@ -32,12 +32,15 @@ bool ask_for_real_time() {
   return set_on_this_thread(attributes);
 }
 
-void ask_for_short_turns() {
+// Whether the thread has them. Not known to an old kernel: then it has the usual rank, without.
+bool ask_for_short_turns() {
   constexpr uint64_t kTurnNs = 200'000;  // usual are 1 to 3 ms; the least that Linux takes is 0.1 ms
   SchedulingAttributes attributes;
   attributes.nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
   attributes.runtime_ns = kTurnNs;
-  set_on_this_thread(attributes);  // refused or not known: it only waits longer
+  if (set_on_this_thread(attributes)) return true;
+  const sched_param none{};
+  return ::sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) == 0;
 }
 
 Nanos now_of(clockid_t clock) {
@@ -75,12 +78,9 @@ void IoRank::look(bool realtime) {
   }
   const bool wanted = realtime && waits_ && !refused_;
   if (wanted == is_realtime()) return;
-  if (wanted) {
-    refused_ = !ask_for_real_time();
-  } else {
-    ask_for_short_turns();
-  }
-  realtime_.store(wanted && !refused_, std::memory_order_relaxed);
+  const bool done = wanted ? ask_for_real_time() : ask_for_short_turns();
+  refused_ = wanted && !done;
+  if (done) realtime_.store(wanted, std::memory_order_relaxed);  // else it is tried again at the next look
 }
 
 }  // namespace vigie

@@ -26,7 +26,8 @@ class SharedList {
   const void* identity() const { return list_.get(); }
   bool shares(const SharedList& other) const { return list_ == other.list_; }
   friend bool operator==(const SharedList& a, const SharedList& b) { return a.shares(b) || a.list() == b.list(); }
-  // For whoever makes it: the list to change, from now on shared with nobody. Thread: the maker's.
+  // For whoever makes it, never once others may see it: the list to change, from now on shared with nobody. Thread: the
+  // maker's.
   std::vector<T>& edit() {
     if (!list_ || list_.use_count() > 1) list_ = std::make_shared<std::vector<T>>(list());
     return *list_;

@@ -375,7 +375,8 @@ Status validate(const PolicySnapshot& snapshot, const PolicySnapshot* before) {
     if (auto status = addresses.add(listener.listen, i); !status) return status;
   }
   std::unordered_set<const void*> checked;
-  if (before && before->cameras.shares(snapshot.cameras) && before->limits == snapshot.limits) {
+  if (before && before->cameras.shares(snapshot.cameras) &&
+      before->limits.allow_masked_at_source == snapshot.limits.allow_masked_at_source) {
     for (const auto& agent : before->agents) checked.insert(agent.cameras.identity());
   } else if (auto status = check_cameras(snapshot, cameras); !status) {
     return status;

@@ -90,15 +90,12 @@ Result<uint64_t> Engine::Impl::apply(std::string_view json, std::optional<uint64
   // What can fail comes before anything changes.
   if (Status opened = open_new_listeners(actions, *next); !opened.ok()) return std::move(opened).error();
   // From here on the new rights count for whoever asks; then those who already watch are asked again.
-  put_in_force(next, /*same_pipelines=*/true);
+  put_in_force(next);
   server_->recheck_rights_blocking();
   const Ref<const Directory> directory = viewing_->directory();
   for (const policy::Action& action : actions) run_action(action, *directory);
   server_->renew_certificates();  // whose files may be new under the old names
-  const bool other_pipelines = std::any_of(actions.begin(), actions.end(), [](const policy::Action& action) {
-    return action.kind == Kind::add_stream || action.kind == Kind::remove_stream || action.kind == Kind::restart_stream;
-  });
-  if (other_pipelines) put_in_force(next, /*same_pipelines=*/false);
+  if (directory->cameras->generation != generation_) put_in_force(next);
   // Masks and withdrawals may have come with the actions: ask once more, so that nobody is left over.
   server_->recheck_rights_blocking();
   snapshot_ = next;
@@ -198,6 +195,7 @@ void Engine::Impl::add_stream(const policy::CameraPolicy& camera, const policy::
     tell_doubt(*pipeline);
     pipeline->start();
     pipelines_[key] = std::move(pipeline);
+    ++generation_;
   });
 }
 
@@ -206,6 +204,7 @@ void Engine::Impl::remove_stream(const StreamKey& key, const Error& reason) {
   if (found == pipelines_.end()) return;
   const std::shared_ptr<StreamPipeline> pipeline = std::move(found->second);
   pipelines_.erase(found);
+  ++generation_;
   shards_->unpick(pipeline->home_shard());
   stopping_.add();
   on_home_blocking(*pipeline, [&] { pipeline->stop(reason, [this] { stopping_.done(); }); });
@@ -228,8 +227,8 @@ void Engine::Impl::set_privacy(const policy::CameraPolicy& camera, uint64_t revi
   emptied.wait_blocking();
 }
 
-void Engine::Impl::put_in_force(const Ref<const policy::PolicySnapshot>& snapshot, bool same_pipelines) {
-  viewing_->publish(make_directory(snapshot, pipelines_, viewing_->directory().get(), same_pipelines, clock_));
+void Engine::Impl::put_in_force(const Ref<const policy::PolicySnapshot>& snapshot) {
+  viewing_->publish(make_directory(snapshot, pipelines_, generation_, viewing_->directory().get(), clock_));
 }
 
 }  // namespace vigie::runtime

@@ -10,8 +10,9 @@ std::string_view name_of(const Directory::Camera* camera) { return camera->polic
 namespace {
 
 std::shared_ptr<const Directory::Cameras> make_cameras(const policy::PolicySnapshot& snapshot,
-                                                       const PipelineMap& pipelines) {
+                                                       const PipelineMap& pipelines, uint64_t generation) {
   auto cameras = std::make_shared<Directory::Cameras>();
+  cameras->generation = generation;
   cameras->all.reserve(snapshot.cameras.size());
   cameras->by_name.reserve(snapshot.cameras.size());
   for (const policy::CameraPolicy& camera : snapshot.cameras) {
@@ -31,12 +32,13 @@ std::shared_ptr<const Directory::Cameras> make_cameras(const policy::PolicySnaps
 }  // namespace
 
 Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
-                                    const Directory* before, bool same_pipelines, const Clock& clock) {
+                                    uint64_t generation, const Directory* before, const Clock& clock) {
   auto directory = make_ref<Directory>();
   directory->wall = clock.now_wall();
   directory->mono = clock.now_mono();
-  const bool same = before && same_pipelines && before->snapshot->cameras.shares(snapshot->cameras);
-  directory->cameras = same ? before->cameras : make_cameras(*snapshot, pipelines);
+  const bool same =
+      before && before->cameras->generation == generation && before->snapshot->cameras.shares(snapshot->cameras);
+  directory->cameras = same ? before->cameras : make_cameras(*snapshot, pipelines, generation);
   directory->agents.reserve(snapshot->agents.size());
   for (const policy::AgentPolicy& agent : snapshot->agents) {
     Directory::Agent& entry = directory->agents[agent.name];

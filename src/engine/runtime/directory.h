@@ -23,6 +23,7 @@ struct Directory : RefCounted<Directory> {
   };
   // Kept by the directories after it for as long as neither the cameras of the policy nor their pipelines change.
   struct Cameras {
+    uint64_t generation = 0;  // of the pipelines
     std::unordered_map<std::string_view, Camera> all;
     std::vector<const Camera*> by_name;  // all of them, in the order of their names
   };
@@ -48,9 +49,9 @@ struct Directory : RefCounted<Directory> {
 std::string_view name_of(const Directory::Camera* camera);
 
 using PipelineMap = std::map<StreamKey, std::shared_ptr<StreamPipeline>>;
-// `before`: the directory it replaces, to know whose password has changed; may be null. `same_pipelines`: they are those
-// that it was made of.
+// `generation`: another one whenever pipelines came or went. `before`: the directory it replaces, to know whose password has
+// changed; may be null.
 Ref<const Directory> make_directory(Ref<const policy::PolicySnapshot> snapshot, const PipelineMap& pipelines,
-                                    const Directory* before, bool same_pipelines, const Clock& clock);
+                                    uint64_t generation, const Directory* before, const Clock& clock);
 
 }  // namespace vigie::runtime

@@ -181,7 +181,7 @@ void Engine::Impl::close() {
   stopping_.wait_blocking(kStopLimit);
   // Lanes post their results to the shards, so their workers end while these are there.
   if (workers_) workers_->stop();
-  if (viewing_) viewing_->publish(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr, false, clock_));
+  if (viewing_) viewing_->publish(make_directory(make_ref<policy::PolicySnapshot>(), {}, 0, nullptr, clock_));
   events_.close();
   // Sources' shared parts hold timers and sockets of their loop: they go on its thread.
   for (size_t i = 0; i < source_shards_.size(); ++i) {

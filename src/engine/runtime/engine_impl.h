@@ -94,8 +94,7 @@ class Engine::Impl {
                   const policy::PolicySnapshot& next);
   void remove_stream(const StreamKey& key, const Error& reason);
   void set_privacy(const policy::CameraPolicy& camera, uint64_t revision);
-  // `same_pipelines`: none came or went since the last time.
-  void put_in_force(const Ref<const policy::PolicySnapshot>& snapshot, bool same_pipelines);
+  void put_in_force(const Ref<const policy::PolicySnapshot>& snapshot);
 
   // --- taps.cc
   Result<std::shared_ptr<FrameTap>> open_tap(const Viewing::Found& found, const TapOptions& options);
@@ -128,7 +127,8 @@ class Engine::Impl {
   std::mutex control_mutex_;  // apply, stats and close one at a time; guards what follows
   Ref<const policy::PolicySnapshot> snapshot_;
   PipelineMap pipelines_;
-  Countdown stopping_;  // pipelines on their way out
+  uint64_t generation_ = 0;  // of them
+  Countdown stopping_;       // pipelines on their way out
 
   std::mutex subscriptions_mutex_;
   struct Subscribed {

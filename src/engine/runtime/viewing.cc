@@ -49,7 +49,7 @@ Viewing::Viewing(const Clock& clock, EventQueue& events, std::vector<net::EventL
     : clock_(clock),
       events_(events),
       loops_(std::move(loops)),
-      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {}, nullptr, false, clock)) {}
+      directory_(make_directory(make_ref<policy::PolicySnapshot>(), {}, 0, nullptr, clock)) {}
 
 void Viewing::publish(Ref<const Directory> directory) {
   const std::lock_guard lock(mutex_);

@@ -218,6 +218,23 @@ TEST(Diff, CoversEveryDifferenceAndNothingElse) {
   EXPECT_GT(total, 2000u);
 }
 
+TEST(Diff, ASharedListOfCamerasIsAsOneThatSaysTheSame) {
+  Generator generator(11);
+  size_t total = 0;
+  for (int round = 0; round < 500; ++round) {
+    const auto before = generator.make(), shared = generator.make(), alike = generator.make();
+    alike->agents = shared->agents, alike->listeners = shared->listeners, alike->limits = shared->limits;
+    shared->cameras = before->cameras;
+    alike->cameras = std::vector<CameraPolicy>(before->cameras.begin(), before->cameras.end());
+    ASSERT_TRUE(shared->cameras.shares(before->cameras) && !alike->cameras.shares(before->cameras));
+    const auto actions = diff(before.get(), *shared);
+    total += actions.size();
+    EXPECT_EQ(actions, diff(before.get(), *alike)) << "round " << round;
+    EXPECT_TRUE(check_succession(before.get(), *shared).ok() && check_succession(before.get(), *alike).ok());
+  }
+  EXPECT_GT(total, 500u);
+}
+
 TEST(Diff, TakesAwayFirstAndGivesLast) {
   Generator generator(7);
   for (int round = 0; round < 500; ++round) {

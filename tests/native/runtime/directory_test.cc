@@ -14,16 +14,16 @@ Ref<policy::PolicySnapshot> two_cameras() {
 TEST(Directory, KeepsTheCamerasWhereNeitherTheyNorTheirPipelinesAreOthers) {
   ManualClock clock;
   const auto first = two_cameras();
-  const auto before = make_directory(first, {}, nullptr, true, clock);
+  const auto before = make_directory(first, {}, 1, nullptr, clock);
   EXPECT_EQ(name_of(before->cameras->by_name[0]), "a");
 
   auto next = make_ref<policy::PolicySnapshot>();
   next->cameras = first->cameras;
-  EXPECT_EQ(make_directory(next, {}, before.get(), true, clock)->cameras, before->cameras);
-  EXPECT_NE(make_directory(next, {}, before.get(), false, clock)->cameras, before->cameras) << "other pipelines";
+  EXPECT_EQ(make_directory(next, {}, 1, before.get(), clock)->cameras, before->cameras);
+  EXPECT_NE(make_directory(next, {}, 2, before.get(), clock)->cameras, before->cameras) << "other pipelines";
 
   const auto alike = two_cameras();
-  const auto after = make_directory(alike, {}, before.get(), true, clock);
+  const auto after = make_directory(alike, {}, 1, before.get(), clock);
   ASSERT_NE(after->cameras, before->cameras) << "they are of another list, which may outlive the first";
   EXPECT_EQ(after->camera("b")->policy, &alike->cameras[0]);
 }

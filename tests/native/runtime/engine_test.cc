@@ -187,6 +187,22 @@ TEST_F(EngineTest, AnApplyLeavesUnchangedCamerasAlone) {
   EXPECT_FALSE(push("b", true).ok());
 }
 
+TEST_F(EngineTest, AStreamThatWasReplacedIsTheOneThatIsFoundAlsoAfterChangesOfOtherThings) {
+  Json replaced = camera("a", "clear", "x");
+  ASSERT_TRUE(apply(snapshot(1, {replaced})).ok());
+  const auto before = subscribe("a");
+  replaced["streams"][0]["transport"] = "tcp";  // another way to get it
+  ASSERT_TRUE(apply(snapshot(2, {replaced})).ok());
+  EXPECT_FALSE((*before)->next_blocking(WaitLimit(5000)).ok());
+  Json with_agent = snapshot(3, {replaced});
+  with_agent["agents"] = {{{"name", "lea"}, {"password", "x"}, {"cameras", {"a"}}}};
+  ASSERT_TRUE(apply(with_agent).ok());
+  const auto queue = subscribe("a");
+  ASSERT_TRUE(queue.ok()) << queue.error().text();
+  ASSERT_TRUE(push("a", true).ok());
+  EXPECT_TRUE((*queue)->next_blocking(WaitLimit(5000)).ok());
+}
+
 TEST_F(EngineTest, UnitsOutliveTheEngine) {
   ASSERT_TRUE(apply(snapshot(1, {camera("a", "clear", "x")})).ok());
   const auto queue = subscribe("a");

@@ -25,7 +25,7 @@ class ViewingTest : public ::testing::Test {
     camera.privacy = policy::Privacy::clear;
     camera.privacy_reason = "nothing private in sight";
     snapshot->cameras.edit().push_back(camera);
-    viewing_.publish(make_directory(std::move(snapshot), {}, viewing_.directory().get(), false, clock_));
+    viewing_.publish(make_directory(std::move(snapshot), {}, 0, viewing_.directory().get(), clock_));
   }
   sink::ViewRequest proven_now() const {
     return {.listener = "main", .agent = "ops", .path = "/cam", .peer = "", .proven_at = viewing_.revision()};
@@ -100,7 +100,7 @@ class ListingTest : public ViewingTest {
       camera.streams = {stream};
       snapshot->cameras.edit().push_back(camera);
     }
-    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, false, clock_));
+    viewing_.publish(make_directory(std::move(snapshot), {}, 0, nullptr, clock_));
   }
   Result<sink::CameraPage> list(const char* agent, const char* listener = "main", std::string_view after = {},
                                 size_t limit = 100) {
@@ -181,7 +181,7 @@ class TicketTest : public ListingTest {
       }
       snapshot->cameras.edit().push_back(camera);
     }
-    viewing_.publish(make_directory(std::move(snapshot), {}, nullptr, false, clock_));
+    viewing_.publish(make_directory(std::move(snapshot), {}, 0, nullptr, clock_));
   }
   rtsp::Ticket ticket() const {
     return {.route = "r1",

@@ -10,7 +10,7 @@ from vigie.control.aclient import AsyncClient
 from vigie.control.client import Client
 from vigie.control.session import State
 from vigie.control.wire import Event
-from vigie.errors import ControlUnavailableError, StateConflictError
+from vigie.errors import ClosedError, ControlUnavailableError, StateConflictError
 
 from .conftest import SERVER, camera
 from .served import Served
@@ -52,6 +52,19 @@ def test_calls_side_by_side_and_events_over_a_restart(tmp_path: Path) -> None:
 
     asyncio.run(use())
     again[0].close()
+
+
+def test_a_client_that_was_closed_says_so(tmp_path: Path) -> None:
+    async def use() -> None:
+        async with AsyncClient(f"ipc://{tmp_path}/none") as client:
+            waiting = asyncio.create_task(client.ping())
+            await asyncio.sleep(0.1)
+        with pytest.raises((asyncio.CancelledError, ClosedError)):
+            await waiting
+        with pytest.raises(ClosedError):
+            await client.ping()
+
+    asyncio.run(use())
 
 
 def test_nobody_there(tmp_path: Path) -> None:

@@ -128,8 +128,9 @@ def test_shards_are_in_real_time_while_pictures_are_masked(clip: list[bytes], wa
             Camera(engine, clip).push(3)
             take(frames).close()
             real_time.wait_in(os.getpid(), {"vigie-io-0", "vigie-io-1"} if wanted else set())
-            shards = engine.stats()["shards"]
-            assert [shard["realtime"] for shard in shards] == 2 * [wanted and real_time.allowed()]
+            until = time.monotonic() + 10  # beside others a shard may be busy for a while, and not have it then
+            while [shard["realtime"] for shard in engine.stats()["shards"]] != 2 * [wanted and real_time.allowed()]:
+                assert time.monotonic() < until
         real_time.wait_in(os.getpid(), set())
 
 
