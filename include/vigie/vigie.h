@@ -63,8 +63,7 @@ typedef struct vigie_engine_options {
   uint32_t cpu_count;
   uint32_t event_capacity; /* events kept for a host that does not pull; default 4096 */
   uint32_t codec_workers;  /* threads that mask pictures, 0..256; default 0: one for every processor */
-  uint32_t
-      realtime_io; /* 1: I/O threads in real time while pictures are masked, where the system allows it; default 0 */
+  uint32_t realtime_io;    /* 1: I/O threads in real time (where allowed) while pictures are masked; default 0 */
 } vigie_engine_options;
 VIGIE_EXPORT void vigie_engine_options_init(vigie_engine_options* options);
 

@@ -14,6 +14,8 @@ Nanos read_clock(clockid_t id) {
 MonoTime SystemClock::now_mono() const { return MonoTime{read_clock(CLOCK_MONOTONIC)}; }
 WallTime SystemClock::now_wall() const { return WallTime{read_clock(CLOCK_REALTIME)}; }
 
+Nanos thread_time() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
 const Clock& system_clock() {
   static const SystemClock clock;
   return clock;

@@ -21,6 +21,9 @@ class SystemClock final : public Clock {
   WallTime now_wall() const override;
 };
 
+// Processor time of the calling thread.
+Nanos thread_time();
+
 // The process-wide SystemClock: stateless, safe to share.
 const Clock& system_clock();
 

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <ctime>
+
+#include "base/clock.h"
 
 namespace vigie {
 namespace {
@@ -43,40 +44,31 @@ bool ask_for_short_turns() {
   return ::sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) == 0;
 }
 
-Nanos now_of(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return Nanos{int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
-}
-
 }  // namespace
 
 bool RankRule::after(double busy, Nanos elapsed) {
   calm_ = busy < kCalm ? calm_ + elapsed : Nanos{};
-  if (realtime_) {
-    realtime_ = busy <= kTooBusy;
-  } else {
-    realtime_ = calm_ >= kCalmFor;
-  }
-  return realtime_;
+  waits_ = waits_ ? busy <= kTooBusy : calm_ >= kCalmFor;
+  return waits_;
 }
 
 void IoRank::begin() {
   ask_for_short_turns();
-  used_ = now_of(CLOCK_THREAD_CPUTIME_ID);
-  looked_ = now_of(CLOCK_MONOTONIC);
+  used_ = thread_time();
+  looked_ = system_clock().now_mono();
 }
 
 void IoRank::look(bool realtime) {
-  const Nanos used = now_of(CLOCK_THREAD_CPUTIME_ID), now = now_of(CLOCK_MONOTONIC);
+  const Nanos used = thread_time();
+  const MonoTime now = system_clock().now_mono();
   const Nanos elapsed = now - looked_;
   if (elapsed >= kLookEvery / 2) {  // else it is too short to tell
     const double busy = static_cast<double>((used - used_).count()) / static_cast<double>(elapsed.count());
-    waits_ = rule_.after(busy, elapsed);
+    rule_.after(busy, elapsed);
     used_ = used;
     looked_ = now;
   }
-  const bool wanted = realtime && waits_ && !refused_;
+  const bool wanted = realtime && rule_.waits() && !refused_;
   if (wanted == is_realtime()) return;
   const bool done = wanted ? ask_for_real_time() : ask_for_short_turns();
   refused_ = wanted && !done;

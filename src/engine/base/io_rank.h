@@ -12,11 +12,13 @@ class RankRule {
   // What it is told, again and again: for how much of the time since the last telling the thread ran (0 to 1, or more by
   // what a clock is off), and how long that was. Returns whether it should be in real time from now on.
   bool after(double busy, Nanos elapsed);
+  // What it returned last; true before.
+  bool waits() const { return waits_; }
 
  private:
   static constexpr double kTooBusy = 0.7, kCalm = 0.5;  // of one processor
   static constexpr Nanos kCalmFor = 2s;                 // before it may come back
-  bool realtime_ = true;
+  bool waits_ = true;
   Nanos calm_{};
 };
 
@@ -40,8 +42,8 @@ class IoRank {
   bool refused_ = false;
   std::atomic<bool> realtime_{false};
   RankRule rule_;
-  bool waits_ = true;        // what the rule said last
-  Nanos used_{}, looked_{};  // the thread's processor time and the monotonic time at the last look
+  Nanos used_{};  // the thread's processor time at the last look
+  MonoTime looked_{};
 };
 
 }  // namespace vigie

@@ -1,7 +1,7 @@
 // Two snapshots -> the actions that lead from one to the other.
 #include <algorithm>
-#include <unordered_map>
 
+#include "policy/by_name.h"
 #include "policy/mask_area.h"
 #include "policy/snapshot.h"
 
@@ -9,20 +9,6 @@ namespace vigie::policy {
 namespace {
 
 using Kind = Action::Kind;
-
-template <class List>
-auto by_name(const List& list) {
-  std::unordered_map<std::string_view, const typename List::value_type*> map;
-  map.reserve(list.size());
-  for (const auto& item : list) map.emplace(item.name, &item);
-  return map;
-}
-
-template <class T>
-const T* find(const std::unordered_map<std::string_view, const T*>& map, std::string_view name) {
-  const auto it = map.find(name);
-  return it == map.end() ? nullptr : it->second;
-}
 
 // The fields that can change while the connection to the camera stays.
 StreamPolicy with_limits_of(StreamPolicy stream, const StreamPolicy& other) {

@@ -1,6 +1,5 @@
 // Whether one snapshot may follow another: what only the two of them together can show.
-#include <unordered_map>
-
+#include "policy/by_name.h"
 #include "policy/mask_area.h"
 #include "policy/snapshot.h"
 
@@ -32,13 +31,12 @@ Status check_set(const MaskSetPolicy& before, const MaskSetPolicy& after, bool t
 
 Status check_succession(const PolicySnapshot* old_snapshot, const PolicySnapshot& next) {
   if (!old_snapshot || old_snapshot->cameras.shares(next.cameras)) return {};
-  std::unordered_map<std::string_view, const CameraPolicy*> old_cameras;
-  for (const CameraPolicy& camera : old_snapshot->cameras) old_cameras.emplace(camera.name, &camera);
+  const auto old_cameras = by_name(old_snapshot->cameras);
   for (size_t i = 0; i < next.cameras.size(); ++i) {
     const CameraPolicy& after = next.cameras[i];
-    const auto found = old_cameras.find(after.name);
-    if (found == old_cameras.end()) continue;
-    const CameraPolicy& before = *found->second;
+    const CameraPolicy* const old = find(old_cameras, after.name);
+    if (!old) continue;
+    const CameraPolicy& before = *old;
     const std::string where = "/cameras/" + std::to_string(i);
     const bool trusted = trusts_more(before.dome, after.dome);
     if (before.masks && after.masks) {

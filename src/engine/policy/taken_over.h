@@ -40,9 +40,9 @@ struct ShortText {
 // Largest text that is made shorter: it holds no more values than a text may that is read whole, as each has two bytes.
 inline constexpr size_t kMaxShortened = size_t{8} << 20;
 
-// `before` may be null, and has to outlive what is made. Not checked: that the text is well-formed. It is, exactly if the shorter one is: each element
-// that is left out is a whole object that stands where an element may stand. Nothing: its lists cannot be told apart, or
-// it is larger than kMaxShortened.
+// `before` may be null, and has to outlive what is made. Not checked: that the text is well-formed. It is, exactly if the
+// shorter one is: each element that is left out is a whole object that stands where an element may stand. Nothing: its
+// lists cannot be told apart, or it is larger than kMaxShortened.
 std::optional<ShortText> shorten(std::string_view json, const PolicySnapshot* before);
 
 }  // namespace vigie::policy

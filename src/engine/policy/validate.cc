@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "policy/by_name.h"
 #include "policy/json_fields.h"
 #include "policy/listen_address.h"
 #include "policy/mask_area.h"
@@ -313,15 +314,11 @@ class Forms {
  public:
   explicit Forms(const SharedList<CameraPolicy>& cameras) : cameras_(cameras) {}
   bool contains(std::string_view form) {
-    if (by_name_.empty()) {  // once it is needed
-      by_name_.reserve(cameras_.size());
-      for (const CameraPolicy& camera : cameras_) by_name_.emplace(camera.name, &camera);
-    }
+    if (by_name_.empty()) by_name_ = by_name(cameras_);  // once it is needed
     const size_t at = form.find('@');
-    const auto found = by_name_.find(form.substr(0, at));
-    if (found == by_name_.end() || at == std::string_view::npos) return found != by_name_.end();
-    const auto& versions = found->second->versions;
-    return std::ranges::find(versions, form.substr(at + 1), &MaskVersionPolicy::name) != versions.end();
+    const CameraPolicy* const camera = find(by_name_, form.substr(0, at));
+    if (!camera || at == std::string_view::npos) return camera != nullptr;
+    return std::ranges::find(camera->versions, form.substr(at + 1), &MaskVersionPolicy::name) != camera->versions.end();
   }
 
  private:

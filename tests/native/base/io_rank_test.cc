@@ -6,10 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <functional>
 #include <thread>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace vigie {
 namespace {
@@ -29,13 +30,8 @@ bool real_time_is_allowed() {
 }
 
 void compute_for(Nanos processor_time) {
-  const auto used = [] {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return Nanos{int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
-  };
-  const Nanos end = used() + processor_time;
-  while (used() < end) {
+  const Nanos end = thread_time() + processor_time;
+  while (thread_time() < end) {
   }
 }
 
