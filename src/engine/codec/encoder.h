@@ -16,8 +16,9 @@
 namespace vigie::codec {
 
 struct EncoderOptions {
-  FrameFormat format;  // of every frame, colour facts included: they go into the SPS
-  double fps = 25;     // of the rate control and of the SPS's timing; frames may come at any time
+  std::string encoder;  // one of available_encoders(); empty: the first of them that opens
+  FrameFormat format;   // of every frame, colour facts included: they go into the SPS
+  double fps = 25;      // of the rate control and of the SPS's timing; frames may come at any time
   // A keyframe at least every so many frames; 0: only the first, and on request.
   uint32_t gop_units = 50;
   // Bits a second over a GOP that must not be gone over; 0: none. Held by coding more coarsely, not by leaving frames out.
@@ -43,15 +44,19 @@ struct EncoderQuality {
   std::optional<double> likeness;  // SSIM of luma when it was measured last
 };
 
-// Names of the encoders that this libavcodec was built with and that make() tries, first choice first. Only libx264 has
-// been tested; libopenh264 and h264_nvenc are given the settings that libavcodec documents.
+// Names of the encoders that make() knows and that are here, first choice first: our own (kOwnEncoder), then those that this
+// libavcodec was built with. Of these only libx264 has been tested; libopenh264 and h264_nvenc are given the settings that
+// libavcodec documents.
+inline constexpr std::string_view kOwnEncoder = "vigie";
 std::vector<std::string> available_encoders();
+// Errors: invalid_argument for a name that is neither empty nor among them.
+Status check_encoder_name(std::string_view name);
 
 // No B pictures, no look-ahead, no scene cuts, one thread (the caller's). Thread: one at a time.
 class Encoder {
  public:
-  // Takes the first of available_encoders() that opens.
-  // Errors: invalid_argument for a format or figure that cannot be; codec_unsupported when none opens, with the reasons.
+  // Errors: invalid_argument for a format or figure that cannot be, and for an encoder that is not available, with those that
+  // are; codec_unsupported when none opens, with the reasons.
   static Result<std::unique_ptr<Encoder>> make(const EncoderOptions& options);
   virtual ~Encoder() = default;
 

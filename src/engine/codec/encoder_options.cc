@@ -63,7 +63,7 @@ void set_own_options(std::string_view name, const EncoderOptions& options, int q
 
 }  // namespace
 
-std::span<const char* const> encoder_names() { return kNames; }
+std::span<const char* const> libav_encoder_names() { return kNames; }
 
 Result<ContextPtr> open_encoder(const char* name, const EncoderOptions& options, int quantiser) {
   const AVCodec* found = avcodec_find_encoder_by_name(name);

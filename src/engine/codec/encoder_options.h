@@ -8,8 +8,8 @@
 
 namespace vigie::codec {
 
-// First choice first.
-std::span<const char* const> encoder_names();
+// Encoders of libavcodec, first choice first.
+std::span<const char* const> libav_encoder_names();
 
 // An open encoder at the quantiser given. Errors: codec_unsupported.
 Result<ContextPtr> open_encoder(const char* name, const EncoderOptions& options, int quantiser);

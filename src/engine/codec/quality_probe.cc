@@ -47,15 +47,12 @@ Ref<AccessUnit> unit_of(const EncodedPicture& picture, const Ref<const Parameter
 
 }  // namespace
 
-std::optional<double> QualityProbe::follow(const EncodedPicture& picture, const Frame& frame) {
+std::optional<double> QualityProbe::follow(const EncodedPicture& picture, const Frame& frame, bool wanted) {
   if (picture.keyframe) {
-    if (decoder_) {
-      settled_ = std::max<uint64_t>(number_, 1) - 1;
-      asked_ = true;
-    }
+    if (decoder_) settled_ = std::max<uint64_t>(number_, 1) - 1;
     decoder_.reset();
     number_ = 0;
-    if (std::exchange(asked_, false)) {
+    if (wanted) {
       auto made = Decoder::make(Codec::h264, sets_);
       if (made.ok()) decoder_ = std::move(made).value();
     }
@@ -74,7 +71,7 @@ std::optional<double> QualityProbe::compare(const EncodedPicture& picture, const
   Comparison comparison(frame);
   (void)decoder_->decode(*unit, number_, comparison);
   decoder_.reset();
-  settled_ = kSettled;
+  settled_ = QuantiserControl::kSettled;
   return comparison.likeness;
 }
 

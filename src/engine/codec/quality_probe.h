@@ -7,6 +7,7 @@
 #include "base/ref.h"
 #include "codec/decoder.h"
 #include "codec/encoder.h"
+#include "codec/quantiser_control.h"
 #include "media/frame.h"
 #include "media/parameter_sets.h"
 
@@ -15,25 +16,19 @@ namespace vigie::codec {
 // Thread: the encoder's.
 class QualityProbe {
  public:
-  // SSIM of one picture rises over the first dozen behind an IDR picture, and then stays.
-  static constexpr uint64_t kSettled = 12;
-
   explicit QualityProbe(Ref<const ParameterSets> sets) : sets_(std::move(sets)) {}
 
-  // Measures in the GOP that begins with the next IDR picture.
-  void ask() { asked_ = true; }
-  // Each picture in turn, with what it was coded from; SSIM of luma when one was measured. A GOP that ends too early is
-  // followed by another try, with its last picture.
-  std::optional<double> follow(const EncodedPicture& picture, const Frame& frame);
+  // Each picture in turn, with what it was coded from; SSIM of luma when one was measured. `wanted`: a measurement begins
+  // with the next IDR picture. A GOP that ends too early is followed by another try, with its last picture.
+  std::optional<double> follow(const EncodedPicture& picture, const Frame& frame, bool wanted);
 
  private:
   std::optional<double> compare(const EncodedPicture& picture, const Frame& frame);
 
   Ref<const ParameterSets> sets_;
   std::unique_ptr<Decoder> decoder_;  // while a measurement is on
-  bool asked_ = false;
-  uint64_t number_ = 0;  // of the picture behind its IDR picture
-  uint64_t settled_ = kSettled;
+  uint64_t number_ = 0;               // of the picture behind its IDR picture
+  uint64_t settled_ = QuantiserControl::kSettled;
 };
 
 }  // namespace vigie::codec

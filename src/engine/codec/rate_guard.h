@@ -8,11 +8,13 @@
 
 namespace vigie::codec {
 
-// Six steps of the quantiser halve the bits, roughly. It moves at keyframes, where a new one costs nothing, and in the
-// middle of a GOP only when a second's worth of bits has gone out above the cap.
+// It moves at keyframes, where a new one costs nothing, and in the middle of a GOP only when a second's worth of bits has
+// gone out above the cap.
 class RateGuard {
  public:
-  RateGuard(int wanted, uint32_t cap_bps, double fps) : wanted_(wanted), quantiser_(wanted), cap_(cap_bps), fps_(fps) {}
+  // `steps_per_halving`: of the quantiser, roughly, for half the bits.
+  RateGuard(int wanted, uint32_t cap_bps, double fps, double steps_per_halving)
+      : wanted_(wanted), quantiser_(wanted), cap_(cap_bps), fps_(fps), steps_per_halving_(steps_per_halving) {}
 
   int quantiser() const { return quantiser_; }
   void set_cap(uint32_t cap_bps) { cap_ = cap_bps; }
@@ -28,8 +30,7 @@ class RateGuard {
     above_ = cap_ == 0 ? 0 : std::max(0.0, above_ + bits - cap_ / fps_);
   }
 
-  // The quantiser for the next picture, which is to be a keyframe or not; where it differs from quantiser(), the picture
-  // must be a keyframe. Taken over when asked.
+  // Takes the quantiser for the next picture, which is to be a keyframe or not; true when it is another one.
   bool move(bool keyframe) {
     if (gop_pictures_ == 0) return false;
     if (cap_ == 0) return keyframe && std::exchange(quantiser_, wanted_) != wanted_;
@@ -39,10 +40,10 @@ class RateGuard {
     int next = quantiser_;
     if (rate > cap_ || burst) {
       next +=
-          std::clamp(static_cast<int>(std::ceil(kStepsPerHalving * std::log2(rate / cap_))), burst ? 3 : 1, kMaxStep);
+          std::clamp(static_cast<int>(std::ceil(steps_per_halving_ * std::log2(rate / cap_))), burst ? 3 : 1, kMaxStep);
     } else {
-      // One step less would still fit, with some room.
-      const int room = static_cast<int>(std::floor(kStepsPerHalving * std::log2(cap_ * kRoom / rate)));
+      // Half of the way: where a step costs more bits than it should, the next GOP is not over the cap again.
+      const int room = static_cast<int>(std::floor(steps_per_halving_ / 2 * std::log2(cap_ * kRoom / rate)));
       if (room > 0) next -= std::min(room, kMaxStep);
     }
     next = std::clamp(next, wanted_, std::max(wanted_, kCoarsest));
@@ -53,7 +54,6 @@ class RateGuard {
   }
 
  private:
-  static constexpr double kStepsPerHalving = 6;
   static constexpr double kRoom = 0.85;
   static constexpr int kMaxStep = 8;
   static constexpr int kCoarsest = 46;
@@ -62,6 +62,7 @@ class RateGuard {
   int quantiser_;
   double cap_;
   double fps_;
+  double steps_per_halving_;
   double gop_bits_ = 0, gop_pictures_ = 0;
   double above_ = 0;  // bits gone out above the cap and not yet made up for
 };

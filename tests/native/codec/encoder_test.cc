@@ -19,11 +19,23 @@ FrameFormat format(uint32_t width = 320, uint32_t height = 192) {
   return made;
 }
 
-std::unique_ptr<Encoder> encoder_for(const EncoderOptions& options) {
+std::unique_ptr<Encoder> made_of(const EncoderOptions& options) {
   auto made = Encoder::make(options);
   EXPECT_TRUE(made.ok()) << made.error().text();
   return made ? std::move(*made) : nullptr;
 }
+
+// Our own, and the one of libavcodec that is tested.
+class EachEncoder : public testing::TestWithParam<std::string> {
+ protected:
+  static std::unique_ptr<Encoder> encoder_for(EncoderOptions options) {
+    options.encoder = GetParam();
+    auto made = made_of(options);
+    EXPECT_EQ(made ? made->name() : "", GetParam());
+    return made;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Encoders, EachEncoder, testing::Values("vigie", "libx264"));
 
 std::vector<uint8_t> bytes_of(const EncodedPicture& picture) {
   return {picture.payload.data(), picture.payload.data() + picture.payload.size()};
@@ -46,14 +58,33 @@ uint32_t idr_pic_id(const EncodedPicture& picture) {
   return r.ue();
 }
 
-TEST(Encoder, IsTheFirstOfThoseAvailable) {
-  ASSERT_FALSE(available_encoders().empty());
+TEST(Encoder, IsTheFirstOfThoseAvailableUnlessNamed) {
+  const std::vector<std::string> names = available_encoders();
+  ASSERT_FALSE(names.empty());
+  EXPECT_EQ(names.front(), kOwnEncoder);
   EncoderOptions options;
   options.format = format();
-  EXPECT_EQ(encoder_for(options)->name(), available_encoders().front());
+  EXPECT_EQ(made_of(options)->name(), kOwnEncoder);
+  for (const std::string& name : names) EXPECT_TRUE(check_encoder_name(name).ok());
+  EXPECT_TRUE(check_encoder_name("").ok());
+  options.encoder = "libx265";
+  const auto refused = Encoder::make(options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::invalid_argument);
+  EXPECT_EQ(refused.error().what.rfind("libx265 is not here; there are vigie", 0), 0U) << refused.error().what;
 }
 
-TEST(Encoder, GivesOneUnitForEachFrameThatDecodesToIt) {
+// The Baseline profile cannot write levels of the finest quantisers.
+TEST(Encoder, AnotherTakesWhatOursCannot) {
+  EncoderOptions options;
+  options.format = format();
+  options.quality = options.finest_quality = 6;
+  EXPECT_NE(made_of(options)->name(), kOwnEncoder);
+  options.encoder = kOwnEncoder;
+  EXPECT_EQ(Encoder::make(options).error().code, Code::codec_unsupported);
+}
+
+TEST_P(EachEncoder, GivesOneUnitForEachFrameThatDecodesToIt) {
   for (const auto& [width, height] : {std::pair{320U, 192U}, {322U, 182U}, {16U, 16U}, {1920U, 1080U}}) {
     EncoderOptions options;
     options.format = format(width, height);
@@ -96,7 +127,7 @@ TEST(Encoder, GivesOneUnitForEachFrameThatDecodesToIt) {
 
 // A quantiser by which the picture loses too much, and one by which it has much to spare: both are found out, and the
 // streams go on without a seam.
-TEST(Encoder, MovesTheQuantiserAsFarAsThePictureKeepsItsLikeness) {
+TEST_P(EachEncoder, MovesTheQuantiserAsFarAsThePictureKeepsItsLikeness) {
   struct Case {
     double likeness;
     int quantiser;
@@ -134,7 +165,7 @@ TEST(Encoder, MovesTheQuantiserAsFarAsThePictureKeepsItsLikeness) {
   }
 }
 
-TEST(Encoder, WithoutALikenessTheQuantiserStays) {
+TEST_P(EachEncoder, WithoutALikenessTheQuantiserStays) {
   EncoderOptions options;
   options.format = format();
   options.gop_units = 3;
@@ -145,7 +176,7 @@ TEST(Encoder, WithoutALikenessTheQuantiserStays) {
   EXPECT_FALSE(encoder->quality().likeness);
 }
 
-TEST(Encoder, BeginsAGopWhenItIsDueAndOnRequest) {
+TEST_P(EachEncoder, BeginsAGopWhenItIsDueAndOnRequest) {
   EncoderOptions options;
   options.format = format();
   options.gop_units = 5;
@@ -164,7 +195,7 @@ TEST(Encoder, BeginsAGopWhenItIsDueAndOnRequest) {
   for (size_t i = 1; i < ids.size(); ++i) EXPECT_NE(ids[i], ids[i - 1]) << i;
 }
 
-TEST(Encoder, SceneCutsAreNoKeyframes) {
+TEST_P(EachEncoder, SceneCutsAreNoKeyframes) {
   EncoderOptions options;
   options.format = format();
   options.gop_units = 0;
@@ -177,7 +208,7 @@ TEST(Encoder, SceneCutsAreNoKeyframes) {
   }
 }
 
-TEST(Encoder, PutsColourAndTimingIntoTheSps) {
+TEST_P(EachEncoder, PutsColourAndTimingIntoTheSps) {
   EncoderOptions options;
   options.format = {320, 182, 12, 11, {true, 1, 13, 6}};
   options.fps = 12.5;
@@ -207,7 +238,7 @@ Ref<Frame> noise_frame(FramePool& pool, const FrameFormat& of, std::mt19937& ran
   return frame;
 }
 
-TEST(Encoder, StaysUnderItsCapAndComesBack) {
+TEST_P(EachEncoder, StaysUnderItsCapAndComesBack) {
   EncoderOptions options;
   options.format = format();
   options.gop_units = 10;
@@ -252,7 +283,7 @@ TEST(Encoder, StaysUnderItsCapAndComesBack) {
   EXPECT_GT(psnr(*seen.pictures[299].frame, *scene_frame(pool, options.format, 299)), 32);  // fine again
 }
 
-TEST(Encoder, ACapMayComeLaterAndGoAgain) {
+TEST_P(EachEncoder, ACapMayComeLaterAndGoAgain) {
   EncoderOptions options;
   options.format = format();
   options.gop_units = 10;
@@ -276,7 +307,7 @@ TEST(Encoder, ACapMayComeLaterAndGoAgain) {
   EXPECT_EQ(encoder->quality().quantiser, options.quality);
 }
 
-TEST(Encoder, RefusesWhatCannotBe) {
+TEST_P(EachEncoder, RefusesWhatCannotBe) {
   EncoderOptions good;
   good.format = format();
   for (const auto& spoil : std::vector<std::function<void(EncoderOptions&)>>{
