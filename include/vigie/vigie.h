@@ -64,6 +64,9 @@ typedef struct vigie_engine_options {
   uint32_t event_capacity; /* events kept for a host that does not pull; default 4096 */
   uint32_t codec_workers;  /* threads that mask pictures, 0..256; default 0: one for every processor */
   uint32_t realtime_io;    /* 1: I/O threads in real time (where allowed) while pictures are masked; default 0 */
+  /* codes masked pictures: "vigie" (the engine's own), "libx264" … as libavcodec has them; read during create only;
+   * default NULL: the first that is there, which is the engine's own */
+  const char* mask_encoder;
 } vigie_engine_options;
 VIGIE_EXPORT void vigie_engine_options_init(vigie_engine_options* options);
 

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 def version() -> str: ...
+def mask_encoders() -> list[str]: ...
 
 # Of a dome: calibration_error, zoom_error, max_speed, max_age_moving and max_age_idle (seconds), mount_roll,
 # mount_tilt.
@@ -15,7 +16,13 @@ def project_region(
 
 class Engine:
     def __init__(
-        self, shards: int, cpus: list[int], event_capacity: int, codec_workers: int, realtime_io: bool
+        self,
+        shards: int,
+        cpus: list[int],
+        event_capacity: int,
+        codec_workers: int,
+        realtime_io: bool,
+        mask_encoder: str,
     ) -> None: ...
     def apply(self, json: str, expect_revision: int | None, /) -> int: ...
     def push(

@@ -30,7 +30,7 @@ from vigie.events import Event
 from vigie.snapshot import Snapshot
 from vigie.taps import FrameLease, FrameTap
 
-__all__ = ["Engine", "Event", "FrameLease", "FrameTap", "Snapshot", "Subscription", "Unit"]
+__all__ = ["Engine", "Event", "FrameLease", "FrameTap", "Snapshot", "Subscription", "Unit", "mask_encoders"]
 
 _CODECS = {"H264": 1, "H265": 2, "JPEG": 3}
 _DOUBTS = {"unknown": 1, "reboot": 2, "homing": 3, "e-flip": 4, "digital-zoom": 5, "bounds-changed": 6}
@@ -90,12 +90,20 @@ class Subscription:
         self.close()
 
 
+def mask_encoders() -> list[str]:
+    """What can code masked pictures here (`Engine(mask_encoder=…)`), first choice first."""
+    return _core.mask_encoders()
+
+
 class Engine:
     """The core in this process: sources in, published pictures out. Several engines may live side by side.
 
     Parameters: `shards`: I/O threads (1 to 256); `cpus`: shard i is pinned to cpus[i % len]; `event_capacity`: events
     kept for a host that does not pull; `codec_workers`: threads that mask pictures (0 to 256; 0: one a processor);
-    `realtime_io`: I/O threads in real time while pictures are masked, where the system allows it (docs/operations.md).
+    `realtime_io`: I/O threads in real time while pictures are masked, where the system allows it (docs/operations.md);
+    `mask_encoder`: codes masked pictures; "vigie" is the engine's own, "libx264" one of libavcodec's (docs/masks.md).
+
+    Raises: InvalidArgumentError, with the encoders that there are.
     """
 
     def __init__(
@@ -106,8 +114,9 @@ class Engine:
         event_capacity: int = 4096,
         codec_workers: int = 0,
         realtime_io: bool = False,
+        mask_encoder: str = "",
     ) -> None:
-        self._native = _core.Engine(shards, list(cpus), event_capacity, codec_workers, realtime_io)
+        self._native = _core.Engine(shards, list(cpus), event_capacity, codec_workers, realtime_io, mask_encoder)
 
     def apply(self, snapshot: Mapping[str, Any] | str, *, expect_revision: int | None = None) -> int:
         """Puts a whole policy snapshot in force and returns its revision.

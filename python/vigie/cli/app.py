@@ -66,6 +66,9 @@ def serve(
     pin: Annotated[
         str | None, typer.Option(help="CPUs for the I/O threads, such as 0,2 or 0-3.", show_default=False)
     ] = None,
+    mask_encoder: Annotated[
+        str, typer.Option(help="What codes masked pictures: vigie, libx264 …", show_default="vigie")
+    ] = "",
     stats_interval: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds between two lines of figures.", show_default=False)
     ] = None,
@@ -99,7 +102,8 @@ def serve(
     if http:
         _address(http)
     cpus = _cpus(pin)
-    options = Options(files or [], server, shards, cpus, stats_interval, live, as_json)
+    _known_encoder(mask_encoder)
+    options = Options(files or [], server, shards, cpus, stats_interval, live, as_json, mask_encoder)
     if state is not None:
         copy = None if journal_copy is None else _second_place(journal_copy, state)
         raise typer.Exit(serve_from_state(options, state, control or [], figures, http, copy))
@@ -334,6 +338,18 @@ def _second_place(copy: Path, state: Path) -> Path:
     else:
         return Path(os.path.abspath(copy))
     raise typer.BadParameter(f"{what}; right would be a folder on another disk or machine", param_hint="--journal-copy")
+
+
+def _known_encoder(name: str) -> None:
+    """Refuses what is not there, before a process is started that would."""
+    if not name:
+        return
+    from vigie.engine import mask_encoders
+
+    if name not in (known := mask_encoders()):
+        raise typer.BadParameter(
+            f"{name!r} is not here; right would be {' or '.join(known)}", param_hint="--mask-encoder"
+        )
 
 
 def _cpus(text: str | None) -> list[int]:

@@ -36,6 +36,7 @@ class Options:
     stats_interval_s: float | None
     live: bool
     as_json: bool
+    mask_encoder: str = ""
 
 
 class Service:
@@ -67,7 +68,10 @@ class Service:
         with ExitStack() as stack:
             wake = stack.enter_context(_Signals(self._on_signal))
             stack.enter_context(self._sites)
-            engine = stack.enter_context(Engine(shards=self._options.shards, cpus=self._options.cpus, realtime_io=True))
+            wanted = self._options
+            engine = stack.enter_context(
+                Engine(shards=wanted.shards, cpus=wanted.cpus, realtime_io=True, mask_encoder=wanted.mask_encoder)
+            )
             policy = InForce(engine, self._options.server, also_ns=self._clock.also_ns)
             code = self._apply(policy)
             if code != 0:
@@ -207,6 +211,7 @@ def serve_from_state(
         server=options.server,
         shards=options.shards,
         cpus=options.cpus,
+        mask_encoder=options.mask_encoder,
         files=options.files,
         journal_copy=journal_copy,
         engine_environment=large_pages.variables(),

@@ -67,12 +67,21 @@ class EngineLike(Protocol):
 Send = Callable[[Sequence[bytes]], bool | None]
 
 
-def serve_engine(endpoint: str, *, shards: int = 1, cpus: Sequence[int] = (), on_ready: Callable[[], None]) -> int:
+def serve_engine(
+    endpoint: str,
+    *,
+    shards: int = 1,
+    cpus: Sequence[int] = (),
+    mask_encoder: str = "",
+    on_ready: Callable[[], None],
+) -> int:
     """Runs an engine for whoever attaches at `endpoint`, until SIGTERM or SIGINT; the exit code.
 
-    Raises: BindFailedError, InvalidArgumentError (shards, cpus).
+    Raises: BindFailedError, InvalidArgumentError (shards, cpus, mask_encoder).
     """
-    with Engine(shards=shards, cpus=cpus, event_capacity=EVENT_CAPACITY, realtime_io=True) as engine:
+    with Engine(
+        shards=shards, cpus=cpus, event_capacity=EVENT_CAPACITY, realtime_io=True, mask_encoder=mask_encoder
+    ) as engine:
         agent = EngineAgent(engine, endpoint, on_ready)
 
         async def run() -> None:

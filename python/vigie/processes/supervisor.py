@@ -55,6 +55,7 @@ class Options:
     figures: str = ""
     server: str | None = None
     shards: int = 1
+    mask_encoder: str = ""
     cpus: Sequence[int] = ()
     files: Sequence[Path] = ()
     journal_copy: Path | None = None
@@ -63,7 +64,12 @@ class Options:
     def of(self, role: str) -> dict[str, Any]:
         """What a process is started with."""
         if role == ENGINE:
-            return {"version": version(), "shards": self.shards, "cpus": list(self.cpus)}
+            return {
+                "version": version(),
+                "shards": self.shards,
+                "cpus": list(self.cpus),
+                "mask_encoder": self.mask_encoder,
+            }
         return {
             "version": version(),
             "endpoints": list(self.endpoints),

@@ -34,13 +34,14 @@ auto without_gil(Call call) {
 }
 
 std::shared_ptr<Engine> make_engine(size_t shards, std::vector<int> cpus, size_t event_capacity, size_t codec_workers,
-                                    bool realtime_io) {
+                                    bool realtime_io, std::string mask_encoder) {
   auto engine = without_gil([&] {
     return Engine::make({.shards = shards,
                          .cpus = std::move(cpus),
                          .event_capacity = event_capacity,
                          .codec_workers = codec_workers,
-                         .realtime_io = realtime_io});
+                         .realtime_io = realtime_io,
+                         .mask_encoder = std::move(mask_encoder)});
   });
   // An engine that was never closed closes when its last reference goes; other Python threads run on meanwhile.
   Engine* plain = engine.get();
@@ -135,9 +136,10 @@ py::capsule capsule(const std::shared_ptr<Engine>& engine) {
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The engine's objects; use vigie.Engine.";
   module.def("version", [] { return std::string(vigie_version()); });
+  module.def("mask_encoders", &Engine::mask_encoders);
   py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine")
       .def(py::init(&make_engine), py::arg("shards"), py::arg("cpus"), py::arg("event_capacity"),
-           py::arg("codec_workers"), py::arg("realtime_io"))
+           py::arg("codec_workers"), py::arg("realtime_io"), py::arg("mask_encoder"))
       .def("apply",
            [](Engine& engine, const std::string& json, std::optional<uint64_t> expect_revision) {
              return without_gil([&] { return engine.apply(json, expect_revision); });

@@ -69,6 +69,7 @@ uint32_t vigie_engine_create(uint32_t abi_version, const vigie_engine_options* o
     native.event_capacity = wanted.event_capacity;
     native.codec_workers = wanted.codec_workers;
     native.realtime_io = wanted.realtime_io != 0;
+    if (wanted.mask_encoder) native.mask_encoder = wanted.mask_encoder;
     if (wanted.cpus) native.cpus.assign(wanted.cpus, wanted.cpus + wanted.cpu_count);
     auto made = vigie::runtime::Engine::make(native);
     if (!made.ok()) return fail(error, made.error());

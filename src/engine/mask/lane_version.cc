@@ -195,6 +195,7 @@ Status LaneVersion::fit_encoder(const FilledFrame& picture, const AccessUnit& un
     return {};
   }
   codec::EncoderOptions options;
+  options.encoder = turn.encoder;
   options.format = format;
   options.fps = fps;
   options.gop_units = static_cast<uint32_t>(fps * static_cast<double>(kLongestGop.count()) / 90000.0) + 1;

@@ -57,7 +57,8 @@ struct Turn {
   codec::FramePool& frames;
   const SourceRate& rate;
   LaneResults& results;
-  std::string_view doubt{};  // why every masked form must be covered; empty where it need not
+  std::string_view encoder{};  // codec::EncoderOptions::encoder
+  std::string_view doubt{};    // why every masked form must be covered; empty where it need not
   Nanos mask_time{}, encode_time{};
   uint64_t coded = 0;  // units
   uint64_t coded_pixels = 0;

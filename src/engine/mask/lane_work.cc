@@ -55,7 +55,7 @@ void LaneWork::take(const Ref<const AccessUnit>& unit, bool show, LaneResults& r
   ++counters_.units_in;
   source_rate_.add(*unit);
   show_ = show;
-  Turn turn{.clock = clock_, .frames = frames_, .rate = source_rate_, .results = results};
+  Turn turn{.clock = clock_, .frames = frames_, .rate = source_rate_, .results = results, .encoder = limits_.encoder};
   turn_ = &turn;
   if (decodable(*unit)) {
     decode(unit);

@@ -187,6 +187,7 @@ void Engine::Impl::add_stream(const policy::CameraPolicy& camera, const policy::
                                                                           .workers = *workers_,
                                                                           .frames = frames_,
                                                                           .budget = *budget_,
+                                                                          .mask_encoder = options_.mask_encoder,
                                                                           .shards = shards,
                                                                           .packet_bytes = next.limits.packet_bytes},
                                                      key, stream);

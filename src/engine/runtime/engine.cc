@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "codec/encoder.h"
 #include "runtime/engine_impl.h"
 
 namespace vigie::runtime {
@@ -26,6 +27,9 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(const EngineOptions& op
   if (options.codec_workers > kMaxShards) {
     return make_error(Code::invalid_argument, "codec_workers",
                       std::to_string(options.codec_workers) + " was given; 0 to 256 are possible");
+  }
+  if (Status known = codec::check_encoder_name(options.mask_encoder); !known.ok()) {
+    return make_error(Code::invalid_argument, "mask_encoder", known.error().what);
   }
   std::unique_ptr<Impl> impl(new Impl(options));
   auto shards = net::ShardPool::make({.shards = options.shards, .cpus = options.cpus});
@@ -200,6 +204,8 @@ Result<std::shared_ptr<Engine>> Engine::make(const EngineOptions& options) {
   if (!impl.ok()) return std::move(impl).error();
   return std::shared_ptr<Engine>(new Engine(std::move(impl).value()));
 }
+
+std::vector<std::string> Engine::mask_encoders() { return codec::available_encoders(); }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 

@@ -26,6 +26,7 @@ struct EngineOptions {
   // Shards in real time while pictures are masked, where the system allows it (base/io_rank.h): for a program that is
   // there for its streams.
   bool realtime_io = false;
+  std::string mask_encoder;  // one of codec::available_encoders(); empty: the first that opens
 };
 
 struct PushedUnit {
@@ -54,6 +55,8 @@ class VIGIE_API Engine {
   // Errors: invalid_argument (shards, cpus), internal or socket_failed when the machine gives no threads or
   // descriptors.
   static Result<std::shared_ptr<Engine>> make(const EngineOptions& options);
+  // What EngineOptions::mask_encoder may be on this machine, first choice first.
+  static std::vector<std::string> mask_encoders();
   // close(); in another process than the maker's it does nothing at all (its threads are not there).
   ~Engine();
   Engine(const Engine&) = delete;

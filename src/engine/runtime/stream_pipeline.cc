@@ -169,6 +169,7 @@ void StreamPipeline::update_lane(Outlet& outlet) {
     mask::PixelLaneOptions options;
     options.budget = &home_.budget;
     options.budget_id = budget_id();
+    options.limits.encoder = home_.mask_encoder;
     lane_ = std::make_shared<mask::PixelLane>(loop_, home_.workers, loop_.clock(), home_.frames,
                                               static_cast<mask::LaneObserver&>(*this), options);
     if (pose_doubt_ != mask::PoseDoubt::none) lane_->distrust_pose(pose_doubt_);

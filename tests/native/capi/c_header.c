@@ -7,6 +7,7 @@
 _Static_assert(offsetof(vigie_error, text) == 248, "vigie_error");
 _Static_assert(offsetof(vigie_engine_options, event_capacity) == 20, "vigie_engine_options");
 _Static_assert(offsetof(vigie_engine_options, codec_workers) == 24, "vigie_engine_options");
+_Static_assert(offsetof(vigie_engine_options, mask_encoder) == 32, "vigie_engine_options");
 _Static_assert(offsetof(vigie_push, capture_time_ns) == 56, "vigie_push");
 _Static_assert(offsetof(vigie_subscribe_options, queue_bytes) == 32, "vigie_subscribe_options");
 _Static_assert(offsetof(vigie_unit_info, nal_count) == 104, "vigie_unit_info");
