@@ -56,6 +56,7 @@ class PictureCoder {
   // Whether the macroblock that begins at `start` is longer than may be; it is coded raw then.
   bool too_long(const Place& place, const BitPacker::Mark& start, size_t start_bits);
   void rebuild(const Place& place);
+  uint8_t& planes_differ(const Place& place) { return planes_differ_[size_t{place.y} * across_ + place.x]; }
 
   LumaMode choose_luma(const Place& place, uint32_t& difference);
   ChromaMode choose_chroma(const Place& place);
@@ -67,6 +68,7 @@ class PictureCoder {
   uint32_t across_, down_;
   std::array<CodedPlanes, 2> planes_;
   size_t newest_ = 0;
+  std::vector<uint8_t> planes_differ_;  // by macroblock: 1 where the two planes_ may
   MotionField motion_;
   LevelCounts counts_;
   Residual residual_;
