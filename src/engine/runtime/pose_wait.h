@@ -15,8 +15,9 @@ namespace vigie::runtime {
 // Thread: its loop's.
 class PoseWait {
  public:
-  // A dome's telemetry is up to 0.4 s late (M-10). Whoever steers sees the picture so much later at most.
-  static constexpr Nanos kLongest = 500ms;
+  // A dome's telemetry is up to 0.4 s late (M-10), the report after a picture is a tenth of a second away, and one may
+  // be lost. Whoever steers sees the picture so much later at most.
+  static constexpr Nanos kLongest = 600ms;
 
   // `pass` is called for each unit, in order; maybe from inside push() and on_pose().
   PoseWait(net::EventLoop& loop, std::function<void(const Ref<const AccessUnit>&)> pass)

@@ -66,6 +66,15 @@ TEST_F(PoseWaitTest, WithoutAPoseItWaitsSoLongAndNoLonger) {
   EXPECT_EQ(passed_, (Numbers{0, 40}));
 }
 
+// M-10: a report every 100 ms, up to 400 ms late, some lost. A picture that goes without costs max_speed times its age.
+TEST_F(PoseWaitTest, OneLostReportAndTheNextAsLateAsMayBeStillSettle) {
+  push(1);
+  pass(599ms);
+  EXPECT_TRUE(passed_.empty());
+  wait_->on_pose(at(200));
+  EXPECT_EQ(passed_, (Numbers{1}));
+}
+
 TEST_F(PoseWaitTest, AFlushLetsAllGoInOrder) {
   for (const int64_t ms : {0, 40, 80}) push(ms);
   wait_->flush();
