@@ -236,6 +236,17 @@ class Dome:
         """Where the dome truly looks at `t`."""
         return self.trajectory.at(t)
 
+    def pose_claimed(self, t: float) -> TruePose:
+        """What a report of `t` says but for its own noise: only the errors that are the dome's for ever are in it."""
+        noise, pose = self.noise, self.pose_true(t)
+        table_error = noise.zoom_share * math.sin(3 * math.log(pose.hfov_deg) + math.pi * self._zoom_phase)
+        return TruePose(
+            pose.pan_deg + noise.position_deg * self._pan_bias / 2,
+            pose.tilt_deg + noise.position_deg * self._tilt_bias / 2,
+            pose.hfov_deg / (1 + table_error),
+            pose.moving,
+        )
+
     def reports_until(self, t: float) -> list[Report]:
         """The reports that arrive until `t` and were not given before, in order."""
         while self._next_report * self.noise.period_s <= t:
@@ -265,7 +276,13 @@ class Dome:
 
         Shape: (height, width), bool.
         """
-        x, y, z = self._directions(t)
+        return self._private_among(*self._directions(t))
+
+    def private_mask_of(self, pose: TruePose) -> Mask:
+        """The same, were the dome to look so. Thread: any."""
+        return self._private_among(*self._directions_of(pose))
+
+    def _private_among(self, x: _Floats, y: _Floats, z: _Floats) -> Mask:
         mask = np.zeros(x.size, dtype=np.bool_)
         length = np.sqrt(x * x + y * y + z * z)
         for place in self._places:
@@ -283,9 +300,11 @@ class Dome:
 
     def _directions(self, t: float) -> tuple[_Floats, _Floats, _Floats]:
         """What every pixel's middle looks at, in the world, of any length. Shape: (height, width) each."""
-        if self._seen is not None and self._seen[0] == t:
-            return self._seen[1]
-        pose = self.pose_true(t)
+        if self._seen is None or self._seen[0] != t:
+            self._seen = (t, self._directions_of(self.pose_true(t)))
+        return self._seen[1]
+
+    def _directions_of(self, pose: TruePose) -> tuple[_Floats, _Floats, _Floats]:
         right, up, forward = _turned(self._mount, pose.pan_deg, pose.tilt_deg)
         half_width = math.tan(math.radians(pose.hfov_deg) / 2)
         x, y, z = (
@@ -293,7 +312,6 @@ class Dome:
             + (self._rows * np.float32(up[axis] * half_width) + np.float32(forward[axis]))[:, None]
             for axis in range(3)
         )
-        self._seen = (t, (x, y, z))
         return x, y, z
 
     def _make_report(self, index: int) -> Report | None:
@@ -304,14 +322,13 @@ class Dome:
         if lost < noise.dropped:
             return None
         t = index * noise.period_s
-        pose = self.pose_true(t)
-        table_error = noise.zoom_share * math.sin(3 * math.log(pose.hfov_deg) + math.pi * self._zoom_phase)
+        pose = self.pose_claimed(t)
         low, high = noise.latency_s
         self._last_arrival = max(self._last_arrival, t + low + (high - low) * float(latency))
         return Report(
-            pose.pan_deg + noise.position_deg * (self._pan_bias + float(pan_error)) / 2,
-            pose.tilt_deg + noise.position_deg * (self._tilt_bias + float(tilt_error)) / 2,
-            pose.hfov_deg / (1 + table_error),
+            pose.pan_deg + noise.position_deg * float(pan_error) / 2,
+            pose.tilt_deg + noise.position_deg * float(tilt_error) / 2,
+            pose.hfov_deg,
             t,
             "moving" if pose.moving else "idle",
             self._last_arrival,

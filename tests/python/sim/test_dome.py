@@ -50,6 +50,31 @@ def test_private_pixels_are_where_the_oracle_sees_them(pose: Still, mount: dict[
     assert ((picture == PRIVATE_RGB).all(axis=2) == mask).all()
 
 
+def test_a_pose_can_be_looked_from_without_going_there() -> None:
+    dome = Dome(1, REGIONS, trajectory=Still(5, -25, 50))
+    there = Dome(1, REGIONS, trajectory=Still(0, -20, 45)).private_mask(0)
+    here = dome.private_mask(0)
+    assert (dome.private_mask_of(TruePose(0, -20, 45)) == there).all()
+    assert (dome.private_mask(0) == here).all()
+    assert (here != there).any()
+
+
+def test_reports_stray_from_what_the_dome_claims_by_their_own_noise_alone() -> None:
+    noise = Noise(dropped=0)
+    for seed in range(5):
+        dome = Dome(seed, [], noise=noise)
+        reports = dome.reports_until(10)
+        errors = []
+        for report in reports:
+            claimed, true = dome.pose_claimed(report.time_s), dome.pose_true(report.time_s)
+            assert report.hfov_deg == claimed.hfov_deg
+            assert abs(claimed.hfov_deg / true.hfov_deg - 1) <= noise.zoom_share / (1 - noise.zoom_share)
+            assert abs(claimed.pan_deg - true.pan_deg) <= noise.position_deg / 2
+            errors.append((report.pan_deg - claimed.pan_deg, report.tilt_deg - claimed.tilt_deg))
+        assert np.abs(errors).max() <= noise.position_deg / 2 + 1e-9
+        assert np.abs(np.mean(errors, axis=0)).max() < 0.03, "to either side alike"
+
+
 def test_the_public_scene_is_grey_textured_and_follows_the_pose() -> None:
     dome = Dome(5, [], trajectory=Sweep())
     picture = dome.render(0).astype(int)
