@@ -2,15 +2,16 @@
 
 import threading
 import time
+from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import vigie
+from vigie.bench.leak.excess import ErrorBox, StillFigures
 from vigie.bench.leak.eyes import Form, chroma_planes
 from vigie.bench.leak.fleet import QUIET, Fleet
 from vigie.bench.leak.scene import FAR, Coder, Plane
@@ -22,46 +23,25 @@ _PLACES = [[(-12.0, -28.0), (4.0, -28.0), (4.0, -14.0), (-12.0, -14.0)], [(14.0,
 _ELSEWHERE = [[(150.0, -10.0), (160.0, -10.0), (160.0, 0.0), (150.0, 0.0)]]
 # A fill that nothing else is like, so that the hidden area can be measured; as scene.count_colours knows it.
 _FILL = "#1993e6"
-# Of the picture's coding block, on each side, that masks of H.264 are widened by (M-7).
-_WIDENING_PX = 16
+_SILENT = "silent telemetry"
+# Every dome's policy, and M-10's noise.
+_CALIBRATION_ERROR_DEG, _ZOOM_ERROR = 0.2, 0.02
+# So long a picture waits for the report after it (runtime/pose_wait).
+_LONGEST_WAIT_S = 0.6
 # Every so many units one is measured: it takes longer than to count colours.
 _MEASURE_EVERY = 5
 # A place that shows less than this is left out of the excess: a share of next to nothing says nothing.
 _LEAST_TRUE_SHARE = 0.02
 
 
-@dataclass
-class Areas:
-    """Sums over pictures of one situation. Areas in pixels."""
+class Truth(NamedTuple):
+    """What is true of a picture that was pushed. `time_s`: its time since the dome's start."""
 
-    pictures: int = 0
-    covered: int = 0
-    measured: int = 0
-    true: int = 0
-    needful: int = 0
-    hidden: int = 0
-
-    def as_json(self) -> dict[str, float | int]:
-        """Shares. `excess_over_true`: what coding blocks need is in it; `excess`: it is not."""
-        return {
-            "pictures": self.pictures,
-            "covered_share": round(self.covered / max(1, self.pictures), 4),
-            "measured": self.measured,
-            "excess": round(self.hidden / max(1, self.needful) - 1, 4) if self.measured else 0.0,
-            "excess_over_true": round(self.hidden / max(1, self.true) - 1, 4) if self.measured else 0.0,
-        }
-
-
-@dataclass
-class StillFigures:
-    """How much is hidden, and how often all of it, while a dome stands still (a second at least) and while it moves."""
-
-    still: Areas = field(default_factory=Areas)
-    moving: Areas = field(default_factory=Areas)
-
-    def as_json(self) -> dict[str, Any]:
-        """Both."""
-        return {"still": self.still.as_json(), "moving": self.moving.as_json()}
+    time_s: float
+    mask: NDArray[np.bool_]
+    still: bool
+    pose: TruePose
+    claimed: TruePose
 
 
 class TurningCamera:
@@ -76,14 +56,17 @@ class TurningCamera:
         # far from the last, as on a busy machine: in 5 of 9000 at 26. That is in the source, and not asked here.
         self._coder = Coder("H264", self.dome.width, self.dome.height, quality=18)
         self._gap = False
+        self._silent = False
+        self.box = ErrorBox(self.dome, _CALIBRATION_ERROR_DEG, _ZOOM_ERROR)
         # What is true of the pictures that were pushed last, by capture time.
-        self.truth: dict[int, tuple[NDArray[np.bool_], bool]] = {}
+        self.truth: dict[int, Truth] = {}
+        self._silences: deque[tuple[float, float]] = deque(maxlen=8)  # first and last picture of the latest
         self.lock = threading.Lock()
 
     def push(self, fault: str, t: float, base_ns: int) -> None:
         """The reports that have arrived by `t`, and the picture of `t`."""
         for report in self.dome.reports_until(t):
-            if fault == "silent telemetry":
+            if fault == _SILENT:
                 continue
             with suppress(Error):
                 self._fleet.engine.push_pose(
@@ -98,7 +81,8 @@ class TurningCamera:
         mask = self.dome.private_mask(t)
         still = not any(self.dome.pose_true(max(0.0, t - back)).moving for back in (0.0, 0.25, 0.5, 0.75, 1.0))
         with self.lock:
-            self.truth[capture_ns] = (mask, still)
+            self._note_silence(fault, t)
+            self.truth[capture_ns] = Truth(t, mask, still, self.dome.pose_true(t), self.dome.pose_claimed(t))
             if len(self.truth) > 250:
                 del self.truth[next(iter(self.truth))]
         for data, _ in self._coder.encode(_planes(self.dome.render(t))):
@@ -111,12 +95,24 @@ class TurningCamera:
                 )
                 self._gap = False
 
+    def was_silent(self, t: float) -> bool:
+        """Whether reports were withheld at `t` or while a picture of `t` may have waited for one. Under the lock."""
+        return any(begin <= t + _LONGEST_WAIT_S and t <= end for begin, end in self._silences)
+
+    def _note_silence(self, fault: str, t: float) -> None:
+        if fault != _SILENT:
+            self._silent = False
+            return
+        begin = self._silences.pop()[0] if self._silent else t
+        self._silences.append((begin, t))
+        self._silent = True
+
 
 class DomeFleet(Fleet):
     """A dome that stands still, one that tours presets, one that sweeps; telemetry is noisy, late and lossy (M-10)."""
 
     fps = 50
-    faults = (QUIET, QUIET, "told loss", "untold loss", "revisions", "decisions", "silent telemetry")
+    faults = (QUIET, QUIET, "told loss", "untold loss", "revisions", "decisions", _SILENT)
 
     def __init__(self, engine: vigie.Engine, seed: int, *, misplaced: bool) -> None:
         super().__init__(engine, seed, misplaced=misplaced)
@@ -144,7 +140,11 @@ class DomeFleet(Fleet):
         found = []
         for camera in self._cameras:
             entry: dict[str, Any] = {"name": camera.name, "streams": [{"name": "main", "kind": "push"}]}
-            entry["dome"] = {"calibration_error": 0.2, "zoom_error": 0.02, "max_speed": 40}
+            entry["dome"] = {
+                "calibration_error": _CALIBRATION_ERROR_DEG,
+                "zoom_error": _ZOOM_ERROR,
+                "max_speed": 40,
+            }
             self.decided(entry, regions, [])
             found.append(entry)
         return found
@@ -156,42 +156,32 @@ class DomeFleet(Fleet):
             camera.push(self.fault, t, self._base_ns)
 
     def on_unit(self, name: str, unit: vigie.Unit, frames: list[Any]) -> None:
-        """Compares what a unit hides with what it must."""
-        if self.misplaced or self.fault in ("silent telemetry", "decisions") or len(frames) != 1:
+        """Compares what a unit hides with what it must.
+
+        What counts is what the telemetry was when the picture was filmed and while it waited, not what it is by now.
+        """
+        if self.misplaced or self.fault == "decisions" or len(frames) != 1:
             return
         camera = next(camera for camera in self._cameras if camera.name == name)
         with camera.lock:
             truth = camera.truth.get(unit.capture_time_ns)
+            silent = truth is not None and camera.was_silent(truth.time_s)
         if truth is None:
             return
-        mask, still = truth
-        areas = self.figures.still if still else self.figures.moving
-        areas.pictures += 1
+        figures = self.figures.of(truth.pose, still=truth.still, silent=silent)
+        for areas in figures:
+            areas.pictures += 1
+            areas.covered += unit.privacy == "covered"
         if unit.privacy == "covered":
-            areas.covered += 1
             return
         self._seen += 1
-        if self._seen % _MEASURE_EVERY or mask.mean() < _LEAST_TRUE_SHARE:
+        if self._seen % _MEASURE_EVERY or truth.mask.mean() < _LEAST_TRUE_SHARE:
             return
         u, v = chroma_planes(frames[0])
         hidden = int(np.count_nonzero((u >= 128 + FAR) & (v <= 128 - FAR))) * 4
-        areas.measured += 1
-        areas.true += int(mask.sum())
-        areas.needful += int(_widened(mask, _WIDENING_PX).sum())
-        areas.hidden += hidden
-
-
-def _widened(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
-    """What lies at most so many pixels beside the mask, both ways."""
-    for axis in (0, 1):
-        grown = mask.copy()
-        for by in range(1, pixels + 1):
-            ahead, behind = [slice(None)] * 2, [slice(None)] * 2
-            ahead[axis], behind[axis] = slice(by, None), slice(None, -by)
-            grown[tuple(ahead)] |= mask[tuple(behind)]
-            grown[tuple(behind)] |= mask[tuple(ahead)]
-        mask = grown
-    return mask
+        allowed = camera.box.mask(truth.claimed, truth.mask)
+        for areas in figures:
+            areas.add(truth.mask, allowed, hidden)
 
 
 def _planes(rgb: NDArray[np.uint8]) -> list[Plane]:

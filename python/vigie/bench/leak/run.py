@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 
 import vigie
-from vigie.bench.leak.dome_fleet import DomeFleet, StillFigures
+from vigie.bench.leak.dome_fleet import DomeFleet
+from vigie.bench.leak.excess import StillFigures
 from vigie.bench.leak.eyes import (
     Cell,
     Eye,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
+from vigie.bench.leak.excess import StillFigures
 from vigie.bench.leak.fleet import SET_APART, SETTLING
 from vigie.bench.leak.revisions import Restarts, Revisions
 from vigie.bench.leak.run import Leaks
@@ -37,13 +38,7 @@ def leak_lines(result: Leaks) -> Iterable[str]:
     if result.set_apart_pixels:
         yield f"{result.set_apart_pixels} private pixels while bits of the source were flipped: no leak of ours (M-4)"
     if result.dome is not None and not result.self_test:
-        for name, areas in (("still", result.dome.still), ("moving", result.dome.moving)):
-            figures = areas.as_json()
-            yield (
-                f"dome, {name}: {figures['excess']:.1%} more hidden than must be"
-                f" ({figures['excess_over_true']:.1%} over the true area, coding blocks included),"
-                f" {figures['covered_share']:.1%} of {figures['pictures']} pictures wholly covered"
-            )
+        yield from _dome_lines(result.dome)
     if result.rss_bytes:
         first, last = result.rss_bytes[0] / 2**20, result.rss_bytes[-1] / 2**20
         yield (
@@ -56,6 +51,20 @@ def leak_lines(result: Leaks) -> Iterable[str]:
     for text, count in result.complaints.items():
         yield f"{count} x {text}"
     yield from result.problems
+
+
+def _dome_lines(dome: StillFigures) -> Iterable[str]:
+    situations = [("still", dome.still), ("moving", dome.moving), ("telemetry silent", dome.silent)]
+    situations += [(f"still, {name}", areas) for name, areas in sorted(dome.views.items()) if areas.measured]
+    for name, areas in situations:
+        figures = areas.as_json()
+        yield (
+            f"dome, {name}: {figures['excess']:.1%} more hidden than must be"
+            f" ({figures['excess_over_true']:.1%} over the true area, coding blocks included);"
+            f" a report's errors make {figures['excess_allowed']:.1%} of it needful,"
+            f" and {figures['excess_over_allowed']:.1%} more than that is hidden;"
+            f" {figures['covered_share']:.1%} of {figures['pictures']} pictures wholly covered"
+        )
 
 
 def revisions_table(result: Revisions) -> Table:
