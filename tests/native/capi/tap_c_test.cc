@@ -209,6 +209,13 @@ TEST_F(TapCTest, MisuseHasACodeAndWords) {
   vigie_engine* other = nullptr;
   EXPECT_EQ(vigie_engine_create(VIGIE_ABI_VERSION, &engine_options, &other, &error_), VIGIE_ERROR_INVALID_ARGUMENT);
   EXPECT_STREQ(error_.where, "codec_workers");
+  engine_options.codec_workers = 1;
+  engine_options.mask_encoder = "pencil";
+  EXPECT_EQ(vigie_engine_create(VIGIE_ABI_VERSION, &engine_options, &other, &error_), VIGIE_ERROR_INVALID_ARGUMENT);
+  EXPECT_STREQ(error_.where, "mask_encoder");
+  engine_options.mask_encoder = "vigie";
+  EXPECT_EQ(vigie_engine_create(VIGIE_ABI_VERSION, &engine_options, &other, &error_), VIGIE_OK);
+  vigie_engine_free(other);
 
   vigie_tap_free(nullptr);
   vigie_frame_release(nullptr);

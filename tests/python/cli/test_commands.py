@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import vigie.schema
 from vigie.cli import app as cli
 from vigie.policy.objects import KINDS
+from vigie.processes import supervisor
 
 SERVER = 'kind: Server\nname: here\nspec: {rtsp: [{listen: "127.0.0.1:0", access: open}]}\n'
 EXAMPLE = Path(__file__).parents[3] / "examples" / "town.yaml"
@@ -86,6 +87,18 @@ def test_lists_of_cpus(text: str | None, cpus: list[int]) -> None:
 def test_what_is_no_list_of_cpus(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         cli._cpus(text)
+
+
+def test_an_encoder_that_is_not_there_is_refused_at_once(tmp_path: Path, core: None) -> None:
+    said = vigie_says("serve", "--state", tmp_path / "state", "--mask-encoder", "pencil")
+    assert said.exit_code == 2
+    assert "'pencil' is not here; right would be vigie or libx264" in " ".join(said.output.replace("│", " ").split())
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_engine_process_is_told_its_encoder() -> None:
+    wanted = supervisor.Options(folder=Path("state"), mask_encoder="libx264")
+    assert wanted.of("engine")["mask_encoder"] == "libx264"
 
 
 def test_sub_commands_of_other_packages_get_their_options(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,32 @@ def take(frames: vigie.FrameTap, timeout: float = 10) -> vigie.FrameLease:
     return frame
 
 
+@pytest.mark.parametrize("wanted", ["", "vigie", "libx264"])
+def test_the_host_chooses_what_codes_masked_pictures(clip: list[bytes], wanted: str) -> None:
+    assert {"vigie", "libx264"} <= set(vigie.engine.mask_encoders())
+    decoder = av.CodecContext.create("h264", "r")
+    with vigie.Engine(codec_workers=1, mask_encoder=wanted) as engine:
+        engine.apply(policy(masks=masks()))
+        camera = Camera(engine, clip)
+        camera.push()
+        with engine.subscribe("cam") as units:
+            camera.push(12)
+            pictures = []
+            for _ in range(10):
+                unit = units.next(10)
+                assert unit is not None
+                assert unit.privacy == "masked"
+                pictures += decoder.decode(av.Packet(bytes(unit.payload)))
+            (stream,) = engine.stats()["streams"]
+            assert stream["lane"]["encoder"] == (wanted or "vigie")
+    pictures += decoder.decode(None)
+    assert len(pictures) == 10
+    for picture in pictures:
+        rgb = picture.to_ndarray(format="rgb24")
+        assert private_pixels(rgb) == 0
+        assert rgb[:20].std() > 3, "the rest is there"
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 def test_shards_are_in_real_time_while_pictures_are_masked(clip: list[bytes], wanted: bool) -> None:
     with vigie.Engine(shards=2, codec_workers=1, realtime_io=wanted) as engine:
@@ -411,6 +437,7 @@ def test_descriptor_asyncio_and_the_gil(masked: vigie.Engine, camera: Camera) ->
         (lambda e: e.distrust_pose("cam", "boredom"), errors.InvalidArgumentError),
         (lambda e: e.trust_pose("nobody"), errors.NotFoundError),
         (lambda _: vigie.Engine(codec_workers=1000), errors.InvalidArgumentError),
+        (lambda _: vigie.Engine(mask_encoder="libx265"), errors.InvalidArgumentError),
     ],
 )
 def test_misuse_has_a_clear_error(
