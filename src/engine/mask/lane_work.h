@@ -26,7 +26,7 @@
 namespace vigie::mask {
 
 struct LaneLimits {
-  std::string_view encoder{};  // codec::EncoderOptions::encoder; outlives the lane
+  std::string_view encoder{};      // codec::EncoderOptions::encoder; outlives the lane
   Ticks90k card_after{2 * 90000};  // of damage, by media time: then viewers are told by a card
 };
 

@@ -45,7 +45,7 @@ class StreamPipeline final : public std::enable_shared_from_this<StreamPipeline>
     WorkerPool& workers;
     codec::FramePool& frames;
     mask::LaneBudget& budget;
-    std::string_view mask_encoder;  // EngineOptions::mask_encoder
+    std::string_view mask_encoder;         // EngineOptions::mask_encoder
     std::vector<fanout::ShardRef> shards;  // all of the engine's
     uint32_t packet_bytes;
   };

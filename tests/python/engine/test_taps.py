@@ -133,9 +133,9 @@ def test_the_host_chooses_what_codes_masked_pictures(clip: list[bytes], wanted: 
                 unit = units.next(10)
                 assert unit is not None
                 assert unit.privacy == "masked"
-                pictures += decoder.decode(av.Packet(bytes(unit.payload)))
-            (stream,) = engine.stats()["streams"]
-            assert stream["lane"]["encoder"] == (wanted or "vigie")
+                pictures += decoder.decode(av.Packet(bytes(unit)))
+            lane = engine.stats()["cameras"]["cam"]["streams"]["main"]["lane"]
+            assert lane["encoder"] == (wanted or "vigie")
     pictures += decoder.decode(None)
     assert len(pictures) == 10
     for picture in pictures:
