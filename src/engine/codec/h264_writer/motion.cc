@@ -43,7 +43,8 @@ std::array<Vector, 4> MotionField::likely(uint32_t x, uint32_t y) const {
 }
 
 void try_vector(const Search& search, Vector vector, uint32_t weight, Found& best) {
-  if (vector == best.vector || !search.inside(vector)) return;
+  const bool known = best.difference != UINT32_MAX && vector == best.vector;
+  if (known || !search.inside(vector)) return;
   const uint32_t bits = bits_of(vector.x - search.expected.x) + bits_of(vector.y - search.expected.y);
   if (bits * weight >= best.cost) return;
   const uint32_t difference = difference_16x16(search.source, search.at(vector)).sum;

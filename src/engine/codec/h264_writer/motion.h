@@ -2,6 +2,7 @@
 // Motion of macroblocks: what is expected of one from its neighbours (H.264 8.4.1), and the search for better.
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "codec/h264_writer/prediction.h"
@@ -51,8 +52,11 @@ struct Search {
   int width = 0, height = 0;  // of the plane; what is outside is not looked at
   Vector expected;
 
+  // Every level allows vectors of less than 64 samples down and up (A.3.1).
+  static constexpr int kLongestDown = 63;
   bool inside(Vector v) const {
-    return x + v.x >= 0 && y + v.y >= 0 && x + v.x + 16 <= width && y + v.y + 16 <= height;
+    return std::abs(v.y) <= kLongestDown && x + v.x >= 0 && y + v.y >= 0 && x + v.x + 16 <= width &&
+           y + v.y + 16 <= height;
   }
   Samples at(Vector v) const {
     return {reference + static_cast<ptrdiff_t>(y + v.y) * static_cast<ptrdiff_t>(stride) + x + v.x, stride};

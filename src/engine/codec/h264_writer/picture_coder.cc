@@ -13,11 +13,10 @@ constexpr uint32_t kRawType = 25;   // I_PCM
 constexpr size_t kMostBits = 3200;  // of a macroblock (A.3.1); raw samples take less
 constexpr size_t kReserved = 4096;  // bytes, more than a macroblock can take before it is given up
 
-// Differences, of absolute values. A mean of so many shares of the quantiser's step is not worth a look: measured, the
-// likeness falls by 0.0003 and the time by 40 %.
+// The sum of absolute differences of 8 x 8 samples that is not worth a look at its coefficients, where the quantiser's step
+// doubles with each six: a mean of about a quarter of a step.
 constexpr double kSmall = 10;
-// In those of 8 x 8 samples that are small: from here on motion is searched for; from there on nobody looks whether a
-// macroblock could be skipped.
+// Of a macroblock, in such sums: from here on motion is searched for; from there on nobody looks whether it could be skipped.
 constexpr uint32_t kWorthASearch = 2, kHopeless = 64;
 constexpr int kSteps = 16;
 
@@ -258,8 +257,7 @@ bool PictureCoder::is_small(const Place& place, uint32_t worst_of_luma) const {
 
 void PictureCoder::predict_from_before(Place& place, Vector vector) {
   const CodedPlanes& before = planes_[newest_ ^ 1];
-  const auto x = static_cast<size_t>(static_cast<int>(place.x) * 16 + vector.x);
-  const auto y = static_cast<size_t>(static_cast<int>(place.y) * 16 + vector.y);
+  const size_t x = place.x * 16 + static_cast<size_t>(vector.x), y = place.y * 16 + static_cast<size_t>(vector.y);
   place.prediction[0] = {before.at(0, x, y), before.stride[0]};
   const bool across = x % 2 != 0, down = y % 2 != 0;
   for (size_t plane = 1; plane < 3; ++plane) {

@@ -217,6 +217,25 @@ TEST(PictureCoder, WhatIsTooMuchIsSentRaw) {
   }
 }
 
+TEST(Search, StaysInThePictureAndWithinWhatEveryLevelAllows) {
+  const Search search{.source = {},
+                      .reference = nullptr,
+                      .stride = 320,
+                      .x = 160,
+                      .y = 96,
+                      .width = 320,
+                      .height = 192,
+                      .expected = {}};
+  for (const Vector& v : {Vector{144, 0}, Vector{-160, 0}, Vector{0, 63}, Vector{0, -63}})
+    EXPECT_TRUE(search.inside(v));
+  for (const Vector& v : {Vector{145, 0}, Vector{-161, 0}, Vector{0, 64}, Vector{0, -64}})
+    EXPECT_FALSE(search.inside(v));
+  Search low = search;
+  low.y = 150;
+  EXPECT_TRUE(low.inside({0, 26}));
+  EXPECT_FALSE(low.inside({0, 27}));
+}
+
 TEST(PictureCoder, WhatDiffersByLessThanAStepStaysAndNoMore) {
   FramePool pool(8 << 20);
   const FrameFormat format = format_of(320, 192);
