@@ -12,22 +12,29 @@
 namespace vigie::codec::h264_writer {
 namespace {
 
+// The row above, and the sample to the left of row `y`.
+const uint8_t* above_of(const Beside& beside) { return beside.at.at - static_cast<ptrdiff_t>(beside.at.stride); }
+uint8_t left_of(const Beside& beside, size_t y) {
+  return beside.at.at[static_cast<ptrdiff_t>(y * beside.at.stride) - 1];
+}
+
 uint32_t sum_above(const Beside& beside, size_t from, size_t count) {
+  const uint8_t* row = above_of(beside) + from;
   uint32_t sum = 0;
-  for (size_t x = from; x < from + count; ++x) sum += beside.at.at[x - beside.at.stride];
+  for (size_t x = 0; x < count; ++x) sum += row[x];
   return sum;
 }
 uint32_t sum_left(const Beside& beside, size_t from, size_t count) {
   uint32_t sum = 0;
-  for (size_t y = from; y < from + count; ++y) sum += beside.at.at[y * beside.at.stride - 1];
+  for (size_t y = from; y < from + count; ++y) sum += left_of(beside, y);
   return sum;
 }
 
 void copy_above(const Beside& beside, size_t side, uint8_t* out) {
-  for (size_t y = 0; y < side; ++y) std::memcpy(out + y * side, beside.at.at - beside.at.stride, side);
+  for (size_t y = 0; y < side; ++y) std::memcpy(out + y * side, above_of(beside), side);
 }
 void copy_left(const Beside& beside, size_t side, uint8_t* out) {
-  for (size_t y = 0; y < side; ++y) std::memset(out + y * side, beside.at.at[y * beside.at.stride - 1], side);
+  for (size_t y = 0; y < side; ++y) std::memset(out + y * side, left_of(beside, y), side);
 }
 
 }  // namespace
