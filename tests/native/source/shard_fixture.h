@@ -48,8 +48,8 @@ class ShardTest : public ::testing::Test {
   }
 
   ManualClock clock;
-  net::Resolver resolver;
   std::unique_ptr<net::EventLoop> loop;
+  net::Resolver resolver;  // behind the loop: its threads answer there until they have ended
   std::unique_ptr<SourceShard> shard;
 };
 
