@@ -16,6 +16,7 @@ constexpr size_t kReserved = 4096;  // bytes, more than a macroblock can take be
 // The sum of absolute differences of 8 x 8 samples that is not worth a look at its coefficients, where the quantiser's step
 // doubles with each six: a mean of about a quarter of a step.
 constexpr double kSmall = 10;
+constexpr uint32_t kFarShare = 4;  // of that sum, what a single sample may be off by
 // Of a macroblock, in such sums: from here on motion is searched for; from there on nobody looks whether it could be skipped.
 constexpr uint32_t kWorthASearch = 2, kHopeless = 64;
 constexpr int kSteps = 16;
@@ -251,8 +252,15 @@ ChromaMode PictureCoder::choose_chroma(const Place& place) {
 }
 
 bool PictureCoder::is_small(const Place& place, uint32_t worst_of_luma) const {
-  return worst_of_luma < small_ && difference_8x8(place.source[1], place.prediction[1]) < small_ &&
-         difference_8x8(place.source[2], place.prediction[2]) < small_;
+  if (worst_of_luma >= small_ || difference_8x8(place.source[1], place.prediction[1]) >= small_ ||
+      difference_8x8(place.source[2], place.prediction[2]) >= small_) {
+    return false;
+  }
+  // Small in the sum, and yet there may be a lamp in it.
+  const auto most = static_cast<uint8_t>(std::min(small_ / kFarShare, 255U));
+  return !any_far(place.source[0], place.prediction[0], 16, most) &&
+         !any_far(place.source[1], place.prediction[1], 8, most) &&
+         !any_far(place.source[2], place.prediction[2], 8, most);
 }
 
 void PictureCoder::predict_from_before(Place& place, Vector vector) {

@@ -77,6 +77,32 @@ Difference difference_16x16(Samples a, Samples b) {
 
 uint32_t difference_8x8(Samples a, Samples b) { return of_eight_rows<false>(a, b)[0]; }
 
+#if defined(__SSE2__)
+bool any_far(Samples a, Samples b, size_t side, uint8_t most) {
+  const auto load = [side](const uint8_t* p) {
+    const auto* at = reinterpret_cast<const __m128i*>(p);
+    return side == 16 ? _mm_loadu_si128(at) : _mm_loadl_epi64(at);
+  };
+  const __m128i limit = _mm_set1_epi8(static_cast<char>(most));
+  __m128i over = _mm_setzero_si128();
+  for (size_t y = 0; y < side; ++y) {
+    const __m128i p = load(a.at + y * a.stride), q = load(b.at + y * b.stride);
+    const __m128i off = _mm_or_si128(_mm_subs_epu8(p, q), _mm_subs_epu8(q, p));
+    over = _mm_or_si128(over, _mm_subs_epu8(off, limit));
+  }
+  return _mm_movemask_epi8(_mm_cmpeq_epi8(over, _mm_setzero_si128())) != 0xffff;
+}
+#else
+bool any_far(Samples a, Samples b, size_t side, uint8_t most) {
+  for (size_t y = 0; y < side; ++y) {
+    for (size_t x = 0; x < side; ++x) {
+      if (std::abs(a.at[y * a.stride + x] - b.at[y * b.stride + x]) > most) return true;
+    }
+  }
+  return false;
+}
+#endif
+
 void copy_16x16(Samples from, uint8_t* to, size_t stride) {
   for (size_t y = 0; y < 16; ++y) std::memcpy(to + y * stride, from.at + y * from.stride, 16);
 }

@@ -15,6 +15,8 @@ struct Difference {
 };
 Difference difference_16x16(Samples a, Samples b);
 uint32_t difference_8x8(Samples a, Samples b);
+// Whether any sample of a square of so many, 8 or 16, differs by more than `most`.
+bool any_far(Samples a, Samples b, size_t side, uint8_t most);
 
 void copy_16x16(Samples from, uint8_t* to, size_t stride);
 void copy_8x8(Samples from, uint8_t* to, size_t stride);

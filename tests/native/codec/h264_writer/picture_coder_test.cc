@@ -236,6 +236,20 @@ TEST(Search, StaysInThePictureAndWithinWhatEveryLevelAllows) {
   EXPECT_FALSE(low.inside({0, 27}));
 }
 
+// A distant lamp is one sample, in luma or chroma.
+TEST(PictureCoder, ALampIsSeenAtOnce) {
+  FramePool pool(8 << 20);
+  const FrameFormat format = format_of(320, 192);
+  for (const size_t lit : {0U, 1U, 2U}) {
+    const Content content = [lit](size_t plane, uint32_t x, uint32_t y, int t) {
+      return 60 + (plane == lit && t > 0 && x == 37 && y == 21 ? 120 : 0);
+    };
+    Writer writer(format);
+    for (int t = 0; t < 2; ++t) writer.code(*frame_of(pool, format, content, t), t == 0, 26);
+    EXPECT_GT(*writer.made().at(lit, 37, 21), 60 + 40) << lit;
+  }
+}
+
 TEST(PictureCoder, WhatDiffersByLessThanAStepStaysAndNoMore) {
   FramePool pool(8 << 20);
   const FrameFormat format = format_of(320, 192);
