@@ -172,11 +172,7 @@ void encode_ours(const Settings& settings, const std::vector<Ref<Frame>>& frames
 }
 
 double plane_ssim(const Frame& a, const Frame& b, size_t plane) {
-  const auto view = [plane](const Frame& frame) {
-    return codec::PlaneView{frame.row(plane, 0), frame.stride[plane], frame.plane_width(plane),
-                            frame.plane_height(plane)};
-  };
-  return codec::plane_ssim(view(a), view(b), codec::FlatWindows::counted).value();
+  return codec::plane_ssim(codec::plane_of(a, plane), codec::plane_of(b, plane), codec::FlatWindows::counted).value();
 }
 
 struct Likeness {

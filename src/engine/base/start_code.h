@@ -1,11 +1,15 @@
 #pragma once
 // Start codes of Annex B byte streams (H.264 and H.265 B.1).
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
 
 namespace vigie {
+
+// What stands in front of each NAL unit here.
+inline constexpr std::array<uint8_t, 4> kStartCode{0, 0, 0, 1};
 
 // Position of the first 00 00 01 at or after `from`; bytes.size() when there is none.
 size_t find_start_code(ByteSpan bytes, size_t from = 0);

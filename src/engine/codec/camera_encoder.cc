@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/bit_writer.h"
-#include "codec/encoded_picture.h"
 #include "codec/h264_writer/headers.h"
 #include "codec/h264_writer/picture_coder.h"
 #include "codec/likeness.h"
@@ -25,19 +24,23 @@ constexpr size_t kHeaderBytes = 64;
 class CameraEncoder final : public Encoder {
  public:
   explicit CameraEncoder(const EncoderOptions& options)
-      : options_(options),
+      : Encoder(options.format),
+        gop_units_(options.gop_units),
         coder_((options.format.width + 15) / 16, (options.format.height + 15) / 16),
         control_(options, kStepsPerHalving),
         pool_(kCachedBytes),
         sps_(h264_writer::make_sps(options.format, options.fps)),
         pps_(h264_writer::make_pps()) {}
 
-  Result<EncodedPicture> encode(const Frame& frame, bool force_idr) override {
-    if (frame.format != options_.format) {
-      return make_error(Code::invalid_argument, std::string(kOwnEncoder),
-                        "the frame's format differs from the encoder's; make another encoder for it");
-    }
-    const bool due = options_.gop_units > 0 && since_idr_ + 1 >= options_.gop_units;
+  const std::vector<uint8_t>& sps() const override { return sps_; }
+  const std::vector<uint8_t>& pps() const override { return pps_; }
+  std::string_view name() const override { return kOwnEncoder; }
+  EncoderQuality quality() const override { return control_.quality(); }
+  void set_bitrate_cap(uint32_t bps) override { control_.set_cap(bps); }
+
+ private:
+  Result<EncodedPicture> code(const Frame& frame, bool force_idr) override {
+    const bool due = gop_units_ > 0 && since_idr_ + 1 >= gop_units_;
     const bool idr = force_idr || due || !begun_;
     begin(idr);
     const int qp = std::max(Quantiser::kFinest, control_.quantiser() - (idr ? kFinerKeyframe : 0));
@@ -52,13 +55,6 @@ class CameraEncoder final : public Encoder {
     return picture;
   }
 
-  const std::vector<uint8_t>& sps() const override { return sps_; }
-  const std::vector<uint8_t>& pps() const override { return pps_; }
-  std::string_view name() const override { return kOwnEncoder; }
-  EncoderQuality quality() const override { return control_.quality(); }
-  void set_bitrate_cap(uint32_t bps) override { control_.set_cap(bps); }
-
- private:
   void begin(bool idr) {
     control_.move(idr);
     if (!idr) {
@@ -80,24 +76,21 @@ class CameraEncoder final : public Encoder {
     picture.pts = frame.pts;
     picture.payload = pool_.make(nal_.size() + sps_.size() + pps_.size() + kHeaderBytes);
     if (idr) {
-      append_nal(picture, sps_);
-      append_nal(picture, pps_);
+      append_nal(picture.payload, picture.nals, sps_);
+      append_nal(picture.payload, picture.nals, pps_);
     }
-    append_nal(picture, nal_);
+    append_nal(picture.payload, picture.nals, nal_);
     return picture;
   }
 
   void measure(const Frame& frame) {
     const auto& made = coder_.made();
-    const uint32_t width = frame.format.width, height = frame.format.height;
-    const std::optional<double> likeness =
-        plane_ssim({.samples = frame.row(0, 0), .stride = frame.stride[0], .width = width, .height = height},
-                   {.samples = made.at(0, 0, 0), .stride = made.stride[0], .width = width, .height = height},
-                   FlatWindows::left_out);
+    const PlaneView coded{made.at(0, 0, 0), made.stride[0], frame.format.width, frame.format.height};
+    const std::optional<double> likeness = plane_ssim(plane_of(frame, 0), coded, FlatWindows::left_out);
     if (likeness) control_.on_likeness(*likeness);
   }
 
-  EncoderOptions options_;
+  uint32_t gop_units_;
   h264_writer::PictureCoder coder_;
   h264_writer::BitPacker packer_;
   QuantiserControl control_;

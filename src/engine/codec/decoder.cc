@@ -5,12 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/start_code.h"
 #include "codec/libav.h"
 
 namespace vigie::codec {
 namespace {
 
-constexpr uint8_t kStartCode[] = {0, 0, 0, 1};
 constexpr int64_t kMaxPixels = 40'000'000;  // above level 6.2's 35.7 million
 
 AVCodecID id_of(Codec codec) {

@@ -48,6 +48,12 @@ Status check_encoder_name(std::string_view name) {
   return make_error(Code::invalid_argument, "encoder", std::string(name) + " is not here; there are " + known);
 }
 
+Result<EncodedPicture> Encoder::encode(const Frame& frame, bool force_idr) {
+  if (frame.format == format_) return code(frame, force_idr);
+  return make_error(Code::invalid_argument, std::string(name()),
+                    "the frame's format differs from the encoder's; make another encoder for it");
+}
+
 Result<std::unique_ptr<Encoder>> Encoder::make(const EncoderOptions& options) {
   if (Status good = check(options); !good) return std::move(good.error());
   std::string reasons;

@@ -63,7 +63,7 @@ class Encoder {
   // Codes `frame` from its own memory, to which it holds a reference while it works. `force_idr`: as an IDR picture;
   // two in a row differ in idr_pic_id.
   // Errors: invalid_argument for another format, encoder_failed.
-  virtual Result<EncodedPicture> encode(const Frame& frame, bool force_idr) = 0;
+  Result<EncodedPicture> encode(const Frame& frame, bool force_idr);
 
   // NAL units without start code, the same for the encoder's whole life.
   virtual const std::vector<uint8_t>& sps() const = 0;
@@ -72,6 +72,15 @@ class Encoder {
   virtual EncoderQuality quality() const = 0;
   // EncoderOptions::bitrate_cap_bps from now on.
   virtual void set_bitrate_cap(uint32_t bps) = 0;
+
+ protected:
+  explicit Encoder(const FrameFormat& format) : format_(format) {}
+
+ private:
+  // `frame` is of the encoder's format.
+  virtual Result<EncodedPicture> code(const Frame& frame, bool force_idr) = 0;
+
+  FrameFormat format_;
 };
 
 }  // namespace vigie::codec

@@ -4,7 +4,6 @@
 
 #include "base/bytes.h"
 #include "base/start_code.h"
-#include "codec/encoded_picture.h"
 #include "codec/encoder_options.h"
 #include "codec/frame_pool.h"
 #include "codec/libav.h"
@@ -21,7 +20,8 @@ constexpr double kStepsPerHalving = 6;            // of x264's quantiser
 class LibavEncoder final : public Encoder {
  public:
   LibavEncoder(const EncoderOptions& options, const char* name, ContextPtr context)
-      : options_(options),
+      : Encoder(options.format),
+        options_(options),
         name_(name),
         context_(std::move(context)),
         frame_(av_frame_alloc()),
@@ -51,11 +51,17 @@ class LibavEncoder final : public Encoder {
     return {};
   }
 
-  Result<EncodedPicture> encode(const Frame& frame, bool force_idr) override {
-    if (frame.format != options_.format) {
-      return make_error(Code::invalid_argument, name_,
-                        "the frame's format differs from the encoder's; make another encoder for it");
-    }
+  const std::vector<uint8_t>& sps() const override { return sps_; }
+  const std::vector<uint8_t>& pps() const override { return pps_; }
+  std::string_view name() const override { return name_; }
+  EncoderQuality quality() const override { return control_.quality(); }
+  void set_bitrate_cap(uint32_t bps) override {
+    options_.bitrate_cap_bps = bps;
+    control_.set_cap(bps);
+  }
+
+ private:
+  Result<EncodedPicture> code(const Frame& frame, bool force_idr) override {
     const bool due = force_idr || (options_.gop_units > 0 && since_idr_ >= options_.gop_units);
     if (control_.move(due)) {
       if (Status reopened = reopen(frame); !reopened) return std::move(reopened.error());
@@ -70,16 +76,6 @@ class LibavEncoder final : public Encoder {
     return picture;
   }
 
-  const std::vector<uint8_t>& sps() const override { return sps_; }
-  const std::vector<uint8_t>& pps() const override { return pps_; }
-  std::string_view name() const override { return name_; }
-  EncoderQuality quality() const override { return control_.quality(); }
-  void set_bitrate_cap(uint32_t bps) override {
-    options_.bitrate_cap_bps = bps;
-    control_.set_cap(bps);
-  }
-
- private:
   Result<EncodedPicture> encode_one(const Frame& frame, bool force_idr) {
     if (Status lent = lend_frame(frame, *frame_); !lent) return std::move(lent.error());
     frame_->pts = coded_++;
@@ -104,13 +100,13 @@ class LibavEncoder final : public Encoder {
   void fill(EncodedPicture& picture, ByteSpan annexb) {
     picture.payload = pool_.make(annexb.size() + sps_.size() + pps_.size() + 64);
     if (picture.keyframe) {
-      append_nal(picture, sps_);
-      append_nal(picture, pps_);
+      append_nal(picture.payload, picture.nals, sps_);
+      append_nal(picture.payload, picture.nals, pps_);
     }
     NalWalker walker(annexb);
     for (ByteSpan nal; walker.next(nal);) {
       const uint8_t type = h264_nal_type(nal[0]);
-      if (type >= h264::kSlice && type <= h264::kIdr) append_nal(picture, nal);
+      if (type >= h264::kSlice && type <= h264::kIdr) append_nal(picture.payload, picture.nals, nal);
     }
   }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "media/frame.h"
+
 namespace vigie::codec {
 
 struct PlaneView {
@@ -11,6 +13,9 @@ struct PlaneView {
   size_t stride = 0;  // bytes
   uint32_t width = 0, height = 0;
 };
+inline PlaneView plane_of(const Frame& frame, size_t plane) {
+  return {frame.row(plane, 0), frame.stride[plane], frame.plane_width(plane), frame.plane_height(plane)};
+}
 
 // Windows that are one flat value in the original: filled places, cards, a blind camera.
 enum class FlatWindows : uint8_t { left_out, counted };

@@ -18,11 +18,7 @@ class Comparison final : public PictureSink {
                           .stride = static_cast<size_t>(decoded.linesize[0]),
                           .width = picture.format.width,
                           .height = picture.format.height};
-    likeness = plane_ssim({.samples = frame_.row(0, 0),
-                           .stride = frame_.stride[0],
-                           .width = frame_.format.width,
-                           .height = frame_.format.height},
-                          coded, FlatWindows::left_out);
+    likeness = plane_ssim(plane_of(frame_, 0), coded, FlatWindows::left_out);
   }
   std::optional<double> likeness;
 

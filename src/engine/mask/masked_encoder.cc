@@ -1,20 +1,11 @@
 #include "mask/masked_encoder.h"
 
-#include <array>
 #include <utility>
 
 #include "mask/privacy_sei.h"
 
 namespace vigie::mask {
 namespace {
-
-constexpr std::array<uint8_t, 4> kStartCode{0, 0, 0, 1};
-
-void append_nal(Buffer& payload, NalTable& nals, ByteSpan nal) {
-  payload.append(kStartCode);
-  nals.push_back({static_cast<uint32_t>(payload.size()), static_cast<uint32_t>(nal.size())});
-  payload.append(nal);
-}
 
 bool is_parameter_set(ByteSpan nal) {
   const uint8_t type = h264_nal_type(nal[0]);

@@ -7,6 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/start_code.h"
+
 namespace vigie {
 
 // Where one NAL unit lies in AccessUnit::payload; the start code lies before `offset` and is not counted.
@@ -74,5 +78,12 @@ class NalTable {
   uint32_t size_ = 0;
   std::array<NalSpan, kFew> few_{};
 };
+
+// Appends a NAL unit behind a start code, and notes where it lies. `payload` must be unique.
+inline void append_nal(Buffer& payload, NalTable& nals, ByteSpan nal) {
+  payload.append(kStartCode);
+  nals.push_back({static_cast<uint32_t>(payload.size()), static_cast<uint32_t>(nal.size())});
+  payload.append(nal);
+}
 
 }  // namespace vigie

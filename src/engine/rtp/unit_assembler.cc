@@ -4,10 +4,11 @@
 #include <cstring>
 #include <utility>
 
+#include "base/start_code.h"
+
 namespace vigie::rtp {
 namespace {
 
-constexpr uint8_t kStartCode[4] = {0, 0, 0, 1};
 constexpr size_t kLeastBytes = 1024;
 
 }  // namespace
@@ -44,7 +45,7 @@ void UnitAssembler::begin_nal(size_t expected_bytes) {
   if (overflowed_) return;
   reserve(expected_bytes);
   if (!make_room(sizeof kStartCode)) return;
-  std::memcpy(base_ + size_, kStartCode, sizeof kStartCode);
+  std::memcpy(base_ + size_, kStartCode.data(), sizeof kStartCode);
   size_ += sizeof kStartCode;
   nal_begin_ = size_;
   nal_open_ = true;

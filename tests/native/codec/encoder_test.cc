@@ -157,10 +157,7 @@ TEST_P(EachEncoder, MovesTheQuantiserAsFarAsThePictureKeepsItsLikeness) {
     ASSERT_EQ(seen.pictures.size(), 90U);
     for (const auto& picture : seen.pictures) EXPECT_FALSE(picture.facts.corrupt);
     const Ref<Frame> last = scene_frame(pool, options.format, 89);
-    const auto view = [](const Frame& frame) {
-      return PlaneView{frame.row(0, 0), frame.stride[0], frame.format.width, frame.format.height};
-    };
-    EXPECT_NEAR(plane_ssim(view(*last), view(*seen.pictures.back().frame), FlatWindows::left_out).value(),
+    EXPECT_NEAR(plane_ssim(plane_of(*last, 0), plane_of(*seen.pictures.back().frame, 0), FlatWindows::left_out).value(),
                 *encoder->quality().likeness, 0.02);
   }
 }

@@ -18,6 +18,7 @@ class BitPacker {
     size_t bytes = 0;
     uint64_t word = 0;
     unsigned used = 0;
+    size_t bit_count() const { return bytes * 8 + used; }
   };
 
   void clear() { size_ = 0, word_ = 0, used_ = 0; }
@@ -50,7 +51,7 @@ class BitPacker {
     for (const uint8_t byte : bytes) bits(byte, 8);
   }
 
-  size_t bit_count() const { return size_ * 8 + used_; }
+  size_t bit_count() const { return mark().bit_count(); }
   Mark mark() const { return {size_, word_, used_}; }
   void back_to(const Mark& mark) { size_ = mark.bytes, word_ = mark.word, used_ = mark.used; }
 

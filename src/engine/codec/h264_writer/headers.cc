@@ -5,12 +5,12 @@
 #include <cmath>
 
 #include "base/bit_writer.h"
+#include "media/codec.h"
 
 namespace vigie::codec::h264_writer {
 namespace {
 
 constexpr uint8_t kReferenceIdc = 3 << 5;
-constexpr uint8_t kSlice = 1, kIdr = 5, kSps = 7, kPps = 8;
 constexpr uint32_t kBaseline = 66;
 constexpr uint32_t kConstraints = 0xc0;  // constraint_set0_flag, constraint_set1_flag
 constexpr unsigned kFrameNumBits = 16;
@@ -93,7 +93,7 @@ std::vector<uint8_t> make_sps(const FrameFormat& format, double fps) {
   w.bits(1, 1);
   write_vui(format, fps, w);
   w.trailing();
-  return w.nal({kReferenceIdc | kSps});
+  return w.nal({kReferenceIdc | h264::kSps});
 }
 
 std::vector<uint8_t> make_pps() {
@@ -109,10 +109,10 @@ std::vector<uint8_t> make_pps() {
   w.bits(0, 1);             // constrained_intra_pred_flag
   w.bits(0, 1);             // redundant_pic_cnt_present_flag
   w.trailing();
-  return w.nal({kReferenceIdc | kPps});
+  return w.nal({kReferenceIdc | h264::kPps});
 }
 
-uint8_t nal_header(bool idr) { return kReferenceIdc | (idr ? kIdr : kSlice); }
+uint8_t nal_header(bool idr) { return kReferenceIdc | (idr ? h264::kIdr : h264::kSlice); }
 
 void write_slice_header(const SliceHeader& header, BitPacker& packer) {
   packer.ue(0);                   // first_mb_in_slice

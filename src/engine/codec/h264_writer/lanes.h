@@ -48,9 +48,6 @@ struct PlainLanes {
   friend PlainLanes operator*(const PlainLanes& a, const PlainLanes& b) {
     return each([&](size_t i) { return a.v[i] * b.v[i]; });
   }
-  PlainLanes up(int by) const {
-    return each([&](size_t i) { return static_cast<int>(static_cast<uint32_t>(v[i]) << by); });
-  }
   PlainLanes down(int by) const {
     return each([&](size_t i) { return v[i] >> by; });
   }
@@ -125,7 +122,6 @@ struct SseLanes {
   friend SseLanes operator-(const SseLanes& a, const SseLanes& b) { return {_mm_sub_epi16(a.v, b.v)}; }
   friend SseLanes operator|(const SseLanes& a, const SseLanes& b) { return {_mm_or_si128(a.v, b.v)}; }
   friend SseLanes operator*(const SseLanes& a, const SseLanes& b) { return {_mm_mullo_epi16(a.v, b.v)}; }
-  SseLanes up(int by) const { return {_mm_sll_epi16(v, _mm_cvtsi32_si128(by))}; }
   SseLanes down(int by) const { return {_mm_sra_epi16(v, _mm_cvtsi32_si128(by))}; }
   SseLanes magnitude() const { return {_mm_max_epi16(v, _mm_sub_epi16(_mm_setzero_si128(), v))}; }
   SseLanes product_high(const SseLanes& factor, int by) const {

@@ -104,7 +104,6 @@ void PictureCoder::code_inter(Place& place) {
     if (is_small(place, off.worst)) return skip(place, of_skipped);
     if (off.sum < kHopeless * small_) {
       residual_.take_luma(place.source[0], place.prediction[0], quantisers_.luma, false);
-      residual_.drop_lone_levels();
       taken = true;
       if (residual_.luma_groups() == 0) {
         residual_.take_chroma(place.source, place.prediction, quantisers_.chroma);
@@ -123,13 +122,11 @@ void PictureCoder::code_inter(Place& place) {
   if (!taken || best.vector != of_skipped) {
     predict_from_before(place, best.vector);
     residual_.take_luma(place.source[0], place.prediction[0], quantisers_.luma, false);
-    residual_.drop_lone_levels();
   }
   residual_.take_chroma(place.source, place.prediction, quantisers_.chroma);
   if (residual_.pattern() == 0 && best.vector == of_skipped) return skip(place, of_skipped);
   begin_macroblock();
   const BitPacker::Mark start = packer_->mark();
-  const size_t start_bits = packer_->bit_count();
   packer_->ue(0);  // mb_type P_L0_16x16
   packer_->se((best.vector.x - search.expected.x) * 4);
   packer_->se((best.vector.y - search.expected.y) * 4);
@@ -137,7 +134,7 @@ void PictureCoder::code_inter(Place& place) {
   if (residual_.pattern() != 0) packer_->se(0);  // mb_qp_delta
   motion_.set(place.x, place.y, best.vector);
   residual_.write(*packer_, counts_, place.x, place.y);
-  if (!too_long(place, start, start_bits)) rebuild(place);
+  if (!too_long(place, start)) rebuild(place);
 }
 
 // choose_luma's prediction is taken.
@@ -150,17 +147,16 @@ void PictureCoder::code_intra(Place& place, LumaMode mode) {
   motion_.set_intra(place.x, place.y);
   begin_macroblock();
   const BitPacker::Mark start = packer_->mark();
-  const size_t start_bits = packer_->bit_count();
   packer_->ue((intra_ ? 0 : kIntraInP) + 1 + static_cast<uint32_t>(mode) + 4 * residual_.chroma_kind() +
               (residual_.luma_groups() != 0 ? 12 : 0));
   packer_->ue(static_cast<uint32_t>(chroma));
   packer_->se(0);  // mb_qp_delta
   residual_.write(*packer_, counts_, place.x, place.y);
-  if (!too_long(place, start, start_bits)) rebuild(place);
+  if (!too_long(place, start)) rebuild(place);
 }
 
-bool PictureCoder::too_long(const Place& place, const BitPacker::Mark& start, size_t start_bits) {
-  if (packer_->bit_count() - start_bits <= kMostBits) return false;
+bool PictureCoder::too_long(const Place& place, const BitPacker::Mark& start) {
+  if (packer_->bit_count() - start.bit_count() <= kMostBits) return false;
   packer_->back_to(start);
   code_raw(place);
   return true;

@@ -54,7 +54,7 @@ class PictureCoder {
   // Writes mb_skip_run where there must be one.
   void begin_macroblock();
   // Whether the macroblock that begins at `start` is longer than may be; it is coded raw then.
-  bool too_long(const Place& place, const BitPacker::Mark& start, size_t start_bits);
+  bool too_long(const Place& place, const BitPacker::Mark& start);
   void rebuild(const Place& place);
   uint8_t& planes_differ(const Place& place) { return planes_differ_[size_t{place.y} * across_ + place.x]; }
 

@@ -119,8 +119,8 @@ void Residual::take_luma(const Samples& source, const Samples& prediction, const
         to_levels(source.block(x, y), prediction.block(x, y), quantiser, luma_[pair], dc_apart ? &dc[pair] : nullptr);
     for (size_t i = pair; i < pair + 2; ++i) all |= luma_nonzero_[i] = any ? nonzero_bits(luma_[i]) : 0;
   }
+  if (!dc_apart) return drop_lone_levels();
   luma_groups_ = all != 0 ? 15 : 0;
-  if (!dc_apart) return;
   hadamard(dc);
   for (size_t i = 0; i < 16; ++i) {
     luma_dc_[i % 4 * 4 + i / 4] = static_cast<int16_t>(quantiser.dc_level((dc[i] + 1) >> 1));
@@ -149,6 +149,7 @@ void Residual::take_chroma(const Planes& source, const Planes& prediction, const
   }
 }
 
+// Of luma, DC not apart.
 void Residual::drop_lone_levels() {
   luma_groups_ = 0;
   int total = 0;

@@ -42,11 +42,10 @@ class Residual {
   using Planes = std::array<Samples, 3>;
   using OutPlanes = std::array<uint8_t*, 3>;
 
-  // `dc_apart`: the DC coefficients are transformed once more and coded by themselves, as Intra_16x16 has it.
+  // `dc_apart`: the DC coefficients are transformed once more and coded by themselves, as Intra_16x16 has it. Else levels that
+  // are worth less than their bits are left out.
   void take_luma(const Samples& source, const Samples& prediction, const Quantiser& quantiser, bool dc_apart);
   void take_chroma(const Planes& source, const Planes& prediction, const Quantiser& quantiser);
-  // Of luma without its DC apart: leaves out levels that are worth less than their bits.
-  void drop_lone_levels();
 
   // coded_block_pattern: luma's four groups, all or none with DC apart, and chroma's 0 (nothing), 1 (DC) or 2.
   uint32_t luma_groups() const { return luma_groups_; }
@@ -60,6 +59,8 @@ class Residual {
                const std::array<size_t, 3>& stride);
 
  private:
+  void drop_lone_levels();
+
   bool dc_apart_ = false;
   uint32_t luma_groups_ = 0, chroma_kind_ = 0;
   alignas(16) int16_t luma_[16][16];

@@ -37,7 +37,7 @@ void inverse(std::array<L, 4>& r) {
 
 }  // namespace
 
-Quantiser::Quantiser(int qp_value) : qp(qp_value), up(qp_value / 6) {
+Quantiser::Quantiser(int qp) : up(qp / 6) {
   for (size_t column = 0; column < 2; ++column) {
     for (size_t lane = 0; lane < 8; ++lane) {
       const size_t odd = column + lane % 2, kind = odd == 1 ? 2 : odd / 2;

@@ -20,7 +20,6 @@ struct Quantiser {
   // Of DC coefficients that were transformed once more (16 of luma, 4 of a chroma plane).
   int dc_level(int coefficient) const;
 
-  int qp;
   int up;  // qp / 6
   // Of the even and of the odd columns, rows twice: two blocks beside each other.
   std::array<std::array<int16_t, 8>, 2> factor{}, scale{};

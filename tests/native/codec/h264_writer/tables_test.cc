@@ -161,6 +161,15 @@ TEST(Difference, IsTheSumAndTheWorstQuarter) {
     EXPECT_EQ(off.sum, quarters[0] + quarters[1] + quarters[2] + quarters[3]);
     EXPECT_EQ(off.worst, *std::max_element(quarters.begin(), quarters.end()));
     EXPECT_EQ(difference_8x8({a.data() + 3, 32}, {b.data() + 1, 24}), quarters[0]);
+    for (const size_t side : {size_t{8}, size_t{16}}) {
+      int farthest = 0;
+      for (size_t y = 0; y < side; ++y) {
+        for (size_t x = 0; x < side; ++x)
+          farthest = std::max(farthest, std::abs(a[y * 32 + x + 3] - b[y * 24 + x + 1]));
+      }
+      EXPECT_FALSE(any_far({a.data() + 3, 32}, {b.data() + 1, 24}, side, static_cast<uint8_t>(farthest)));
+      EXPECT_TRUE(any_far({a.data() + 3, 32}, {b.data() + 1, 24}, side, static_cast<uint8_t>(farthest - 1)));
+    }
   }
 }
 
