@@ -1,11 +1,13 @@
 #include "codec/decoder.h"
 
+#include <array>
 #include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/start_code.h"
+#include "codec/decoder_buffers.h"
 #include "codec/libav.h"
 
 namespace vigie::codec {
@@ -33,6 +35,17 @@ bool decoder_needs(Codec codec, ByteSpan nal) {
   const uint8_t type = h265_nal_type(nal[0]);
   return type != h265::kAud && type != kFiller && type != kPrefixSei && type != kSuffixSei;
 }
+
+// Goes behind each slice of H.265. A whole slice has said before that it ends, and nobody reads on; of one that was cut
+// short, zeroes (which libavcodec would read) mean "as predicted, and another block" up to the picture's last, while ones
+// soon mean the end. Of small pictures 64 of them find a fifth of what 1024 find, and 8192 no more.
+constexpr std::array<uint8_t, 1024> kSliceTail = [] {
+  std::array<uint8_t, 1024> ones{};
+  ones.fill(0xFF);
+  return ones;
+}();
+
+bool needs_tail(Codec codec, ByteSpan nal) { return codec == Codec::h265 && h265::is_vcl(h265_nal_type(nal[0])); }
 
 // The decoder's input: the bytes, and behind them the zeroes it reads over the end into. One buffer for all units, another
 // one only while the decoder still holds the last.
@@ -141,13 +154,14 @@ void configure(AVCodecContext& context, Codec codec, const ParameterSets& sets) 
 }
 
 // A context that has seen nothing yet.
-Result<ContextPtr> open_context(Codec codec, const ParameterSets& sets) {
+Result<ContextPtr> open_context(Codec codec, const ParameterSets& sets, DecoderBuffers& buffers) {
   const std::string where = std::string(codec_name(codec)) + " decoder";
   const AVCodec* found = avcodec_find_decoder(id_of(codec));
   if (!found) return make_error(Code::codec_unsupported, where, "this libavcodec was built without it");
   ContextPtr context = make_context(found);
   if (!context) return make_error(Code::internal, where, "no memory");
   configure(*context, codec, sets);
+  if (codec == Codec::h265) buffers.watch(*context);  // the others say what they leave out
   if (codec != Codec::mjpeg) {
     const std::vector<uint8_t> bytes = private_data(sets);
     context->extradata = static_cast<uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
@@ -167,8 +181,15 @@ Result<ContextPtr> open_context(Codec codec, const ParameterSets& sets) {
 
 class LibavDecoder final : public Decoder {
  public:
-  LibavDecoder(Codec codec, Ref<const ParameterSets> sets, ContextPtr context)
-      : codec_(codec), sets_(std::move(sets)), context_(std::move(context)), frame_(av_frame_alloc()) {}
+  LibavDecoder(Codec codec, Ref<const ParameterSets> sets)
+      : codec_(codec), sets_(std::move(sets)), frame_(av_frame_alloc()) {}
+
+  Status open() {
+    Result<ContextPtr> opened = open_context(codec_, *sets_, buffers_);
+    if (!opened.ok()) return std::move(opened).error();
+    context_ = std::move(opened).value();
+    return {};
+  }
 
   Status decode(const AccessUnit& unit, uint64_t tag, PictureSink& sink) override {
     if (unit.codec != codec_) {
@@ -176,11 +197,10 @@ class LibavDecoder final : public Decoder {
                         "a unit of " + std::string(codec_name(unit.codec)) + "; make a decoder for each codec");
     }
     if (!context_) {
-      Result<ContextPtr> anew = open_context(codec_, *sets_);
-      if (!anew.ok()) return std::move(anew).error();
-      context_ = std::move(anew).value();
+      if (Status opened = open(); !opened.ok()) return opened;
     }
-    if (!packet_.begin(unit.payload.size() + unit.nals.size() * sizeof kStartCode)) return no_memory();
+    const size_t more = kStartCode.size() + (codec_ == Codec::h265 ? kSliceTail.size() : 0);
+    if (!packet_.begin(unit.payload.size() + unit.nals.size() * more)) return no_memory();
     if (codec_ == Codec::mjpeg) {
       packet_.append(unit.payload.bytes());
     } else {
@@ -188,6 +208,7 @@ class LibavDecoder final : public Decoder {
         if (!decoder_needs(codec_, unit.nal(i))) continue;
         packet_.append(kStartCode);
         packet_.append(unit.nal(i));
+        if (needs_tail(codec_, unit.nal(i))) packet_.append(kSliceTail);
       }
     }
     AVPacket* packet = packet_.finish(tag);
@@ -196,6 +217,7 @@ class LibavDecoder final : public Decoder {
       packet_.release();
       return damaged("it has nothing to decode");
     }
+    buffers_.begin_unit(unit.keyframe);
     const int sent = avcodec_send_packet(context_.get(), packet);
     packet_.release();
     Status taken = take_pictures(sink);
@@ -226,7 +248,7 @@ class LibavDecoder final : public Decoder {
       if (got < 0) return damaged(libav_reason(got));
       DecodedPicture picture;
       picture.format = format_of(*frame_);
-      picture.corrupt = (frame_->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame_->decode_error_flags != 0;
+      picture.corrupt = is_corrupt(*frame_);
       picture.keyframe = is_keyframe(*frame_);
       picture.interlaced = is_interlaced(*frame_);
       picture.tag = static_cast<uint64_t>(frame_->pts);
@@ -236,9 +258,15 @@ class LibavDecoder final : public Decoder {
     }
   }
 
+  bool is_corrupt(const AVFrame& frame) const {
+    if ((frame.flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame.decode_error_flags != 0) return true;
+    return codec_ == Codec::h265 && (buffers_.made_up_reference() || !DecoderBuffers::complete(frame));
+  }
+
   Codec codec_;
   Ref<const ParameterSets> sets_;
-  ContextPtr context_;  // null after flush()
+  DecoderBuffers buffers_;
+  ContextPtr context_;  // null before open() and after flush()
   PaddedPacket packet_;
   FramePtr frame_;
 };
@@ -251,9 +279,9 @@ Result<std::unique_ptr<Decoder>> Decoder::make(Codec codec, const Ref<const Para
     return make_error(Code::parameter_sets, where, "they are of " + std::string(codec_name(sets->codec)));
   }
   if (!sets->complete()) return make_error(Code::parameter_sets, where, "they are not complete");
-  Result<ContextPtr> context = open_context(codec, *sets);
-  if (!context.ok()) return std::move(context).error();
-  return std::unique_ptr<Decoder>(std::make_unique<LibavDecoder>(codec, sets, std::move(context).value()));
+  auto decoder = std::make_unique<LibavDecoder>(codec, sets);
+  if (Status opened = decoder->open(); !opened.ok()) return std::move(opened).error();
+  return std::unique_ptr<Decoder>(std::move(decoder));
 }
 
 }  // namespace vigie::codec

@@ -174,7 +174,7 @@ class PushedStream:
         data = self._clip.units[self._at % len(self._clip.units)]
         self._at += 1
         self._pts += round(90000 / self._fleet.fps)
-        # Of H.265 no decoder tells that a unit was cut short: it belongs to what is set apart.
+        # Of H.265 a unit cut short in its last blocks is not told from a whole one: it belongs to what is set apart.
         if (truncated and self._clip.codec != "H265") or (flipped and self._random.random() < 0.02):
             data = data[: self._random.randrange(6, len(data))]
         if flipped:
