@@ -160,6 +160,7 @@ class Eye(threading.Thread, ABC):
         self.tally = tally
         self.pictures = 0
         self.saw_flag = False
+        self.saw_flag_go = False  # and then pictures without it
         self._fault = fault
         self._ends = threading.Event()
 
@@ -191,6 +192,7 @@ class Eye(threading.Thread, ABC):
 
     def _count(self, seen: Colours) -> None:
         self.pictures += 1
+        self.saw_flag_go = self.saw_flag_go or (self.saw_flag and not seen.flag)
         self.saw_flag = self.saw_flag or seen.flag
         private, allowed = (seen.magenta + seen.blue, 0) if self.form.version else (seen.magenta, seen.blue)
         self.tally.add(self.label, self.form.path, self._fault(), private, allowed)

@@ -240,16 +240,21 @@ class _Run:
             result.problems.append(f"no pictures come to {', '.join(blind)}: nothing is proved there")
 
     def _settle(self, eyes: list[Eye], result: Leaks) -> None:
-        """Until every eye has seen the flag: what it sees then was filmed after the bits were flipped.
+        """Until nothing is left of flipped bits in what any eye sees: it may be seconds behind on a busy machine.
 
-        An eye may be seconds behind on a busy machine.
+        First until it has seen the flag, filmed after them. But an encoder keeps what differs too little from the
+        picture before, and so a sample of a colour that came of flipped bits: hence a revision, which forces an IDR
+        picture, and then until the flag has gone.
         """
         self._fault = SETTLING
         self._fleet.begin(SETTLING)
         waiting = [eye for eye in eyes if eye.form.camera in self._fleet.flagged()]
         for eye in waiting:
-            eye.saw_flag = False
+            eye.saw_flag = eye.saw_flag_go = False
         blind = self._until(waiting, lambda eye: eye.saw_flag)
+        self._fleet.apply()
+        self._fleet.begin(QUIET)
+        blind = blind or self._until(waiting, lambda eye: eye.saw_flag_go)
         if blind:
             result.problems.append(f"no new pictures come to {', '.join(blind)} after bit flips")
         self._fleet.end()
