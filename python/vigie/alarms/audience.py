@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vigie.alarms.conditions import MACHINE
+from vigie.forms import camera_of
 from vigie.policy.alarm_kinds import ALARM_KINDS
 from vigie.policy.declared import Kinds, find_in
 from vigie.policy.desk_objects import Outlet
@@ -30,7 +31,7 @@ def subject_of(kinds: Kinds, kind: str, about: str) -> Subject:
     known = ALARM_KINDS.get(kind)
     of = "machine" if known is None or about == MACHINE else known.about
     if of in ("camera", "stream"):
-        camera = about.partition("/")[0].partition("@")[0]
+        camera = camera_of(about.partition("/")[0])
         item = find_in(kinds, "Camera", camera) or find_in(kinds, "Site", camera.partition(".")[0])
         owners = {item.spec.owner, item.spec.operated_by} if isinstance(item, (Camera, Site)) else set()
         return Subject(camera, frozenset(owner for owner in owners if owner))

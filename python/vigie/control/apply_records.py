@@ -7,6 +7,7 @@ from typing import Any
 from vigie.control.diff import Body, Change, Find, canonical
 from vigie.control.lookups import commune_of
 from vigie.control.loosening import is_open, set_of, uncovers
+from vigie.forms import form_name
 from vigie.journal.records import SYSTEM, BreakGlass, MaskChange, Opening, Record
 from vigie.policy import Town
 from vigie.policy.moments import ends_ns
@@ -70,7 +71,7 @@ def _mask_changes(apply: Applying) -> Iterator[Record]:
             revision=apply.sets_after.get(place, (None,))[0],
             before=apply.sets_before.get(place, (None,))[0],
             hides_less=less,
-            objects=(f"camera/{camera}@{version}",) if version else (),
+            objects=(f"camera/{form_name(camera, version)}",) if version else (),
             reason=None if spec is None else spec.get("removal_reason") if less else spec["reason"],
         )
 

@@ -27,6 +27,7 @@ from vigie.errors import (
     NotFoundError,
     TimedOutError,
 )
+from vigie.forms import camera_of, form_name
 from vigie.journal import Record
 from vigie.policy.load import has_field
 from vigie.policy.objects import KINDS
@@ -383,7 +384,7 @@ class Handlers:
         def item(key: str) -> ops.MaskOut | None:
             name, spec = sets[key]
             camera, version = spec["camera"], spec.get("version") or ""
-            if not self._may_know(call, "Camera", f"{camera}@{version}" if version else camera):
+            if not self._may_know(call, "Camera", form_name(camera, version)):
                 return None
             number = numbers.get((camera, version), (0, None))[0]
             return ops.MaskOut(
@@ -421,7 +422,7 @@ def with_drops(figures: Mapping[str, Any]) -> Mapping[str, Any]:
     cameras: Mapping[str, Any] = figures.get("cameras", {})
     sums: dict[tuple[str, str], tuple[int, float]] = {}
     for viewer in figures.get("viewers", ()):
-        key = (str(viewer.get("camera", "")).partition("@")[0], str(viewer.get("stream", "")))
+        key = (camera_of(str(viewer.get("camera", ""))), str(viewer.get("stream", "")))
         dropped, lag_ms = sums.get(key, (0, 0.0))
         dropped += sum(viewer.get("units_dropped", {}).values())
         sums[key] = (dropped, max(lag_ms, viewer.get("queue_ms", 0.0) + viewer.get("kernel_ms", 0.0)))

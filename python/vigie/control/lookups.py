@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from vigie.control.diff import Find
+from vigie.forms import camera_of
 
 
 def spec_of_camera(camera: str, *states: Find) -> Mapping[str, Any]:
     """Of a camera or a form of it; of its site, where only that is declared. The first state that knows it counts."""
-    name = camera.partition("@")[0]
+    name = camera_of(camera)
     site, dot, _ = name.partition(".")
     for find in states:
         body = find("Camera", name) or (find("Site", site) if dot else None)

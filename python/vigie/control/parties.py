@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from vigie.alarms.audience import may_know_as_member, subject_of
 from vigie.control.diff import Change
 from vigie.control.ops import OPS
+from vigie.forms import camera_of
 from vigie.journal import Record
 from vigie.policy.changes import RefusedChange, refused_changes
 from vigie.policy.declared import Town, find_in
@@ -278,7 +279,7 @@ class TownRights:
             return ()
         if made is None or made.rights is not rights:
             made = self._by_rules = _ByRules(rights)
-        return made.allowed(agent, name.partition("@")[0], ns_of(self._now()))
+        return made.allowed(agent, camera_of(name), ns_of(self._now()))
 
 
 class _ByRules:
@@ -302,4 +303,4 @@ class _ByRules:
 
 def _covers(entry: str, name: str) -> bool:
     """Whether an entry lets him know of this one: of a camera, too, whose version he sees."""
-    return shows(entry, name) or shows(entry.partition("@")[0], name)
+    return shows(entry, name) or shows(camera_of(entry), name)

@@ -12,6 +12,7 @@ from vigie.control.parties import JournalSink, Line, ObjectRef, Party, Rights
 from vigie.control.routes import Ended, Route, Routes
 from vigie.control.tickets import Ticket, seal
 from vigie.errors import ConnectionLostError, ControlLateError, NotFoundError
+from vigie.forms import form_name
 from vigie.journal import Actor
 from vigie.journal.records import RouteClose, RouteOpen
 from vigie.policy.compile import choose_server
@@ -237,7 +238,7 @@ class RouteOps:
 
 
 def _forms(entry: Mapping[str, Any]) -> list[str]:
-    return [entry["name"], *(f"{entry['name']}@{version['name']}" for version in entry.get("versions", ()))]
+    return [entry["name"], *(form_name(entry["name"], version["name"]) for version in entry.get("versions", ()))]
 
 
 def _opening(route: Route, party: Party, commune: str | None, why: str) -> Line:

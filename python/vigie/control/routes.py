@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from vigie.errors import ControlRefusedError, LimitExceededError, NotFoundError
+from vigie.forms import camera_of, form_name
 from vigie.policy import Compiled, Town, texts
 from vigie.policy.routing import Verdict, Wish, both, verdict_by_lists, verdict_by_rules
 from vigie.policy.windows import FOREVER, datetime_of
@@ -58,7 +59,7 @@ class Route:
     @property
     def camera(self) -> str:
         """Without a version."""
-        return self.form.partition("@")[0]
+        return camera_of(self.form)
 
     def text(self) -> str:
         """For `Rows`."""
@@ -251,7 +252,7 @@ def _forms(compiled: Compiled) -> dict[str, list[str]]:
         streams = [stream["name"] for stream in camera["streams"]]
         forms[camera["name"]] = streams
         for version in camera.get("versions", ()):
-            forms[f"{camera['name']}@{version['name']}"] = streams
+            forms[form_name(camera["name"], version["name"])] = streams
     return forms
 
 

@@ -7,6 +7,7 @@ from vigie.control.diff import Change, Find
 from vigie.control.lookups import commune_of, organisation_of
 from vigie.control.parties import Line
 from vigie.errors import Error, StateUnwritableError
+from vigie.forms import camera_of
 from vigie.journal import Actor, Alarm, FolderPlace, Journal, Purged, Record, Retention, load_private, make_key
 from vigie.journal.purge import would_purge
 from vigie.journal.records import SYSTEM, Apply, Operation, Process, Refusal, Still
@@ -100,7 +101,7 @@ def record_of(line: Line, find: Find) -> Record:
         captured, bound_ns = line.still
         return Still(
             actor=actor,
-            camera=line.camera.partition("@")[0],
+            camera=camera_of(line.camera),
             commune=commune_of(line.camera, find),
             captured=captured,
             error_ms=None if bound_ns is None else -(-bound_ns // 1_000_000),

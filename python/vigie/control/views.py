@@ -17,6 +17,7 @@ from vigie.control.lookups import commune_of, organisation_of
 from vigie.control.routes import Route
 from vigie.control.state_journal import ENGINE_NAME
 from vigie.events import Event
+from vigie.forms import form_name
 from vigie.journal import Actor, Record
 from vigie.journal.records import ViewBegin, ViewEnd, ViewProgress
 from vigie.policy.routing import Verdict
@@ -92,7 +93,7 @@ class Views:
 
     def _begin(self, facts: Mapping[str, Any]) -> ViewBegin:
         route = self._route(facts["route"]) if facts["route"] else None
-        form = f"{facts['camera']}@{facts['version']}" if facts["version"] else facts["camera"]
+        form = form_name(facts["camera"], facts["version"])
         sight = self._sight(facts["agent"], form, route)
         host = None if route is None or route.client == facts["agent"] else route.client
         return ViewBegin(

@@ -7,6 +7,7 @@ smallest part wins.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from vigie.forms import camera_of, version_of
 from vigie.policy.moments import ALWAYS, DEFAULT_ZONE, Terms, state, union
 from vigie.policy.people_objects import OWN_RANKS, Ranks
 from vigie.policy.persons import Actor
@@ -234,7 +235,7 @@ def standing_ways(actor: Actor, spot: Spot, entries: Sequence[str], camera: str,
     if spot.owner is not None:
         what = f"the camera belongs to {spot.owner}: only agents of an organisation reach it"
         return (), (Refusal(f"Organisation {spot.owner}", "owned", what, spot.owner),)
-    versions = [entry.partition("@")[2] for entry in entries if entry.startswith(f"{camera}@")]
+    versions = [version_of(entry) for entry in entries if camera_of(entry) == camera and entry != camera]
     listed: list[str | None] = [version for version in versions if version in spot.versions]
     if camera in entries or "*" in entries:
         listed.append(None)

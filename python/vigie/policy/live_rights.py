@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from vigie.forms import camera_of, form_name
 from vigie.policy.grants import Question, standing_ways, ways
 from vigie.policy.moments import state
 from vigie.policy.persons import Actor, Person, in_departments, person_of
@@ -28,7 +29,7 @@ class Right(NamedTuple):
     @property
     def published(self) -> str:
         """The name on the engine."""
-        return self.camera if self.version is None else f"{self.camera}@{self.version}"
+        return form_name(self.camera, self.version)
 
 
 class Shared(NamedTuple):
@@ -274,7 +275,7 @@ def _unwatched(spot: Spot, person: Person, at: int) -> tuple[int, int]:
 def _standing(world: World, groups: Iterable[tuple[Place, list[str]]], person: Person, at: int) -> tuple[Shared, int]:
     entries = person.agent.spec.cameras or []
     if "*" not in entries:
-        named = dict.fromkeys(entry.partition("@")[0] for entry in entries)
+        named = dict.fromkeys(map(camera_of, entries))
         groups = [(world.places[camera], [camera]) for camera in named if camera in world.places]
     found: list[Right] = []
     least = FOREVER

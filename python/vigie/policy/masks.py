@@ -6,6 +6,7 @@ A camera of a site is known only once its partner has answered: sets that name o
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vigie.forms import form_name
 from vigie.policy import texts
 from vigie.policy.declared import Declared, Town
 from vigie.policy.mask_objects import MaskRegion, MaskSet
@@ -18,7 +19,7 @@ Sets = Mapping[str | None, Declared[MaskSet]]
 
 def version_names(town: Town) -> list[str]:
     """`camera@version` of every declared version."""
-    return [f"{camera}@{version}" for camera, sets in town.sets.items() for version in sets if version is not None]
+    return [form_name(camera, version) for camera, sets in town.sets.items() for version in sets if version is not None]
 
 
 def mask_problems(town: Town, part: Town | None = None) -> Iterator[Problem]:

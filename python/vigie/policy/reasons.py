@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from vigie.forms import form_name
 from vigie.policy.moments import shown
 from vigie.policy.sharing_objects import Action
 
@@ -51,7 +52,7 @@ class Decision:
     @property
     def published(self) -> str:
         """The camera's name on the engine, `camera@version` where there is one."""
-        return self.camera if self.version is None else f"{self.camera}@{self.version}"
+        return form_name(self.camera, self.version)
 
     @property
     def code(self) -> str:

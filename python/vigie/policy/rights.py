@@ -7,6 +7,7 @@ The order of the code is that of `docs/rights.md`: who asks (`persons`), the pos
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from vigie.forms import form_name
 from vigie.policy.grants import Grant, Part, Question, Refusal, Ways, standing_ways, ways
 from vigie.policy.moments import shown, state
 from vigie.policy.persons import Person, gate, person_of
@@ -162,7 +163,7 @@ def ways_of(world: World, person: Person, camera: str, place: Place, asked: Ques
 def listed(person: Person, camera: str, version: str | None) -> bool:
     """Whether what the agent lists leaves room for this picture; one that lists nothing is not narrowed."""
     cameras = person.agent.spec.cameras
-    return cameras is None or "*" in cameras or camera in cameras or f"{camera}@{version}" in cameras
+    return cameras is None or "*" in cameras or camera in cameras or form_name(camera, version) in cameras
 
 
 def _or_none(end: int) -> int | None:

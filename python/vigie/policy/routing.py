@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from vigie.forms import camera_of, version_of
 from vigie.policy.moments import DEFAULT_ZONE, state
 from vigie.policy.people_objects import AgentSpec
 from vigie.policy.reasons import Decision, explain
@@ -64,7 +65,7 @@ class Verdict:
 
 def verdict_by_rules(world: World, wish: Wish, at: int) -> Verdict:
     """Where objects decide (L-1 to L-5, L-22 to L-29)."""
-    camera, _, version = wish.camera.partition("@")
+    camera, version = camera_of(wish.camera), version_of(wish.camera)
     decision = decide_alone(world, wish.agent, camera, "live", wish.purpose, at, wish.post)
     if decision.allowed and version and version != decision.version:
         theirs = f"{wish.agent} sees it as {decision.published}"

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from vigie.forms import camera_of
 from vigie.policy import texts
 from vigie.policy.declared import Declared, Town
 from vigie.policy.inventory import Inventory, OfferedCamera, OfferedStream, clean
@@ -188,7 +189,7 @@ def expand_sites(town: Town, inventories: Mapping[str, Inventory]) -> tuple[Town
         cameras += [item.camera for item in plan if item.camera is not None]
         problems += _problems(site, plan)
     present = {camera.object.name for camera in cameras}
-    versions = [name for name in version_names(town) if name.partition("@")[0] in present]
+    versions = [name for name in version_names(town) if camera_of(name) in present]
     names = [camera.object.name for camera in cameras] + versions
     agents = [_with_rights(agent, names) for agent in town.agents]
     return replace(town, cameras=cameras, agents=agents), problems

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import vigie
 from vigie.bench.leak.scene import FAR
 from vigie.errors import ClosedError, Error
+from vigie.forms import form_name
 
 _RETRY_S = 0.05
 _READ_TIMEOUT_S = 5.0
@@ -47,7 +48,7 @@ class Form:
     @property
     def name(self) -> str:
         """What the embedding API calls the camera."""
-        return f"{self.camera}@{self.version}" if self.version else self.camera
+        return form_name(self.camera, self.version)
 
     @property
     def path(self) -> str:
