@@ -45,7 +45,17 @@ constexpr std::array<uint8_t, 1024> kSliceTail = [] {
   return ones;
 }();
 
-bool needs_tail(Codec codec, ByteSpan nal) { return codec == Codec::h265 && h265::is_vcl(h265_nal_type(nal[0])); }
+constexpr size_t kMostSlices = 600;  // of a picture, at the highest levels (H.265 A.4.1)
+
+bool needs_tail(Codec codec, ByteSpan nal) {
+  return codec == Codec::h265 && !nal.empty() && h265::is_vcl(h265_nal_type(nal[0]));
+}
+
+size_t tails_of(const AccessUnit& unit) {
+  size_t tails = 0;
+  for (size_t i = 0; i < unit.nals.size(); ++i) tails += needs_tail(unit.codec, unit.nal(i)) ? 1 : 0;
+  return tails;
+}
 
 // The decoder's input: the bytes, and behind them the zeroes it reads over the end into. One buffer for all units, another
 // one only while the decoder still holds the last.
@@ -199,8 +209,12 @@ class LibavDecoder final : public Decoder {
     if (!context_) {
       if (Status opened = open(); !opened.ok()) return opened;
     }
-    const size_t more = kStartCode.size() + (codec_ == Codec::h265 ? kSliceTail.size() : 0);
-    if (!packet_.begin(unit.payload.size() + unit.nals.size() * more)) return no_memory();
+    const size_t tails = tails_of(unit);
+    if (tails > kMostSlices) {
+      return damaged(std::to_string(tails) + " slices in a picture, at most " + std::to_string(kMostSlices));
+    }
+    const size_t more = unit.nals.size() * kStartCode.size() + tails * kSliceTail.size();
+    if (!packet_.begin(unit.payload.size() + more)) return no_memory();
     if (codec_ == Codec::mjpeg) {
       packet_.append(unit.payload.bytes());
     } else {

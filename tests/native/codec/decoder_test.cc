@@ -316,6 +316,23 @@ TEST(Decoder, NoticesWhatIsMissingOfH265) {
   }
 }
 
+TEST(Decoder, RefusesMoreSlicesThanAnyPictureHas) {
+  const auto units = make_clip(clip(Codec::h265, "yuv420p"));
+  std::vector<uint8_t> many;
+  for (int i = 0; i < 601; ++i) many.insert(many.end(), {0, 0, 1, 0x02, 0x01, 0xD0});
+  AccessUnit unit;
+  unit.codec = Codec::h265;
+  unit.parameter_sets = units[0]->parameter_sets;
+  unit.payload = Buffer::make_heap(many.size());
+  unit.payload.append(many);
+  for (uint32_t i = 0; i < 601; ++i) unit.nals.push_back({i * 6 + 3, 3});
+  FramePool pool(1 << 20);
+  Collector seen(pool);
+  const Status refused = decoder_for(units)->decode(unit, 0, seen);
+  EXPECT_EQ(refused.error().code, Code::picture_damaged);
+  EXPECT_NE(refused.error().text().find("601 slices"), std::string::npos) << refused.error().text();
+}
+
 // A CRA picture names pictures before it that only those which lead it may need: it and all behind it are whole without them.
 TEST(Decoder, BeginsInAnOpenGop) {
   for (const bool leading : {false, true}) {
