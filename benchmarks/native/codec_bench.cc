@@ -17,22 +17,21 @@ extern "C" {
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
+#include "clip_input.h"
 #include "codec/decoder.h"
 #include "codec/encoder.h"
 #include "codec/frame_pool.h"
 #include "codec/libav.h"
 #include "codec/likeness.h"
-#include "rtp/annexb.h"
-#include "rtp/unit_maker.h"
 
 namespace {
 
 using namespace vigie;
+using bench::read_units;
+using bench::stop;
 
 constexpr const char* kReference = "preset=ultrafast,tune=zerolatency,b=4M,g=50";
 
@@ -40,11 +39,6 @@ double now_ms() {
   timespec t{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) / 1e6;
-}
-
-[[noreturn]] void stop(const std::string& why) {
-  std::fprintf(stderr, "codec_bench: %s\n", why.c_str());
-  std::exit(1);
 }
 
 template <class T>
@@ -72,22 +66,6 @@ struct Row {
   std::vector<double> encode_ms;
   std::vector<std::vector<uint8_t>> coded;  // of the first round
 };
-
-std::vector<Ref<const AccessUnit>> read_units(const Settings& settings, BufferPool& pool) {
-  std::ifstream file(settings.file, std::ios::binary);
-  if (!file) stop(settings.file + " cannot be read");
-  const std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  rtp::AnnexbSplitter splitter(Codec::h264);
-  splitter.push(bytes);
-  splitter.finish();
-  rtp::ParameterSetTracker tracker(Codec::h264);
-  std::vector<Ref<const AccessUnit>> units;
-  for (ByteSpan unit; units.size() < settings.frames && splitter.pop(unit);) {
-    units.push_back(need(rtp::make_access_unit(Codec::h264, unit, {}, tracker, pool)));
-  }
-  if (units.empty()) stop(settings.file + " holds no H.264");
-  return units;
-}
 
 // Takes the copies, and the time that they take.
 class Copies final : public codec::PictureSink {
@@ -270,7 +248,7 @@ void print(const Settings& settings, const std::vector<Ref<Frame>>& frames, cons
 int main(int argc, char** argv) {
   const Settings settings = parse(argc, argv);
   BufferPool pool;
-  const auto units = read_units(settings, pool);
+  const auto units = read_units(settings.file, Codec::h264, settings.frames, pool);
   codec::FramePool frame_pool(size_t{16} << 20);
   Copies kept(frame_pool);
   kept.keep = true;

@@ -8,52 +8,33 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "clip_input.h"
 #include "codec/decoder.h"
 #include "codec/frame_pool.h"
-#include "rtp/annexb.h"
-#include "rtp/unit_maker.h"
 
 namespace {
 
 using namespace vigie;
+using bench::stop;
 
 constexpr size_t kMostPictures = 25;
 constexpr size_t kHead = 16;  // bytes of a slice that noise leaves alone
 
-[[noreturn]] void stop(const std::string& why) {
-  std::fprintf(stderr, "damage_bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
 using Units = std::vector<Ref<const AccessUnit>>;
 using Random = std::mt19937;
 
-Units read_units(const std::string& name, Codec codec, BufferPool& pool) {
-  std::ifstream file(name, std::ios::binary);
-  if (!file) stop(name + " cannot be read");
-  const std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  rtp::AnnexbSplitter splitter(codec);
-  splitter.push(bytes);
-  splitter.finish();
-  rtp::ParameterSetTracker tracker(codec);
-  Units units;
-  ByteSpan annexb;
-  while (units.size() < kMostPictures && splitter.pop(annexb)) {
-    auto unit = rtp::make_access_unit(codec, annexb, {}, tracker, pool);
-    if (!unit) stop(unit.error().text());
-    if (units.empty() && !(*unit)->keyframe) continue;
-    if (!units.empty() && (*unit)->keyframe) break;
-    units.push_back(std::move(*unit));
-  }
+// The first group of pictures, or what is there of it.
+Units read_group(const std::string& name, Codec codec, BufferPool& pool) {
+  Units units = bench::read_units(name, codec, kMostPictures, pool);
+  const auto is_keyframe = [](const Ref<const AccessUnit>& unit) { return unit->keyframe; };
+  units.erase(units.begin(), std::ranges::find_if(units, is_keyframe));
+  if (!units.empty()) units.erase(std::find_if(units.begin() + 1, units.end(), is_keyframe), units.end());
   if (units.size() < 2) stop(name + " has no two pictures behind a keyframe");
   return units;
 }
@@ -112,8 +93,22 @@ void damage_into(AccessUnit& bad, const AccessUnit& whole, const Damage& damage,
   damage(bad.payload.mutable_data() + slice.offset, slice.size, random);
 }
 
+// What each unit's decoding shows of an intact clip.
+std::vector<Ref<Frame>> decode_all(const Units& units, codec::FramePool& frames) {
+  const auto decoder = decoder_of(units);
+  Newest newest(frames);
+  std::vector<Ref<Frame>> shown;
+  for (size_t i = 0; i < units.size(); ++i) {
+    (void)decoder->decode(*units[i], i, newest);
+    shown.push_back(newest.frame);
+  }
+  if (newest.flagged) stop("the clip itself is damaged");
+  return shown;
+}
+
 void try_all(const char* name, const Damage& damage, const Units& units, int trials, unsigned seed) {
   codec::FramePool frames(size_t{256} << 20);
+  const std::vector<Ref<Frame>> intact = decode_all(units, frames);
   Random random(seed);
   int done = 0, refused = 0, flagged = 0, same = 0, unnoticed = 0;
   double off = 0;
@@ -121,19 +116,17 @@ void try_all(const char* name, const Damage& damage, const Units& units, int tri
     const size_t which = random() % units.size();
     if (units[which]->nals.back().size < 2 * kHead) continue;
     const auto decoder = decoder_of(units);
-    Newest good(frames), bad(frames);
-    for (size_t i = 0; i < which; ++i) (void)decoder->decode(*units[i], i, good);
+    Newest before(frames), bad(frames);
+    for (size_t i = 0; i < which; ++i) (void)decoder->decode(*units[i], i, before);
     AccessUnit unit;
     damage_into(unit, *units[which], damage, random);
     const bool taken = decoder->decode(unit, which, bad).ok();
-    const auto intact = decoder_of(units);
-    for (size_t i = 0; i <= which; ++i) (void)intact->decode(*units[i], i, good);
     ++done;
     if (!taken || !bad.frame) {
       ++refused;
     } else if (bad.flagged) {
       ++flagged;
-    } else if (const double share = share_off(*good.frame, *bad.frame); share == 0) {
+    } else if (const double share = share_off(*intact[which], *bad.frame); share == 0) {
       ++same;
     } else {
       ++unnoticed;
@@ -163,7 +156,7 @@ int main(int argc, char** argv) {
   const bool h265 = file.ends_with(".h265");
   if (!h265 && !file.ends_with(".h264")) stop("damage_bench FILE.h264|FILE.h265 [--trials N] [--seed N]");
   BufferPool pool(size_t{64} << 20);
-  const Units units = read_units(file, h265 ? Codec::h265 : Codec::h264, pool);
+  const Units units = read_group(file, h265 ? Codec::h265 : Codec::h264, pool);
   std::printf("%zu pictures\n%-6s %8s %8s %8s %6s %10s %10s\n", units.size(), "", "trials", "refused", "flagged",
               "same", "unnoticed", "off there");
   try_all("cut", cut, units, trials, seed);

@@ -19,6 +19,15 @@ std::unique_ptr<Decoder> decoder_for(const std::vector<Ref<const AccessUnit>>& u
   return made ? std::move(*made) : nullptr;
 }
 
+// `cut` is `whole` with so many bytes left of its last NAL unit.
+void cut_last_nal(const AccessUnit& whole, size_t keep, AccessUnit& cut) {
+  cut.codec = whole.codec;
+  cut.parameter_sets = whole.parameter_sets;
+  cut.nals = whole.nals;
+  cut.nals[cut.nals.size() - 1].size = static_cast<uint32_t>(keep);
+  cut.payload = whole.payload;
+}
+
 struct Case {
   const char* name;
   ClipOptions clip;
@@ -292,19 +301,15 @@ TEST(Decoder, NoticesWhatIsMissingOfH265) {
           for (size_t i = 0; i < which; ++i) ASSERT_TRUE(decoder->decode(*units[i], i, seen).ok());
           for (const auto& picture : seen.pictures) ASSERT_FALSE(picture.facts.corrupt);
           AccessUnit cut;
-          cut.codec = Codec::h265;
-          cut.parameter_sets = units[which]->parameter_sets;
-          cut.nals = units[which]->nals;
-          cut.nals[cut.nals.size() - 1].size = static_cast<uint32_t>(keep);
-          cut.payload = units[which]->payload;
+          cut_last_nal(*units[which], keep, cut);
           const bool taken = decoder->decode(cut, which, seen).ok();
           ++cuts;
           noticed += !taken || seen.pictures.size() == which || seen.pictures.back().facts.corrupt ? 1 : 0;
         }
       }
       EXPECT_GT(cuts, 60);
-      EXPECT_GE(noticed, cuts * 4 / 5) << pixels << " of "
-                                       << width;  // of a scene so smooth that one block may hold a tenth
+      // The scene is so smooth that the last block may hold a tenth of it.
+      EXPECT_GE(noticed, cuts * 4 / 5) << pixels << " of " << width;
 
       const auto decoder = decoder_for(units);
       Collector seen(pool);
@@ -372,13 +377,9 @@ TEST(Decoder, DamageLeavesNothingInLaterPictures) {
   std::mt19937 random(3);
   int noticed = 0;
   for (int trial = 0; trial < 200; ++trial) {
+    const size_t size = units[0]->nals.back().size;
     AccessUnit cut;
-    cut.codec = Codec::h264;
-    cut.parameter_sets = units[0]->parameter_sets;
-    cut.nals = units[0]->nals;
-    NalSpan& slice = cut.nals[cut.nals.size() - 1];
-    slice.size = 4 + random() % (slice.size - 4);
-    cut.payload = units[0]->payload;
+    cut_last_nal(*units[0], 4 + random() % (size - 4), cut);
     Collector seen(pool);
     const bool taken = decoder->decode(cut, 1, seen).ok();
     noticed += !taken || (!seen.pictures.empty() && seen.pictures.back().facts.corrupt) ? 1 : 0;
